@@ -1,0 +1,76 @@
+"""What flows between the rooms of the package.
+
+Legend: T frames, H W pixels, h w = H/4 W/4, K instances, L classes, E embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
+from torch import Tensor
+
+NO_CLASS = -1
+"""Class index of an instance that is an object, but of no single known class; never a class target."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A short piece of annotated video, the unit of training.
+
+    Attributes:
+        frames: RGB pixels, 0-255.
+        masks: one mask a frame for every instance; an instance that is out of sight keeps its place with empty masks.
+            Masks are disjoint: where annotations overlap, the pixel belongs to the smaller instance.
+        class_ids: network class indices 0..L-1, or NO_CLASS.
+        ignore: pixels that enter no loss term (crowds, padding).
+        unknown: pixels outside the labelled masks of which nobody said that they are background. They carry no
+            background loss; that they do not belong to the labelled instances still holds.
+        source: file and entry that the clip was made from, for messages.
+    """
+
+    frames: UInt8[Tensor, "T 3 H W"]
+    masks: Bool[Tensor, "K T H W"]
+    class_ids: Int64[Tensor, " K"]
+    ignore: Bool[Tensor, "T H W"]
+    unknown: Bool[Tensor, "T H W"]
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Tube:
+    """One instance found in one clip: the pixels that the greedy clustering of eq. (7) gave it.
+
+    Attributes:
+        probability: membership in [0, 1] at stride 4 (eq. 4); above 0.5 inside the tube.
+        class_probabilities: softmax of the class scores averaged over the tube.
+        embedding: the centre mu of the tube in embedding space.
+        score: confidence in [0, 1].
+    """
+
+    probability: Float[Tensor, "T h w"]
+    class_probabilities: Float[Tensor, " L"]
+    embedding: Float[Tensor, " E"]
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult:
+    """The tracks of one frame, final: no later clip may change the masks or ids.
+
+    Attributes:
+        index: number of the frame in its source, from 0.
+        time: presentation time in seconds.
+        masks: one mask a track, disjoint, at the display size and orientation of the source; never empty.
+        track_ids: stable over the video, from 1.
+        category_ids: category ids as in the files (COCO's, 91-95, 0 = `object`); the running estimate.
+        scores: confidence in [0, 1]; the running estimate.
+    """
+
+    index: int
+    time: float
+    masks: Bool[np.ndarray, "K H W"]
+    track_ids: Int64[np.ndarray, " K"]
+    category_ids: Int64[np.ndarray, " K"]
+    scores: Float32[np.ndarray, " K"]
