@@ -1,0 +1,182 @@
+"""Masks as COCO run lengths: {"size": [height, width], "counts": str}, column-major, background first.
+
+Legend: H W pixels, A B masks, R runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from faster_coco_eval.core import mask as _mask
+from jaxtyping import Bool, Float64, Int64
+
+from chronomask.errors import InputError
+
+coco_mask: Any = _mask
+"""Any, for the library's own annotations leave out half of what it takes and gives."""
+
+MAX_COORDINATE = 1e6
+"""Polygon coordinates beyond this are refused: the rasteriser walks every pixel of an edge, inside the image or not."""
+
+
+class Rle(TypedDict):
+    """Compressed run lengths, as they stand in COCO and YouTube-VIS files.
+
+    A dict and no dataclass, because json and every COCO evaluator take it as it is.
+
+    Keys:
+        size: [height, width] in pixels.
+        counts: COCO's compressed run lengths as text; never bytes, which json cannot write.
+    """
+
+    size: list[int]
+    counts: str
+
+
+def encode(mask: Bool[np.ndarray, "H W"]) -> Rle:
+    """Run lengths of a mask."""
+    return _text_counts(coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8)))
+
+
+def decode(rle: Rle) -> Bool[np.ndarray, "H W"]:
+    """The mask of run lengths, C-contiguous."""
+    return np.ascontiguousarray(coco_mask.decode(rle), dtype=bool)
+
+
+def area(rle: Rle) -> int:
+    """Number of pixels inside."""
+    return int(coco_mask.area(rle))
+
+
+def bbox(rle: Rle) -> tuple[float, float, float, float]:
+    """Tight box (x, y, width, height) in pixels; all zero for an empty mask."""
+    x, y, width, height = (float(value) for value in coco_mask.toBbox(rle))
+    return x, y, width, height
+
+
+def iou(first: Sequence[Rle], second: Sequence[Rle]) -> Float64[np.ndarray, "A B"]:
+    """Intersection over union, in [0, 1], of every mask of `first` with every mask of `second`; 0 for two empty ones.
+
+    All masks have one size. No mask counts as a crowd, where COCO would divide by the detection instead of the union.
+    """
+    if not first or not second:
+        return np.zeros((len(first), len(second)))
+    values = coco_mask.iou(list(first), list(second), [0] * len(second))
+    return np.asarray(values, dtype=np.float64).reshape(len(first), len(second))
+
+
+def union(rles: Sequence[Rle]) -> Rle:
+    """Pixels that lie in any of the masks, of which there is at least one, all of one size.
+
+    Raises:
+        InputError: no mask, or masks of differing sizes.
+    """
+    sizes = {tuple(rle["size"]) for rle in rles}
+    if len(sizes) != 1:
+        raise InputError(f"a union needs masks of one size, given are {sorted(sizes) or 'none'}")
+    return _text_counts(coco_mask.merge(list(rles)))
+
+
+def from_run_lengths(counts: Sequence[int] | Int64[np.ndarray, " R"], height: int, width: int) -> Rle:
+    """Compress plain run lengths (column-major, background first; they add up to height x width, unchecked)."""
+    plain = {"size": [height, width], "counts": [int(count) for count in counts]}
+    return _text_counts(coco_mask.frPyObjects(plain, height, width))
+
+
+def run_lengths(counts: str) -> Int64[np.ndarray, " R"]:
+    """Plain run lengths of COCO's compressed text: column-major, background first.
+
+    The text holds numbers in groups of 5 bits, low first, one character (48 + bits) a group, bit 6 set where more
+    follow; from the fourth number on it is the difference to the number two places before.
+
+    Raises:
+        InputError: the text is no such code. COCO's own C code does not look and reads past the end.
+    """
+    codes = np.frombuffer(counts.encode("utf-8", "surrogatepass"), dtype=np.uint8).astype(np.int64) - 48
+    if codes.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    ends = np.flatnonzero((codes & 32) == 0)
+    if codes.min() < 0 or codes.max() > 63 or ends.size == 0 or ends[-1] != codes.size - 1:
+        raise InputError(f"counts are no compressed run lengths: {_shown(counts)}")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    groups = np.arange(codes.size) - np.repeat(starts, ends - starts + 1)
+    if groups.max() > 7:
+        raise InputError(f"counts hold a number of more than 40 bits: {_shown(counts)}")
+    numbers = np.add.reduceat((codes & 31) << (5 * groups), starts)
+    # Bit 5 of the last group is the sign, carried on through all higher bits.
+    numbers -= np.where(codes[ends] & 16, np.int64(1) << (5 * (ends - starts + 1)), 0)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    # The third number is still plain: the chain of even places starts there, and leaves the first out.
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
+def from_annotation(segmentation: Any, height: int, width: int) -> Rle:
+    """Run lengths of a `segmentation` field as COCO and YouTube-VIS files hold it.
+
+    Args:
+        segmentation: polygons ([[x1, y1, x2, y2, x3, y3, ...], ...], their union is the mask), plain run lengths
+            ({"size": [height, width], "counts": [int, ...]}) or compressed ones ({"size": ..., "counts": str}).
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+
+    Raises:
+        InputError: naming the value, for anything else, for another size than the image's, and for run lengths that
+            do not add up to height x width.
+    """
+    if isinstance(segmentation, Mapping):
+        return _from_counts(segmentation, height, width)
+    if not isinstance(segmentation, list | tuple):
+        raise InputError(f"segmentation must be a list of polygons or run lengths, not {_shown(segmentation)}")
+    if not segmentation:
+        raise InputError("segmentation is empty: it must hold at least one polygon")
+    polygons = [_checked_polygon(polygon) for polygon in segmentation]
+    return _text_counts(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width)))
+
+
+def _from_counts(segmentation: Mapping[str, Any], height: int, width: int) -> Rle:
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    if not isinstance(size, list | tuple) or list(size) != [height, width]:
+        raise InputError(f"segmentation has size {_shown(size)}, the image is [{height}, {width}] ([height, width])")
+    if isinstance(counts, bytes):
+        counts = counts.decode("latin-1")
+    if isinstance(counts, str):
+        runs = run_lengths(counts)
+    elif isinstance(counts, list | tuple) and all(isinstance(c, int) and not isinstance(c, bool) for c in counts):
+        runs = np.array([min(max(count, -1), 2**40) for count in counts], dtype=np.int64)
+    else:
+        raise InputError(f"segmentation has counts {_shown(counts)}: neither text nor a list of whole numbers")
+    if runs.size and runs.min() < 0:
+        raise InputError(f"segmentation has a negative run length in counts {_shown(counts)}")
+    if runs.sum() != height * width:
+        raise InputError(
+            f"run lengths of a segmentation add up to {runs.sum()}, not to {height} x {width} = {height * width}"
+        )
+    if isinstance(counts, str):
+        return Rle(size=[height, width], counts=counts)
+    return from_run_lengths(runs, height, width)
+
+
+def _checked_polygon(polygon: Any) -> list[float]:
+    # Four numbers would pass for a box in COCO's code, so the lower bound is more than cosmetics.
+    if not isinstance(polygon, list | tuple) or len(polygon) < 6 or len(polygon) % 2:
+        raise InputError(f"a polygon must be a flat list [x1, y1, x2, y2, x3, y3, ...], not {_shown(polygon)}")
+    for value in polygon:
+        # A comparison with NaN is false, so this refuses NaN too.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_COORDINATE:
+            raise InputError(f"a polygon has the coordinate {_shown(value)}")
+    return [float(value) for value in polygon]
+
+
+def _text_counts(rle: Mapping[str, Any]) -> Rle:
+    counts = rle["counts"]
+    text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    return Rle(size=[int(side) for side in rle["size"]], counts=text)
+
+
+def _shown(value: Any) -> str:
+    """The value as a message shows it: cut, for annotations run to megabytes."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
