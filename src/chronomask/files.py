@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from chronomask.errors import InputError
 
 
 @contextmanager
-def written_aside(path: str | Path) -> Iterator[Path]:
+def written_aside(path: str | Path) -> Generator[Path, None, None]:
     """Give a temporary path beside `path`; rename it to `path` when the block ends well, remove it when it raises.
 
     The folder of `path` is created where it is missing. A file that stood at `path` stays untouched until the rename,

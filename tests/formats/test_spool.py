@@ -1,0 +1,86 @@
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from chronomask import rle
+from chronomask.formats.spool import Spool
+from chronomask.structures import FrameResult
+
+
+def result(index, tracks, size=(12, 16)):
+    """A frame whose tracks are squares; `tracks` maps id to the square's corner."""
+    masks = np.zeros((len(tracks), *size), dtype=bool)
+    for mask, corner in zip(masks, tracks.values(), strict=True):
+        mask[corner : corner + 3, corner : corner + 3] = True
+    ids = np.array(list(tracks), dtype=np.int64)
+    return FrameResult(index, index / 25, masks, ids, np.ones(len(ids), np.int64), np.ones(len(ids), np.float32))
+
+
+FRAMES = [result(0, {2: 0}), result(2, {}), result(4, {2: 1, 1: 5}), result(6, {1: 6})]
+
+
+@pytest.fixture
+def spool(tmp_path):
+    with Spool(tmp_path) as spool:
+        for frame in FRAMES:
+            spool.add(frame)
+        yield spool
+
+
+def test_frames_come_back_as_often_as_wanted(spool):
+    for _ in range(2):
+        for read, added in zip(spool, FRAMES, strict=True):
+            assert (read.index, read.time) == (added.index, added.time)
+            np.testing.assert_array_equal(read.track_ids, added.track_ids)
+            np.testing.assert_array_equal(read.masks, added.masks)
+
+
+def test_segmentations_have_one_entry_a_frame(spool):
+    assert len(spool) == 4
+    assert spool.track_ids() == (1, 2)
+    assert spool.segmentations(1) == [None, None, rle.encode(FRAMES[2].masks[1]), rle.encode(FRAMES[3].masks[0])]
+    assert [entry is not None for entry in spool.segmentations(2)] == [True, False, True, False]
+    assert spool.segmentations(7) == [None] * 4
+
+
+def test_file_is_gone_after_the_block(tmp_path):
+    with Spool(tmp_path) as spool:
+        spool.add(FRAMES[0])
+        assert os.listdir(tmp_path)
+    spool.close()
+    assert not os.listdir(tmp_path)
+
+
+def test_empty_spool():
+    with Spool() as spool:
+        assert len(spool) == 0
+        assert list(spool) == []
+        assert spool.track_ids() == ()
+        assert spool.segmentations(1) == []
+
+
+def test_refused_frames(spool):
+    with pytest.raises(ValueError, match="frames before"):
+        spool.add(result(8, {1: 0}, size=(16, 12)))
+    twice = FrameResult(8, 0.3, np.ones((2, 12, 16), bool), np.array([3, 3]), np.array([1, 1]), np.ones(2, np.float32))
+    with pytest.raises(ValueError, match="a track twice"):
+        spool.add(twice)
+    assert len(list(spool)) == 4
+
+
+def test_another_thread_may_read(spool):
+    seen = []
+    thread = threading.Thread(target=lambda: seen.extend(spool))
+    thread.start()
+    thread.join()
+    assert len(seen) == 4
+
+
+def test_adding_while_reading(spool):
+    frames = iter(spool)
+    next(frames)
+    spool.add(result(8, {1: 0}))
+    assert len(list(frames)) == 3
+    assert len(spool) == 5
