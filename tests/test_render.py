@@ -1,0 +1,102 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from chronomask.render import contact_sheet, draw_tracks, track_colour
+
+GREY = np.full((180, 320, 3), 90, np.uint8)
+
+
+def squares(*corners, size=60):
+    masks = np.zeros((len(corners), 180, 320), dtype=bool)
+    for mask, (x, y) in zip(masks, corners, strict=True):
+        mask[y : y + size, x : x + size] = True
+    return masks
+
+
+def test_areas_are_tinted_in_the_colour_of_the_track():
+    masks = squares((40, 80), (200, 80))
+    drawn = draw_tracks(GREY, masks, np.array([3, 8]), ["", ""])
+    assert drawn.shape == GREY.shape
+    assert (GREY == 90).all(), "the input is left as it is"
+    for mask, track in zip(masks, (3, 8), strict=True):
+        y, x = (int(c.mean()) for c in np.nonzero(mask))
+        tint = drawn[y, x].astype(int) - 90
+        np.testing.assert_allclose(tint, 0.45 * (np.array(track_colour(track)) - 90), atol=2)
+    np.testing.assert_array_equal(drawn[:60], GREY[:60])
+
+
+def test_outline_is_crisp():
+    drawn = draw_tracks(GREY, squares((40, 80)), np.array([3]), [""])
+    assert tuple(drawn[110, 40]) == track_colour(3)
+
+
+def test_same_id_same_colour_and_neighbours_differ():
+    colours = np.array([track_colour(track) for track in range(60)])
+    assert track_colour(61) == track_colour(1)
+    assert len({tuple(colour) for colour in colours}) == 60
+    for first in range(60):
+        for second in range(first + 1, min(first + 6, 60)):
+            assert np.abs(colours[first] - colours[second]).max() > 50, (first, second)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (260, 0), (0, 120), (260, 120)])
+def test_labels_stay_inside(corner):
+    """A label that ran over the edge would be cut, and show less of its own plate."""
+    masks = squares(corner)
+    middle = draw_tracks(GREY, squares((130, 100)), np.array([4]), ["4 fire hydrant 0.53"])
+    drawn = draw_tracks(GREY, masks, np.array([4]), ["4 fire hydrant 0.53"])
+    plain = draw_tracks(GREY, masks, np.array([4]), [""])
+
+    def plate(picture):
+        return (picture == track_colour(4)).all(axis=2).sum()
+
+    outline = plate(plain)
+    # Some of the plate may lie on the outline of the same colour.
+    assert plate(drawn) - outline > 0.6 * (plate(middle) - outline)
+    assert (drawn != plain).any()
+
+
+def test_empty_masks_and_no_tracks():
+    nothing = np.zeros((0, 180, 320), dtype=bool)
+    np.testing.assert_array_equal(draw_tracks(GREY, nothing, np.zeros(0, np.int64), []), GREY)
+    one_empty = np.concatenate([np.zeros((1, 180, 320), bool), squares((40, 80))])
+    both = draw_tracks(GREY, one_empty, np.array([1, 3]), ["1 gone", "3 cat"])
+    np.testing.assert_array_equal(both, draw_tracks(GREY, one_empty[1:], np.array([3]), ["3 cat"]))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (24, 32)])
+def test_tiny_pictures(size):
+    image = np.zeros((*size, 3), np.uint8)
+    drawn = draw_tracks(image, np.ones((1, *size), bool), np.array([1]), ["1 é 0.5"])
+    assert drawn.shape == image.shape
+
+
+@pytest.mark.parametrize("opencv", [True, False])
+def test_no_warning_with_or_without_opencv_and_nothing_heavy_at_import(opencv):
+    code = (
+        ("" if opencv else "import sys; sys.modules['cv2'] = None\n")
+        + "import sys, numpy as np, chronomask.render as render\n"
+        "assert 'supervision' not in sys.modules\n"
+        "mask = np.zeros((1, 60, 80), bool); mask[0, 20:50, 20:70] = True\n"
+        "drawn = render.draw_tracks(np.zeros((60, 80, 3), np.uint8), mask, np.array([1]), ['1 cat'])\n"
+        "assert (drawn[30, 40] > 0).any()\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_contact_sheet():
+    images = [np.full((30, 40, 3), value, np.uint8) for value in (50, 100, 150, 200, 250)]
+    sheet = contact_sheet(images, columns=3, width=136)
+    assert sheet.shape == (2 * 30 + 3 * 4, 136, 3)
+    assert [int(sheet[10, x, 0]) for x in (10, 60, 110)] == [50, 100, 150]
+    assert [int(sheet[50, x, 0]) for x in (10, 60, 110)] == [200, 250, 32]
+
+
+@pytest.mark.parametrize(("count", "columns", "width"), [(0, 2, 100), (2, 0, 100), (2, 9, 20)])
+def test_impossible_sheets(count, columns, width):
+    with pytest.raises(ValueError, match="contact sheet"):
+        contact_sheet([GREY] * count, columns, width)
