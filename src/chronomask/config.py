@@ -1,0 +1,268 @@
+"""Settings as frozen dataclasses. Named models are functions that return one; nothing here is global or mutable."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chronomask.data.categories import LITE, Category
+from chronomask.errors import InputError
+
+BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0"]
+AttentionKind = Literal["none", "channel", "space-time", "both"]
+NormKind = Literal["batch", "group"]
+ClassSource = Literal["decoder", "backbone"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network of section 4 of the paper.
+
+    Attributes:
+        backbone: frame-by-frame feature extractor.
+        channels: C, of every level of the pyramid and of the decoder.
+        squeezes: Squeeze modules (each halves the time) for the levels of stride 32, 16, 8, 4. Section 4.1 names three
+            time scales for four levels; (2, 1, 1, 0) and (2, 1, 0, 0) fit it exactly, (2, 2, 1, 0) follows its memory
+            argument. Must not increase from coarse to fine.
+        attention: which halves of CBAM stand after every level.
+        reduction: r of eq. (1).
+        embedding: one entry an embedding dimension: "y", "x" and "t" carry the pixel's coordinate plus an offset bounded
+            by tanh; "free" ones have no coordinate.
+        norm: normalisation of Squeeze and, if `decoder_activation`, of Combine.
+        decoder_activation: normalise and rectify after every 1x1x1 convolution of the decoder. The paper lists the
+            convolutions alone; without anything between them they are one linear map, and a level that no Squeeze
+            touches has no non-linearity at all on its way to the heads.
+        class_source: what the class head reads. "decoder" is the paper; "backbone" reads strides 16 and 32 of the
+            backbone, where ImageNet's knowledge of names survives (the stride-4 features collapse to the commonest class).
+        foreground: a fifth output, the probability that a pixel belongs to any instance; clustering looks only there.
+        categories: the classes, in the order of the network's indices.
+    """
+
+    backbone: BackboneName
+    channels: int
+    squeezes: tuple[int, int, int, int]
+    attention: AttentionKind = "both"
+    reduction: int = 16
+    embedding: tuple[Literal["y", "x", "t", "free"], ...] = ("y", "x", "free", "free")
+    norm: NormKind = "batch"
+    decoder_activation: bool = False
+    class_source: ClassSource = "decoder"
+    foreground: bool = False
+    categories: tuple[Category, ...] = LITE
+
+    def __post_init__(self) -> None:
+        if len(self.squeezes) != 4 or any(a < b for a, b in zip(self.squeezes, self.squeezes[1:], strict=False)):
+            raise InputError(f"squeezes {self.squeezes}: four numbers for strides 32, 16, 8, 4, not increasing")
+        if self.squeezes[-1] != 0:
+            raise InputError(f"squeezes {self.squeezes}: the level of stride 4 keeps every frame, so its number is 0")
+        if not self.embedding:
+            raise InputError("embedding (): at least one dimension is needed")
+
+
+def paper() -> ModelConfig:
+    """The paper's model (section 5.3): ResNet-101, 256 channels, CBAM on every level."""
+    return ModelConfig(backbone="resnet101", channels=256, squeezes=(2, 2, 1, 0))
+
+
+def lite() -> ModelConfig:
+    """The bundled model: EfficientNet-Lite0 and 64 channels, made for a laptop's processor."""
+    return ModelConfig(
+        backbone="efficientnet_lite0",
+        channels=64,
+        squeezes=(2, 1, 1, 0),
+        decoder_activation=True,
+        class_source="backbone",
+        foreground=True,
+    )
+
+
+NAMED_MODELS = {"paper": paper, "lite": lite}
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Greedy clustering, eq. (7).
+
+    Attributes:
+        seed_threshold: clustering of a clip ends when the best free seed's heat falls below this.
+        membership_threshold: a pixel joins where eq. (4) exceeds this (eq. 5: 0.5).
+        foreground_threshold: only pixels with at least this foreground probability are clustered; without a foreground
+            output the setting has no effect.
+        refinements: times that mean and variance are taken again from the pixels first assigned.
+        minimum_pixels: tubes of fewer stride-4 pixels over the clip are dropped (their pixels stay removed).
+        maximum_rounds: bound on the seeds tried in a clip.
+    """
+
+    seed_threshold: float = 0.5
+    membership_threshold: float = 0.5
+    foreground_threshold: float = 0.5
+    refinements: int = 1
+    minimum_pixels: int = 32
+    maximum_rounds: int = 32
+
+
+@dataclass(frozen=True)
+class StitchConfig:
+    """Joining the tubes of overlapping clips.
+
+    Attributes:
+        minimum_iou: tubes join a track only above this IoU on the shared frames.
+    """
+
+    minimum_iou: float = 0.1
+
+
+@dataclass(frozen=True)
+class SegmentConfig:
+    """How a video is segmented.
+
+    Attributes:
+        short_side: frames are shrunk (never stretched) until the short side is at most this many pixels.
+        long_side: and the long side at most this many.
+        clip_length: T, frames a clip.
+        overlap: frames that neighbouring clips share; fewer is faster, more joins better.
+        score: tracks below this confidence are left out of what is written.
+        max_tracks: only this many tracks, best first, are written.
+        object_below: tracks whose best class has a probability below this are named `object`.
+        cluster: see ClusterConfig.
+        stitch: see StitchConfig.
+    """
+
+    short_side: int = 256
+    long_side: int = 448
+    clip_length: int = 8
+    overlap: int = 4
+    score: float = 0.2
+    max_tracks: int = 10
+    object_below: float = 0.3
+    cluster: ClusterConfig = ClusterConfig()
+    stitch: StitchConfig = StitchConfig()
+
+    def __post_init__(self) -> None:
+        if self.clip_length < 1 or not 0 <= self.overlap < self.clip_length:
+            raise InputError(
+                f"overlap {self.overlap} and clip_length {self.clip_length}: need 0 <= overlap < clip_length, 1 or more"
+            )
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """How far a path goes over a clip.
+
+    Attributes:
+        shift: largest travel in x and y, as a share of the short side.
+        rotation: largest turn, in degrees.
+        zoom: largest change of the logarithm of the scale.
+        sway: size of the smooth swing about the straight path, as a share of the travel.
+    """
+
+    shift: float = 0.2
+    rotation: float = 12.0
+    zoom: float = 0.15
+    sway: float = 0.3
+
+
+@dataclass(frozen=True)
+class MixtureConfig:
+    """What training clips look like.
+
+    Attributes:
+        length: T, frames a clip.
+        height, width: of every clip, in pixels.
+        max_stride: videos are sampled at every 1st to this-th frame.
+        view: range of the scale, from this times "the whole frame is seen" ...
+        closeness: ... to this times "the frame just covers the clip".
+        max_pastes: at most this many objects are copied into a clip, each on a path of its own.
+        colours: strength of the colour changes.
+        max_instances: the smallest instances beyond this many become ignored pixels.
+        camera: motion of stills, and of the view of videos at a third of its strength.
+        objects: motion of copied objects.
+    """
+
+    length: int = 8
+    height: int = 192
+    width: int = 352
+    max_stride: int = 3
+    view: float = 0.9
+    closeness: float = 1.5
+    max_pastes: int = 2
+    colours: float = 0.3
+    max_instances: int = 16
+    camera: MotionConfig = MotionConfig()
+    objects: MotionConfig = MotionConfig(shift=0.6, rotation=20.0, zoom=0.25)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of eq. (6), and where the losses are taken.
+
+    Attributes:
+        embedding, smooth, center, classification: weights of the four terms; the paper has 1 each.
+        foreground: weight of the auxiliary term (models with a foreground output).
+        stride: 4 compares at the resolution of the outputs; 1 interpolates them to full resolution, as in the paper.
+    """
+
+    embedding: float = 1.0
+    smooth: float = 1.0
+    center: float = 1.0
+    classification: float = 1.0
+    foreground: float = 1.0
+    stride: Literal[1, 2, 4] = 4
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        steps: optimiser steps of the whole run.
+        batch: clips a step.
+        learning_rate: of everything but the backbone, after warm-up.
+        backbone_rate: of the backbone, as a share of `learning_rate`; 0 freezes it.
+        weight_decay: of AdamW.
+        warmup: steps of linear warm-up; a cosine down to 0 follows.
+        clip_norm: bound on the norm of the gradient.
+        ema: decay of the moving average of the weights, the one that is saved.
+        workers: processes that prepare clips.
+        checkpoint_every: steps between checkpoints.
+        seed: of weights and data.
+        losses: see LossConfig.
+        data: see MixtureConfig.
+    """
+
+    steps: int = 6000
+    batch: int = 2
+    learning_rate: float = 1e-3
+    backbone_rate: float = 0.0
+    weight_decay: float = 1e-4
+    warmup: int = 200
+    clip_norm: float = 5.0
+    ema: float = 0.998
+    workers: int = 1
+    checkpoint_every: int = 250
+    seed: int = 0
+    losses: LossConfig = LossConfig(smooth=10.0)
+    data: MixtureConfig = MixtureConfig()
+
+
+def model_to_json(config: ModelConfig) -> str:
+    """The configuration as one line of json, for the metadata of a checkpoint."""
+    return json.dumps(dataclasses.asdict(config))
+
+
+def model_from_json(text: str) -> ModelConfig:
+    """Inverse of `model_to_json`.
+
+    Raises:
+        InputError: the text is not such a configuration; the message names the field.
+    """
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        fields["categories"] = tuple(Category(**entry) for entry in fields["categories"])
+        fields["squeezes"] = tuple(fields["squeezes"])
+        fields["embedding"] = tuple(fields["embedding"])
+        return ModelConfig(**fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"model configuration: {error}") from error

