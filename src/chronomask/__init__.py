@@ -1,1 +1,36 @@
-"""Video instance segmentation: find, name, cut out and follow every object in a video."""
+"""Video instance segmentation: find, name, cut out and follow every object in a video.
+
+>>> import chronomask
+>>> for frame in chronomask.load("lite").segment("video.mp4"):  # doctest: +SKIP
+...     print(frame.time, frame.track_ids, frame.masks.shape)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chronomask.errors import InputError
+from chronomask.structures import Clip, FrameResult, Tube
+
+if TYPE_CHECKING:
+    from chronomask.config import SegmentConfig
+    from chronomask.inference.load import load
+    from chronomask.inference.segment import Segmenter
+
+__version__ = "0.1.0"
+__all__ = ["Clip", "FrameResult", "InputError", "SegmentConfig", "Segmenter", "Tube", "__version__", "load"]
+
+_LAZY = {
+    "load": "chronomask.inference.load",
+    "Segmenter": "chronomask.inference.segment",
+    "SegmentConfig": "chronomask.config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Importing the package must stay quick for `chronomask --help`: PyTorch's models come with the first use.
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'chronomask' has no attribute {name!r}")

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chronomask.gaussian import membership
+from chronomask.model.class_scores import masked_class_logits
 from chronomask.structures import NO_CLASS
 
 
@@ -127,20 +128,6 @@ def center_loss(
     on_instances = (heat - target)[inside].square().mean() if inside.any() else zero
     on_background = heat[background].square().mean() if background.any() else zero
     return on_instances + on_background
-
-
-def masked_class_logits(
-    class_logits: Float[Tensor, "L T hc wc"], mask: Bool[Tensor, "T h w"]
-) -> Float[Tensor, " L"]:
-    """Class scores averaged over a mask.
-
-    Where the scores are coarser than the mask, each of their cells counts by the share of it that the mask covers:
-    the same as averaging scores that were upsampled with equal cells.
-    """
-    weights = mask.to(class_logits.dtype)
-    if mask.shape[1:] != class_logits.shape[2:]:
-        weights = F.adaptive_avg_pool2d(weights, class_logits.shape[2:])
-    return (class_logits * weights).sum((1, 2, 3)) / weights.sum()
 
 
 def classification_loss(

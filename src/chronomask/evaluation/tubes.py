@@ -86,70 +86,83 @@ def _read_mask(t: int, mask: Any, height: int, width: int) -> Rle:
 
 
 def _areas(masks: Sequence[str], pixels: int) -> Int64[np.ndarray, " M"]:
-    """Foreground pixels of compressed masks that each must cover `pixels` pixels in all."""
+    """Foreground pixels of compressed masks that each must cover `pixels` pixels in all.
+
+    `rle.run_lengths` for many masks in one sweep, as a data set of a hundred thousand masks needs it. Of the two
+    chains of differences (places 1, 3, 5, ... and 2, 4, 6, ...) the odd one holds the foreground.
+    """
     if not masks:
         return np.zeros(0, np.int64)
-    counts, lengths = _run_lengths(masks)
-    first = np.cumsum(lengths) - lengths
-    total = np.add.reduceat(counts, first)
-    if counts.min() < 0 or (total != pixels).any():
+    numbers, lengths = _numbers(masks)
+    begin = np.cumsum(lengths) - lengths
+    third = begin[lengths > 2]
+    numbers[third + 2] -= numbers[third]  # so that the even chain can start at the very first number
+    odd = ((np.arange(len(numbers)) ^ np.repeat(begin, lengths)) & 1).astype(bool)
+    foreground, areas = _chain_sums(numbers[odd], lengths // 2)
+    background, rest = _chain_sums(numbers[~odd], (lengths + 1) // 2)
+    if min(foreground, background) < 0 or (areas + rest != pixels).any():
         raise InputError(f"run lengths that do not add up to {pixels} pixels")
-    # Runs alternate, background first. With every other sign turned a mask sums to background minus foreground, or
-    # to the opposite where its own first run was turned.
-    counts[1::2] *= -1
-    balance = np.add.reduceat(counts, first) * np.where(first & 1, -1, 1)
-    return (total - balance) // 2
+    return areas
 
 
-def _run_lengths(masks: Sequence[str]) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
-    """`rle.run_lengths` of many masks in one sweep, which a data set's hundred thousand masks need.
+def _chain_sums(
+    steps: Int64[np.ndarray, " N"], lengths: Int64[np.ndarray, " M"]
+) -> tuple[int, Int64[np.ndarray, " M"]]:
+    """Running sums that start anew in every mask: their least value, and their sum in each mask."""
+    end = np.cumsum(lengths)
+    running = np.cumsum(steps)
+    before = np.concatenate([[0], running])[end - lengths]
+    running -= np.repeat(before, lengths)
+    total = np.concatenate([[0], np.cumsum(running)])
+    return int(running.min(initial=0)), total[end] - total[end - lengths]
 
-    Returns:
-        The run lengths of all masks one after the other, and how many each mask has.
-    """
+
+def _numbers(masks: Sequence[str]) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
+    """The numbers that COCO's compressed text writes, differences as such, and how many each mask has."""
     closing = np.cumsum([len(mask) for mask in masks]) - 1
     codes = np.frombuffer("".join(masks).encode("latin-1", "replace"), np.uint8) - np.uint8(48)
     if not all(masks) or codes.max() > 63 or (codes[closing] >= 32).any():
         raise InputError("counts are no compressed run lengths")
-    last = np.flatnonzero(codes < 32)
+    final = codes < 32
+    last = np.flatnonzero(final)
     begin = np.concatenate([[0], last[:-1] + 1])
-    bits = (codes & 31).astype(np.int64)
-    bits[last[(codes[last] & 16) > 0]] -= 32
-    numbers = bits[begin]
+    bits = (codes & 31).view(np.int8)
+    bits -= ((codes & 16) * final).view(np.int8) << 1
+    numbers = bits[begin].astype(np.int64)
     longer, group = np.flatnonzero(last > begin), 1
     while len(longer):
         if group > 7:
             raise InputError("counts hold a number of more than 40 bits")
-        numbers[longer] += bits[begin[longer] + group] << (5 * group)
+        numbers[longer] += bits[begin[longer] + group].astype(np.int64) << (5 * group)
         longer, group = longer[last[longer] - begin[longer] > group], group + 1
-    lengths = np.diff(np.searchsorted(last, closing, side="right"), prepend=0)
-    start = 0
-    for length in lengths.tolist():
-        for chain in (numbers[start + 1 : start + length : 2], numbers[start + 2 : start + length : 2]):
-            chain.cumsum(out=chain)
-        start += length
-    return numbers, lengths
+    return numbers, np.diff(np.searchsorted(last, closing, side="right"), prepend=0)
 
 
-def frame_intersections(found: Sequence[Tube], truth: Sequence[Tube]) -> Iterator[Float64[np.ndarray, "D G"]]:
-    """Pixels that each prediction shares with each true object, frame by frame; all tubes are of one video.
+def frame_intersections(found: Sequence[Tube], truth: Sequence[Tube]) -> Float64[np.ndarray, "T D G"]:
+    """Pixels that each prediction shares with each true object in each frame; all tubes are of one video.
 
     The mask library compares all masks of a frame in one call and skips pairs whose boxes lie apart. Its ratio and
     the two areas give the intersection, a whole number, back exactly.
     """
-    for t in range(len(found[0].areas) if found and truth else 0):
-        rows = [d for d, tube in enumerate(found) if tube.areas[t]]
-        columns = [g for g, tube in enumerate(truth) if tube.areas[t]]
-        common = np.zeros((len(found), len(truth)))
-        if rows and columns:
-            iou = rle.iou(_masks(found, rows, t), _masks(truth, columns, t))
-            both = np.add.outer([found[d].areas[t] for d in rows], [truth[g].areas[t] for g in columns])
-            common[np.ix_(rows, columns)] = np.rint(iou * both / (1 + iou))
-        yield common
+    if not found or not truth:
+        return np.zeros((len(found[0].areas) if found else 0, len(found), len(truth)))
+    size = next((mask["size"] for tube in found for mask in tube.masks if mask is not None), [1, 1])
+    nothing = rle.from_run_lengths([size[0] * size[1]], *size)
+    frames = zip(_by_frame(found, nothing), _by_frame(truth, nothing), strict=True)
+    flags = [0] * len(truth)  # no crowds: COCO's evaluator would divide by the prediction there
+    iou = np.array([rle.coco_mask.iou(d, g, flags) for d, g in frames])
+    both = areas_of(found).T[:, :, None] + areas_of(truth).T[:, None, :]
+    return np.rint(iou * both / (1 + iou))
 
 
-def _masks(tubes: Sequence[Tube], which: Sequence[int], t: int) -> list[Rle]:
-    return [mask for i in which if (mask := tubes[i].masks[t]) is not None]
+def _by_frame(tubes: Sequence[Tube], nothing: Rle) -> Iterator[list[Rle]]:
+    for masks in zip(*(tube.masks for tube in tubes), strict=True):
+        yield [nothing if mask is None else mask for mask in masks]
+
+
+def areas_of(tubes: Sequence[Tube]) -> Int64[np.ndarray, "D T"]:
+    """Areas of some tubes of one video, in pixels."""
+    return np.stack([tube.areas for tube in tubes])
 
 
 def tube_iou(found: Sequence[Tube], truth: Sequence[Tube]) -> Float64[np.ndarray, "D G"]:
@@ -158,8 +171,8 @@ def tube_iou(found: Sequence[Tube], truth: Sequence[Tube]) -> Float64[np.ndarray
     All tubes are of one video. A frame without a mask counts as an empty mask, and no object as a crowd: COCO's
     evaluator would divide by the prediction there, YouTube-VIS does not.
     """
-    common = np.zeros((len(found), len(truth)))
-    for intersection in frame_intersections(found, truth):
-        common += intersection
-    sizes = [tube.areas.sum() for tube in found], [tube.areas.sum() for tube in truth]
-    return common / np.maximum(np.add.outer(*sizes) - common, 1)
+    if not found or not truth:
+        return np.zeros((len(found), len(truth)))
+    common = frame_intersections(found, truth).sum(0)
+    both = np.add.outer(areas_of(found).sum(1), areas_of(truth).sum(1))
+    return common / np.maximum(both - common, 1)

@@ -1,0 +1,63 @@
+"""From a name or a checkpoint file to a Segmenter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from chronomask.config import NAMED_MODELS, SegmentConfig
+from chronomask.errors import InputError
+from chronomask.inference.segment import Segmenter
+from chronomask.model.checkpoint import load_network
+from chronomask.model.folding import fold_batch_norm
+from chronomask.model.network import to_channels_last
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+
+
+def checkpoint_path(name_or_path: str | Path) -> Path:
+    """The checkpoint file of a bundled model, or the path itself.
+
+    Raises:
+        InputError: the name is that of a model whose weights are not bundled.
+    """
+    bundled = WEIGHTS / f"{name_or_path}.safetensors"
+    if bundled.is_file():
+        return bundled
+    if str(name_or_path) in NAMED_MODELS:
+        raise InputError(f"model {name_or_path!r}: no weights are bundled; train it and name its checkpoint file")
+    return Path(name_or_path)
+
+
+def choose_device(name: str) -> torch.device:
+    """"auto" is CUDA where there is a card, else the CPU; anything else is a PyTorch device name.
+
+    Raises:
+        InputError: no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {name!r} is not usable on this machine: {reason}") from error
+    return device
+
+
+def load(name_or_path: str | Path = "lite", device: str = "auto", config: SegmentConfig | None = None) -> Segmenter:
+    """A segmenter from a bundled model or a checkpoint file.
+
+    Args:
+        name_or_path: "lite", or the path of a safetensors checkpoint of this project.
+        device: "auto", "cpu", "cuda", "cuda:1", ...
+        config: how videos are segmented; the defaults suit the bundled model.
+
+    Raises:
+        InputError: no such checkpoint, or no such device.
+    """
+    chosen = choose_device(device)
+    network = load_network(checkpoint_path(name_or_path))
+    return Segmenter(to_channels_last(fold_batch_norm(network)), config or SegmentConfig(), chosen)
