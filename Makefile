@@ -1,0 +1,28 @@
+# The two commands of the README: `make demo` and `make test`. Each makes its own virtual environment first.
+PYTHON ?= python3
+VENV ?= .venv
+
+.PHONY: demo test check
+
+demo: $(VENV)/demo.stamp
+	$(VENV)/bin/chronomask segment examples/sample.mp4 --out out/demo --overwrite
+	@echo "Open out/demo/overlay.mp4 to see the result."
+
+test: $(VENV)/test.stamp
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/test.stamp
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ty check --python $(VENV) src
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
