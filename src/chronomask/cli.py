@@ -21,7 +21,7 @@ app = tyro.extras.SubcommandApp()
 
 @app.command
 def segment(
-    sources: Positional[tuple[str, ...]],
+    sources: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="SRC...")],
     /,
     out: Path,
     model: str = "lite",
@@ -55,6 +55,8 @@ def segment(
     from chronomask.inference.load import checkpoint_path, load
     from chronomask.video import open_source
 
+    if not sources:
+        raise InputError("no source: name at least one video file, folder of frames or pattern")
     opened = [open_source(source, fps) for source in sources]
     folders = [out] if len(opened) == 1 else [out / source.name for source in opened]
     if len(set(folders)) < len(folders):
@@ -94,9 +96,7 @@ def _print_tracks(rows: list[TrackRow], folder: Path, overlay: bool) -> None:
 
     table = Table("id", "class", "score", "first", "last", "mean area")
     for row in rows:
-        table.add_row(
-            str(row.id), row.name, f"{row.score:.2f}", str(row.first), str(row.last), f"{row.area:,.0f} px"
-        )
+        table.add_row(str(row.id), row.name, f"{row.score:.2f}", str(row.first), str(row.last), f"{row.area:,.0f} px")
     console = Console()
     console.print(table if rows else "no tracks above the score threshold (--score)")
     print(f"results: {folder / 'tracks.json'}, {folder / 'results.json'}")
@@ -106,7 +106,7 @@ def _print_tracks(rows: list[TrackRow], folder: Path, overlay: bool) -> None:
 
 @app.command
 def train(
-    data: Positional[tuple[str, ...]],
+    data: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="DATA...")],
     /,
     out: Path,
     init: Path | None = None,

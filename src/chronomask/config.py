@@ -28,14 +28,14 @@ class ModelConfig:
             argument. Must not increase from coarse to fine.
         attention: which halves of CBAM stand after every level.
         reduction: r of eq. (1).
-        embedding: one entry an embedding dimension: "y", "x" and "t" carry the pixel's coordinate plus an offset bounded
-            by tanh; "free" ones have no coordinate.
+        embedding: one entry an embedding dimension: "y", "x" and "t" carry the pixel's coordinate plus an offset
+            bounded by tanh; "free" ones have no coordinate.
         norm: normalisation of Squeeze and, if `decoder_activation`, of Combine.
         decoder_activation: normalise and rectify after every 1x1x1 convolution of the decoder. The paper lists the
             convolutions alone; without anything between them they are one linear map, and a level that no Squeeze
             touches has no non-linearity at all on its way to the heads.
         class_source: what the class head reads. "decoder" is the paper; "backbone" reads strides 16 and 32 of the
-            backbone, where ImageNet's knowledge of names survives (the stride-4 features collapse to the commonest class).
+            backbone, where ImageNet's knowledge of names survives (stride-4 features collapse to the commonest class).
         foreground: a fifth output, the probability that a pixel belongs to any instance; clustering looks only there.
         categories: the classes, in the order of the network's indices.
     """

@@ -97,9 +97,7 @@ def embedding_loss(
 
     p itself is never negative, so it cannot serve as the logit: 2p - 1 changes sign where eq. (5) cuts.
     """
-    losses = [
-        lovasz_hinge((2 * p - 1)[~ignore], mask[~ignore]) for p, mask in zip(memberships, masks, strict=True)
-    ]
+    losses = [lovasz_hinge((2 * p - 1)[~ignore], mask[~ignore]) for p, mask in zip(memberships, masks, strict=True)]
     return torch.stack(losses).mean()
 
 

@@ -46,13 +46,13 @@ class Tube:
         probability: membership in [0, 1] at stride 4 (eq. 4); above 0.5 inside the tube.
         class_probabilities: softmax of the class scores averaged over the tube.
         embedding: the centre mu of the tube in embedding space.
-        score: confidence in [0, 1].
+        objectness: confidence in [0, 1] that this is one object, whatever its class: mean heat x mean membership.
     """
 
     probability: Float[Tensor, "T h w"]
     class_probabilities: Float[Tensor, " L"]
     embedding: Float[Tensor, " E"]
-    score: float
+    objectness: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import torch
 
 from chronomask.data.categories import Category
 from chronomask.data.labels import to_masks
-from chronomask.data.reading import class_indices, mask_of, paint, read_json, read_pixels
+from chronomask.data.reading import class_index, class_indices, mask_of, paint, read_json, read_pixels
 from chronomask.errors import InputError
 from chronomask.structures import Clip
 
@@ -57,7 +57,7 @@ class CocoImages:
         return Clip(
             frames=read_pixels(self.images / image["file_name"], height, width)[None],
             masks=to_masks(labels[None], len(instances)),
-            class_ids=torch.tensor([self.class_of[a["category_id"]] for a in instances], dtype=torch.int64),
+            class_ids=torch.tensor([class_index(a, self.class_of) for a in instances], dtype=torch.int64),
             ignore=ignore[None],
             unknown=unknown[None],
             source=f"{self.annotations.name}: {image['file_name']}",

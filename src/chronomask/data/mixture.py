@@ -15,8 +15,9 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import Dataset
 
-from chronomask.config import MixtureConfig
+from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.data.coco import CocoImages
+from chronomask.data.reading import class_index
 from chronomask.data.synthesis import drift_colours, motion_matrices, paste, uniform, warp_clip
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.errors import InputError
@@ -119,17 +120,19 @@ class ClipMixture(Dataset[Clip]):
             generator,
         )
         crop = (slice(top, bottom), slice(left, right))
-        return paste(clip, still.frames[0][:, *crop], mask[crop], int(still.class_ids[instance]), matrices)
+        return paste(clip, still.frames[0][(slice(None), *crop)], mask[crop], int(still.class_ids[instance]), matrices)
 
 
-def _objects_by_class(readers: Sequence[CocoImages], smallest: float = 900.0) -> list[list[tuple[CocoImages, int, int]]]:
+def _objects_by_class(
+    readers: Sequence[CocoImages], smallest: float = 900.0
+) -> list[list[tuple[CocoImages, int, int]]]:
     """(reader, image, instance) of every object of at least `smallest` pixels, grouped by class."""
     groups: dict[int, list[tuple[CocoImages, int, int]]] = defaultdict(list)
     for reader in readers:
-        for image, (_, annotations) in enumerate(reader.entries):
-            instances = [a for a in annotations if not a.get("iscrowd") or a.get("merged")]
+        for image, (_, annotated) in enumerate(reader.entries):
+            instances = [a for a in annotated if not a.get("iscrowd") or a.get("merged")]
             for position, annotation in enumerate(instances):
-                class_id = reader.class_of[annotation["category_id"]]
+                class_id = class_index(annotation, reader.class_of)
                 if class_id != NO_CLASS and annotation["area"] >= smallest:
                     groups[class_id].append((reader, image, position))
     return [groups[class_id] for class_id in sorted(groups)]

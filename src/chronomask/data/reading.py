@@ -57,9 +57,12 @@ def class_indices(file_categories: list[dict[str, Any]], categories: tuple[Categ
     return {entry["id"]: index_of.get(entry["name"], NO_CLASS) for entry in file_categories}
 
 
-def paint(
-    segmentations: list[Any], height: int, width: int, where: list[str]
-) -> Int16[Tensor, "H W"]:
+def class_index(annotation: dict[str, Any], index_of: dict[int, int]) -> int:
+    """The network's class index of an annotation; NO_CLASS where it merges several objects (rider and vehicle)."""
+    return NO_CLASS if annotation.get("merged") else index_of[annotation["category_id"]]
+
+
+def paint(segmentations: list[Any], height: int, width: int, where: list[str]) -> Int16[Tensor, "H W"]:
     """The label map of one frame: 0 nobody, k + 1 the k-th segmentation; the smaller instance wins overlaps.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 from chronomask.data.categories import Category
@@ -60,6 +61,6 @@ def _positive(text: str, specification: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not value > 0:
+    if not 0 < value < inf:
         raise InputError(f"{specification}: weight={text} is not a positive number")
     return value

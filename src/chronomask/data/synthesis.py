@@ -99,7 +99,7 @@ def paste(
 
     Edges are blended over about one pixel, for a hard edge would give the copy away.
     """
-    size = tuple(clip.frames.shape[2:])
+    size = (clip.frames.shape[2], clip.frames.shape[3])
     # A margin of repeated colour and empty mask: beyond the crop the object ends, and its edge keeps its colour.
     colour = F.pad(pixels.float()[None], (1, 1, 1, 1), mode="replicate")
     layer = torch.cat([colour, F.pad(mask[None, None].float(), (1, 1, 1, 1))], 1)

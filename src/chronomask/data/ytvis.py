@@ -11,7 +11,7 @@ import torch
 
 from chronomask.data.categories import Category
 from chronomask.data.labels import to_masks
-from chronomask.data.reading import class_indices, mask_of, paint, read_json, read_pixels
+from chronomask.data.reading import class_index, class_indices, mask_of, paint, read_json, read_pixels
 from chronomask.errors import InputError
 from chronomask.structures import Clip
 
@@ -84,7 +84,7 @@ class YtvisVideos:
         return Clip(
             frames=torch.stack(pixels),
             masks=to_masks(torch.stack(labels), len(instances)),
-            class_ids=torch.tensor([self.class_of[a["category_id"]] for a in instances], dtype=torch.int64),
+            class_ids=torch.tensor([class_index(a, self.class_of) for a in instances], dtype=torch.int64),
             ignore=torch.stack(ignores),
             unknown=torch.full((len(frames), height, width), not self.complete),
             source=f"{self.annotations.name}: {self.name(index)}, frames {list(frames)}",

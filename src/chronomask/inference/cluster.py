@@ -30,20 +30,19 @@ def cluster(outputs: ClipOutputs, config: ClusterConfig) -> list[Tube]:
     embedding = outputs.embedding[:, candidates]
     variance = outputs.log_variance[:, candidates].exp()
     heat = outputs.heat[candidates].clone()  # the heat of removed pixels becomes -1
-    free = torch.ones_like(outputs.heat, dtype=torch.bool)
+    free = torch.ones_like(candidates)
     tubes: list[Tube] = []
     for _ in range(config.maximum_rounds):
         if heat.numel() == 0 or heat.max() < config.seed_threshold:
             break
         seed = int(heat.argmax())
+        free[candidates] = heat >= 0
         mean, spread, inside = _grow(embedding, variance, heat >= 0, seed, config)
         heat[inside] = -1
         heat[seed] = -1  # after a refinement the seed may lie outside; it must not come up for ever
-        if int(inside.sum()) < config.minimum_pixels:
+        if int(inside.sum()) < max(1, config.minimum_pixels):
             continue
-        tube = _tube(outputs, foreground, free, mean, spread, config)
-        free &= tube.probability <= 0.5
-        tubes.append(tube)
+        tubes.append(_tube(outputs, foreground, free, mean, spread, config))
     return tubes
 
 
@@ -81,8 +80,8 @@ def _tube(
     probability = (level / 2).clamp(max=1) * free
     inside = probability > 0.5
     classes = masked_class_logits(outputs.class_logits, inside).softmax(0)
-    confidence = classes.max() * outputs.heat[inside].mean() * p[inside].mean()
-    return Tube(probability, classes, mean, float(confidence))
+    objectness = outputs.heat[inside].mean() * p[inside].mean()
+    return Tube(probability, classes, mean, float(objectness))
 
 
 def label_map(tubes: list[Tube], like: Float[Tensor, "T h w"]) -> Int16[Tensor, "T h w"]:

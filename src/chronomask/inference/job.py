@@ -15,7 +15,7 @@ from chronomask.data.categories import OBJECT, Category
 from chronomask.errors import InputError
 from chronomask.formats.spool import Spool
 from chronomask.formats.ytvis import Track, VideoEntry, write_results, write_tracks
-from chronomask.inference.segment import Segmenter, TrackSummary
+from chronomask.inference.segment import Segmenter, TrackInfo
 from chronomask.render import draw_tracks
 from chronomask.video import VideoSource, VideoWriter
 
@@ -69,37 +69,32 @@ def segment_to_folder(
     names = {category.id: category.name for category in (OBJECT, *segmenter.categories)}
     if unknown := sorted(set(classes) - set(names.values())):
         raise InputError(f"classes: {unknown[0]!r} is not a class of this model")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is not a folder")
     if not overwrite and (out / "tracks.json").exists():
         raise InputError(f"{out / 'tracks.json'}: exists already; name another folder, or say --overwrite")
     with Spool() as spool:
         for result in progress(segmenter.segment(source), f"segmenting {source.name}", source.length):
             spool.add(result)
-        chosen = _chosen(segmenter, {id for id, name in names.items() if name in classes or not classes})
-        entry = VideoEntry(
-            1, source.name, source.width, source.height, len(spool), source.fps, source.file_names
-        )
-        tracks = _Tracks(spool, chosen, segmenter)
+        settings, present = segmenter.config, set(spool.track_ids())
+        # A tube too thin to survive the upsampling has a name but no pixels.
+        found = [info for info in segmenter.tracks if info.score >= settings.score and info.id in present]
+        chosen = [info for info in found if not classes or info.category.name in classes][: settings.max_tracks]
+        entry = VideoEntry(1, source.name, source.width, source.height, len(spool), source.fps, source.file_names)
+        tracks = _Tracks(spool, chosen)
         info = {
             "version": __version__,
             "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-            "settings": dataclasses.asdict(segmenter.config),
+            "settings": dataclasses.asdict(settings),
         }
         categories: list[Category] = [OBJECT, *segmenter.categories]
         write_results(out / "results.json", [entry], tracks)
         if overlay:
-            _write_overlay(out / "overlay.mp4", source, spool, tracks.labels(names), progress)
+            labels = {info.id: f"{info.id} {info.category.name} {info.score:.2f}" for info in chosen}
+            _write_overlay(out / "overlay.mp4", source, spool, labels, progress)
         # Last, because it is what says that the folder is complete.
         write_tracks(out / "tracks.json", [entry], categories, tracks, info)
         return [_row(track, names) for track in tracks]
-
-
-def _chosen(segmenter: Segmenter, allowed: set[int]) -> list[TrackSummary]:
-    good = [
-        track
-        for track in segmenter.tracks
-        if track.score >= segmenter.config.score and segmenter.category_id(track) in allowed
-    ]
-    return good[: segmenter.config.max_tracks]
 
 
 @dataclass(frozen=True)
@@ -107,29 +102,14 @@ class _Tracks:
     """The chosen tracks, read from the spool one at a time, as often as needed."""
 
     spool: Spool
-    chosen: list[TrackSummary]
-    segmenter: Segmenter
+    chosen: list[TrackInfo]
 
     def __iter__(self) -> Iterator[Track]:
-        present = set(self.spool.track_ids())
-        for summary in self.chosen:
-            if summary.id in present:
-                segmentations = self.spool.segmentations(summary.id)
-                yield Track(
-                    summary.id, 1, self.segmenter.category_id(summary), round(summary.score, 6), segmentations
-                )
-
-    def labels(self, names: dict[int, str]) -> dict[int, str]:
-        """What is written on every track in the overlay."""
-        return {
-            summary.id: f"{summary.id} {names[self.segmenter.category_id(summary)]} {summary.score:.2f}"
-            for summary in self.chosen
-        }
+        for info in self.chosen:
+            yield Track(info.id, 1, info.category.id, round(info.score, 6), self.spool.segmentations(info.id))
 
 
-def _write_overlay(
-    path: Path, source: VideoSource, spool: Spool, labels: dict[int, str], progress: Progress
-) -> None:
+def _write_overlay(path: Path, source: VideoSource, spool: Spool, labels: dict[int, str], progress: Progress) -> None:
     """Second pass: decodes again and draws what was spooled, with the final names and scores."""
     pairs = zip(source, spool, strict=False)
     with VideoWriter(path, source.width, source.height, source.fps) as writer:
@@ -144,6 +124,4 @@ def _write_overlay(
 def _row(track: Track, names: dict[int, str]) -> TrackRow:
     seen = [(index, s) for index, s in enumerate(track.segmentations) if s is not None]
     areas = [rle.area(s) for _, s in seen]
-    return TrackRow(
-        track.id, names[track.category_id], track.score, seen[0][0], seen[-1][0], sum(areas) / len(areas)
-    )
+    return TrackRow(track.id, names[track.category_id], track.score, seen[0][0], seen[-1][0], sum(areas) / len(areas))

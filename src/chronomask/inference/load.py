@@ -31,7 +31,7 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
 
 
 def choose_device(name: str) -> torch.device:
-    """"auto" is CUDA where there is a card, else the CPU; anything else is a PyTorch device name.
+    """The device of a PyTorch device name; "auto" is CUDA where there is a card, else the CPU.
 
     Raises:
         InputError: no such device on this machine.

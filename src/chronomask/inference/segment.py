@@ -5,7 +5,7 @@ Legend: T frames of a clip, O frames shared with the clip before, H W pixels of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import OBJECT
+from chronomask.data.categories import OBJECT, Category
 from chronomask.errors import InputError
 from chronomask.inference.cluster import cluster, label_map
 from chronomask.inference.stitch import Stitcher, merge
@@ -34,31 +34,47 @@ class TrackSummary:
     Attributes:
         id: of the track, from 1.
         class_evidence: sum over clips of class probabilities x stride-4 pixels.
-        confidence: sum over clips of tube confidence x stride-4 pixels.
+        object_evidence: sum over clips of the tube's objectness x stride-4 pixels.
         pixels: sum over clips of stride-4 pixels.
     """
 
     id: int
     class_evidence: Tensor
-    confidence: float = 0.0
+    object_evidence: float = 0.0
     pixels: float = 0.0
 
     def add(self, tube: Tube) -> None:
         """Takes in the tube of one clip."""
         size = float((tube.probability > 0.5).sum())
         self.class_evidence = self.class_evidence + tube.class_probabilities.cpu() * size
-        self.confidence += tube.score * size
+        self.object_evidence += tube.objectness * size
         self.pixels += size
 
-    @property
-    def class_probabilities(self) -> Tensor:
-        """Mean over the tubes, weighted by their pixels; sums to 1."""
-        return self.class_evidence / self.class_evidence.sum()
+    def verdict(self, categories: Sequence[Category], object_below: float) -> tuple[Category, float]:
+        """The track's category, and its confidence in [0, 1]: class probability x mean heat x mean membership.
 
-    @property
-    def score(self) -> float:
-        """Confidence in [0, 1]: mean over the tubes, weighted by their pixels."""
-        return self.confidence / max(self.pixels, 1.0)
+        Where no class reaches the probability `object_below`, the track is an `object`, and that bound stands for the
+        class probability: not knowing the name must not hide that something is there.
+        """
+        best = (self.class_evidence / max(self.pixels, 1.0)).max(0)
+        probability, objectness = float(best.values), self.object_evidence / max(self.pixels, 1.0)
+        category = categories[int(best.indices)] if probability >= object_below else OBJECT
+        return category, max(probability, object_below) * objectness
+
+
+@dataclass(frozen=True)
+class TrackInfo:
+    """A track as it is reported.
+
+    Attributes:
+        id: from 1.
+        category: a class, or `object`.
+        score: confidence in [0, 1].
+    """
+
+    id: int
+    category: Category
+    score: float
 
 
 @dataclass(eq=False)
@@ -118,14 +134,12 @@ class Segmenter:
         return results
 
     @property
-    def tracks(self) -> list[TrackSummary]:
-        """Summaries of all tracks of the video in progress, or of the last one, best first."""
-        return sorted(self._summaries.values(), key=lambda track: -track.score)
+    def tracks(self) -> list[TrackInfo]:
+        """All tracks of the video in progress, or of the last one, best first: their final names and scores."""
+        return sorted((self._info(summary) for summary in self._summaries.values()), key=lambda track: -track.score)
 
-    def category_id(self, track: TrackSummary) -> int:
-        """Id of the track's most probable class; 0, `object`, where none is probable enough."""
-        best = track.class_probabilities.max(0)
-        return self.categories[int(best.indices)].id if best.values >= self.config.object_below else OBJECT.id
+    def _info(self, summary: TrackSummary) -> TrackInfo:
+        return TrackInfo(summary.id, *summary.verdict(self.categories, self.config.object_below))
 
     def _new_stream(self) -> _Stream:
         stream = _Stream(Stitcher(self.config.stitch))
@@ -139,7 +153,8 @@ class Segmenter:
             self._summaries = stream.tracks
             stream.size = size
         if size != stream.size:
-            raise InputError(f"frame {frame.index}: {size[1]}x{size[0]} pixels, the frames before are {stream.size}")
+            before = f"{stream.size[1]}x{stream.size[0]}"
+            raise InputError(f"frame {frame.index}: {size[1]}x{size[0]} pixels, the frames before have {before}")
         stream.waiting.append(frame)
         needed = config.clip_length if stream.features is None else config.clip_length - config.overlap
         return self._run_clip() if len(stream.waiting) >= needed else []
@@ -195,7 +210,8 @@ class Segmenter:
         if count == 0 or stream.labels is None:
             return []
         results = [
-            self._result(frame, labels) for frame, labels in zip(stream.pending[:count], stream.labels[:count], strict=True)
+            self._result(frame, labels)
+            for frame, labels in zip(stream.pending[:count], stream.labels[:count], strict=True)
         ]
         stream.pending, stream.labels = stream.pending[count:], stream.labels[count:].clone()
         self._finished += count
@@ -203,24 +219,25 @@ class Segmenter:
 
     def _result(self, frame: Frame, labels: Int64[Tensor, "H W"]) -> FrameResult:
         numbers = [int(number) for number in labels.unique() if number > 0]
-        summaries = [self._stream.tracks[number] for number in numbers]
+        infos = [self._info(self._stream.tracks[number]) for number in numbers]
         pixels = labels.numpy()
         return FrameResult(
             index=frame.index,
             time=frame.time,
             masks=pixels == np.array(numbers, dtype=np.int64)[:, None, None],
             track_ids=np.array(numbers, dtype=np.int64),
-            category_ids=np.array([self.category_id(summary) for summary in summaries], dtype=np.int64),
-            scores=np.array([summary.score for summary in summaries], dtype=np.float32),
+            category_ids=np.array([info.category.id for info in infos], dtype=np.int64),
+            scores=np.array([info.score for info in infos], dtype=np.float32),
         )
 
     def _shrunk(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[Tensor, "3 h w"]:
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
+        # A copy, for PyTorch warns of arrays that may not be written to, such as those of PIL.
+        pixels = torch.tensor(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
         size = network_size(image.shape[0], image.shape[1], self.config)
-        if size == tuple(pixels.shape[2:]):
-            return pixels[0]
-        shrunk = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-        return shrunk[0].contiguous()
+        if size != tuple(pixels.shape[2:]):
+            # On the CPU, because CUDA shrinks no uint8.
+            pixels = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+        return pixels[0].contiguous().to(self.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         """bfloat16 where the processor has matrix units for it; elsewhere float32 is faster, on CPUs many times."""

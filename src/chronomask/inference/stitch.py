@@ -57,7 +57,7 @@ class Stitcher:
             known = [int(number) for number in old.unique() if number > 0]
             iou = overlaps(old, labels[:shared], known, tubes)
             for row, column in zip(*linear_sum_assignment(iou.numpy(), maximize=True), strict=True):
-                if iou[row, column] >= self.config.minimum_iou:
+                if iou[row, column] > self.config.minimum_iou:
                     ids[column] = known[row]
         joined: list[int] = []
         for known_id in ids:
@@ -71,9 +71,7 @@ class Stitcher:
         return joined, new
 
 
-def merge(
-    older: Int64[Tensor, "*shape"], newer: Int64[Tensor, "*shape"], new: set[int]
-) -> Int64[Tensor, "*shape"]:
+def merge(older: Int64[Tensor, "*shape"], newer: Int64[Tensor, "*shape"], new: set[int]) -> Int64[Tensor, "*shape"]:
     """Track ids on shared frames: the older clip's, and new tracks on the pixels that it left free."""
     is_new = torch.isin(newer, torch.tensor(sorted(new), dtype=newer.dtype))
     return torch.where((older == 0) & is_new, newer, older)

@@ -8,12 +8,14 @@ Parameter names follow what public checkpoints use (ResNet: `layer1.0.conv1.weig
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from chronomask.config import BackboneName
+from chronomask.errors import InputError
 
 
 class Backbone(nn.Module):
@@ -24,6 +26,8 @@ class Backbone(nn.Module):
     """
 
     channels: tuple[int, int, int, int]
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -115,25 +119,26 @@ _LITE0 = (
 )
 
 
+def _lite_norm(width: int) -> nn.BatchNorm2d:
+    # The weights of the Lite family come from TensorFlow: its epsilon, and its momentum of 0.99.
+    return nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)
+
+
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise, project 1x1; ReLU6 between; a residual where shapes allow."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         width = inputs * expansion
-        # The weights of the Lite family come from TensorFlow: batch norm epsilon 1e-3, momentum 0.01.
-        norm = {"eps": 1e-3, "momentum": 0.01}
         self.expand: nn.Module = nn.Identity()
         if expansion != 1:
-            self.expand = nn.Sequential(
-                nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width, **norm), nn.ReLU6()
-            )
+            self.expand = nn.Sequential(nn.Conv2d(inputs, width, 1, bias=False), _lite_norm(width), nn.ReLU6())
         self.depthwise = nn.Sequential(
             nn.Conv2d(width, width, kernel, stride, kernel // 2, groups=width, bias=False),
-            nn.BatchNorm2d(width, **norm),
+            _lite_norm(width),
             nn.ReLU6(),
         )
-        self.project = nn.Sequential(nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs, **norm))
+        self.project = nn.Sequential(nn.Conv2d(width, outputs, 1, bias=False), _lite_norm(outputs))
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -151,9 +156,7 @@ class EfficientNetLite0(Backbone):
 
     def __init__(self) -> None:
         super().__init__((127.0,) * 3, (128.0,) * 3)
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32, eps=1e-3, momentum=0.01), nn.ReLU6()
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), _lite_norm(32), nn.ReLU6())
         blocks: list[nn.Module] = []
         inputs = 32
         taps = []
@@ -164,9 +167,7 @@ class EfficientNetLite0(Backbone):
                 inputs = row.outputs
             taps.append(len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Sequential(
-            nn.Conv2d(inputs, 1280, 1, bias=False), nn.BatchNorm2d(1280, eps=1e-3, momentum=0.01), nn.ReLU6()
-        )
+        self.head = nn.Sequential(nn.Conv2d(inputs, 1280, 1, bias=False), _lite_norm(1280), nn.ReLU6())
         self.taps = (taps[1], taps[2], taps[4])  # the last blocks of stride 4, 8 and 16
 
     def forward(self, pixels: UInt8[Tensor, "N 3 H W"]) -> list[Tensor]:
@@ -181,7 +182,11 @@ class EfficientNetLite0(Backbone):
 
 
 def build_backbone(name: BackboneName) -> Backbone:
-    """The named backbone, with random weights."""
+    """The named backbone, with random weights.
+
+    Raises:
+        InputError: there is no backbone of that name (a checkpoint's configuration may say anything).
+    """
     match name:
         case "resnet18":
             return ResNet((2, 2, 2, 2), bottleneck=False)
@@ -191,3 +196,5 @@ def build_backbone(name: BackboneName) -> Backbone:
             return ResNet((3, 4, 23, 3), bottleneck=True)
         case "efficientnet_lite0":
             return EfficientNetLite0()
+        case _:
+            raise InputError(f"backbone {name!r}: known are {', '.join(get_args(BackboneName))}")

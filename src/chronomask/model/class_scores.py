@@ -9,16 +9,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+CELL = 4
+"""Side of a cell of class scores at stride 16, in stride-4 pixels."""
 
-def masked_class_logits(
-    class_logits: Float[Tensor, "L T hc wc"], mask: Bool[Tensor, "T h w"]
-) -> Float[Tensor, " L"]:
+
+def masked_class_logits(class_logits: Float[Tensor, "L T hc wc"], mask: Bool[Tensor, "T h w"]) -> Float[Tensor, " L"]:
     """Class scores averaged over a mask that is not empty.
 
-    Where the scores are coarser than the mask, each of their cells counts by the share of it that the mask covers:
-    the same as averaging scores that were upsampled with equal cells.
+    Where the scores are coarser than the mask (stride 16 against 4), each of their cells counts by the share of it that
+    the mask covers: the same as averaging scores that were upsampled with equal cells.
     """
     weights = mask.to(class_logits.dtype)
     if mask.shape[1:] != class_logits.shape[2:]:
-        weights = F.adaptive_avg_pool2d(weights, class_logits.shape[2:])
+        # Cells at the right and bottom may reach beyond the frame: only what exists counts.
+        weights = F.avg_pool2d(weights, CELL, ceil_mode=True, divisor_override=CELL * CELL)
     return (class_logits * weights).sum((1, 2, 3)) / weights.sum()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
-def fold_batch_norm(module: nn.Module) -> nn.Module:
+
+def fold_batch_norm(module: AnyModule) -> AnyModule:
     """Folds every batch norm that directly follows a convolution, in place, and returns the module in eval mode.
 
     Neighbours are found in the order of registration, which in this package is the order of use. Less than half the

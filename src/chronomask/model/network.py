@@ -8,6 +8,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from math import log
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
@@ -21,6 +22,8 @@ from chronomask.model.decoder import Decoder
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fpn import FPN
 from chronomask.model.squeeze import Squeeze
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 STRIDE = 4
 """Of the outputs, in pixels."""
@@ -95,6 +98,8 @@ class BackboneClassHead(nn.Module):
 class Network(nn.Module):
     """Backbone and FPN frame by frame, Squeezes and attention, decoder, and the pixel heads."""
 
+    _run_backbone: nn.Module
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -125,27 +130,25 @@ class Network(nn.Module):
     def _initialise_heads(self) -> None:
         # sigma about 0.3 of half the short side: neither every pixel nor none is a member at the first step.
         nn.init.normal_(self.variance_head.weight, std=0.001)
-        nn.init.constant_(self.variance_head.bias, 2 * log(0.3))
+        nn.init.constant_(self.variance_head.get_parameter("bias"), 2 * log(0.3))
         nn.init.normal_(self.embedding_head.weight, std=0.01)
-        nn.init.zeros_(self.embedding_head.bias)
-        nn.init.constant_(self.heat_head.bias, -1.0)
+        nn.init.zeros_(self.embedding_head.get_parameter("bias"))
+        nn.init.constant_(self.heat_head.get_parameter("bias"), -1.0)
 
     def train(self, mode: bool = True) -> Network:
-        """As in PyTorch, but the backbone's batch-norm statistics stay frozen: one or two clips cannot estimate them."""
+        """As in PyTorch, but the backbone's batch-norm statistics stay frozen: two clips cannot estimate them."""
         super().train(mode)
         self.backbone.eval()
         return self
 
     def freeze_backbone(self) -> None:
-        """Takes the backbone out of training and runs a copy of it with folded batch norm (the same function, faster)."""
+        """Takes the backbone out of training, and runs a copy with folded batch norm (the same function, faster)."""
         self.backbone.requires_grad_(False)
         folded = to_channels_last(fold_batch_norm(deepcopy(self.backbone)))
         # Not registered as a child: its parameters are no part of the checkpoint.
         self.__dict__["_run_backbone"] = folded
 
-    def forward(
-        self, frames: UInt8[Tensor, "B T 3 H W"], size: tuple[int, int] | None = None
-    ) -> PixelOutputs:
+    def forward(self, frames: UInt8[Tensor, "B T 3 H W"], size: tuple[int, int] | None = None) -> PixelOutputs:
         """All pixel outputs for a batch of clips of any length and size.
 
         Frames are padded at the right and bottom to multiples of 32; the outputs are cropped back to ceil(size / 4).
@@ -154,7 +157,7 @@ class Network(nn.Module):
             frames: RGB 0-255.
             size: (height, width) of the part of `frames` that is not padding already; all of it by default.
         """
-        clips, length, _, height, width = frames.shape
+        clips, _, _, height, width = frames.shape
         size = size or (height, width)
         features = self.encode(frames.flatten(0, 1))
         return self.decode(features, clips, size)
@@ -223,7 +226,7 @@ def _frames_to_clips(x: Float[Tensor, "N C h w"], clips: int) -> Float[Tensor, "
     return x.unflatten(0, (clips, -1)).transpose(1, 2)
 
 
-def to_channels_last(network: nn.Module) -> nn.Module:
+def to_channels_last(network: AnyModule) -> AnyModule:
     """Puts every convolution's weights into the channels-last layout, in place; returns the module.
 
     Per layer, because `Module.to(memory_format=...)` raises on a network with both 4-D and 5-D weights.

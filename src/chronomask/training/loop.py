@@ -91,14 +91,12 @@ class MovingAverage:
 
 
 def build_optimizer(network: Network, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW over what is trained; the backbone at its own rate, or frozen with its batch norm folded."""
+    """AdamW over what is trained; the backbone at its own rate, or not at all."""
     backbone = {id(parameter) for parameter in network.backbone.parameters()}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in backbone]
     groups = [{"params": rest, "scale": 1.0}]
     if config.backbone_rate > 0:
         groups.append({"params": list(network.backbone.parameters()), "scale": config.backbone_rate})
-    else:
-        network.freeze_backbone()
     return torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
@@ -119,6 +117,8 @@ def train(network: Network, sources: Sequence[WeightedSource], config: TrainConf
     average = MovingAverage(network, config.ema)
     optimizer = build_optimizer(network, config)
     first = _resume(out, network, average, optimizer)
+    if config.backbone_rate == 0:
+        network.freeze_backbone()  # only now, for the frozen copy is of the weights as they are
     dataset = ClipMixture(sources, config.data, config.seed, config.steps * config.batch)
     loader = DataLoader(
         dataset,
@@ -166,7 +166,9 @@ def _log(out: Path, step: int, config: TrainConfig, terms: LossTerms, loss: Tens
 
 
 def _check_same_run(out: Path, network: Network, config: TrainConfig) -> None:
-    described = json.loads(json.dumps({"model": dataclasses.asdict(network.config), "train": dataclasses.asdict(config)}))
+    described = json.loads(
+        json.dumps({"model": dataclasses.asdict(network.config), "train": dataclasses.asdict(config)})
+    )
     path = out / "config.json"
     if path.exists() and json.loads(path.read_text()) != described:
         raise InputError(f"{path}: the folder holds a run with another configuration; name another folder")

@@ -33,7 +33,7 @@ class Batch:
 
 
 def make_targets(clip: Clip, stride: int) -> Targets:
-    """Truth at the stride of the losses; each cell goes to whoever holds most of it: an instance, nobody, or ignored."""
+    """Truth at the stride of the losses; whoever holds most of a cell owns it: an instance, nobody, or ignored."""
     ignored = _shares(clip.ignore[None], stride)
     instances = _shares(clip.masks & ~clip.ignore, stride)
     nobody = 1 - ignored - instances.sum(0, keepdim=True)

@@ -1,0 +1,127 @@
+"""Which settings of clustering suit a checkpoint? The network runs once; every setting is then tried on its outputs.
+
+    python benchmarks/settings.py CHECKPOINT DATA/instances.json DATA/JPEGImages --videos boat hike \
+        --seed-thresholds 0.5 0.75 --foreground-thresholds 0.5 --scores 0.1 0.2
+
+DATA is a YouTube-VIS-form set with one main object a video (DAVIS-2016). For every setting the table gives, as means
+over the videos and without first and last frames: J of the union of all tracks, of the top-scored track, of the best
+track (oracle), J of the union of the tracks that lie mostly inside the object (oracle), and tracks a video.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from chronomask.config import SegmentConfig
+from chronomask.data.categories import LITE
+from chronomask.data.ytvis import YtvisVideos
+from chronomask.inference.load import load
+from chronomask.inference.segment import Segmenter
+from chronomask.model.network import FrameFeatures, PixelOutputs
+
+
+class Recorder:
+    """Stands in for the network: records its outputs in the first pass over a video, plays them back later."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.network, self.config = segmenter.network, segmenter.network.config
+        self.outputs: list[PixelOutputs] = []
+        self.playing: Iterator[PixelOutputs] | None = None
+
+    def encode(self, frames: torch.Tensor) -> FrameFeatures:
+        if self.playing is None:
+            return self.network.encode(frames)
+        return FrameFeatures([torch.zeros(len(frames), 1, 1, 1)], None)
+
+    def decode(self, features: FrameFeatures, clips: int, size: tuple[int, int]) -> PixelOutputs:
+        if self.playing is not None:
+            return next(self.playing)
+        self.outputs.append(self.network.decode(features, clips, size))
+        return self.outputs[-1]
+
+
+def jaccard(a: np.ndarray, b: np.ndarray) -> float:
+    union = (a | b).sum()
+    return 1.0 if union == 0 else float((a & b).sum() / union)
+
+
+def figures(segmenter: Segmenter, images: list[np.ndarray], truth: np.ndarray) -> list[float]:
+    """union J, top J, best J, oracle union J, tracks of one video."""
+    results = [r for image in images for r in segmenter.push(image)] + segmenter.flush()
+    kept = [t for t in segmenter.tracks if t.score >= segmenter.config.score][: segmenter.config.max_tracks]
+    masks = {t.id: np.zeros(truth.shape, bool) for t in kept}
+    for frame, result in enumerate(results):
+        for number, mask in zip(result.track_ids, result.masks, strict=True):
+            if int(number) in masks:
+                masks[int(number)][frame] = mask
+    inner = range(1, len(truth) - 1)
+
+    def mean_j(mask: np.ndarray) -> float:
+        return float(np.mean([jaccard(mask[f], truth[f]) for f in inner]))
+
+    each = [mean_j(mask) for mask in masks.values()] or [0.0]
+    nothing = np.zeros(truth.shape, bool)
+    union = np.any([nothing, *masks.values()], axis=0)
+    inside = [m for m in masks.values() if (m & truth).sum() > 0.5 * m.sum()]
+    return [mean_j(union), each[0], max(each), mean_j(np.any([nothing, *inside], axis=0)), float(len(masks))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("annotations", type=Path)
+    parser.add_argument("frames", type=Path)
+    parser.add_argument("--videos", nargs="+", required=True)
+    parser.add_argument("--seed-thresholds", nargs="+", type=float, default=[SegmentConfig().cluster.seed_threshold])
+    parser.add_argument(
+        "--foreground-thresholds", nargs="+", type=float, default=[SegmentConfig().cluster.foreground_threshold]
+    )
+    parser.add_argument("--refinements", nargs="+", type=int, default=[SegmentConfig().cluster.refinements])
+    parser.add_argument("--scores", nargs="+", type=float, default=[SegmentConfig().score])
+    options = parser.parse_args()
+
+    data = YtvisVideos(options.annotations, options.frames, LITE, complete=False)
+    segmenter = load(options.checkpoint)
+    grid = list(
+        itertools.product(options.seed_thresholds, options.foreground_thresholds, options.refinements, options.scores)
+    )
+    sums = np.zeros((len(grid), 5))
+    for name in track(options.videos, "videos"):
+        index = next(i for i in range(len(data)) if data.name(i) == name)
+        clip = data.load(index, range(data.length(index)))
+        images = list(clip.frames.permute(0, 2, 3, 1).numpy())
+        truth = clip.masks.any(0).numpy()
+        recorder = Recorder(segmenter)
+        playback = Segmenter(segmenter.network, segmenter.config, segmenter.device)
+        playback.network = recorder  # type: ignore[assignment]
+        for image in images:
+            playback.push(image)
+        playback.flush()
+        for row, (seed, foreground, refinements, score) in enumerate(grid):
+            cluster = replace(
+                SegmentConfig().cluster,
+                seed_threshold=seed,
+                foreground_threshold=foreground,
+                refinements=refinements,
+            )
+            playback.config = replace(SegmentConfig(), cluster=cluster, score=score)
+            recorder.playing = iter(recorder.outputs)
+            sums[row] += figures(playback, images, truth)
+    table = Table("seed", "foreground", "refinements", "score", "union J", "top J", "best J", "oracle J", "tracks")
+    for setting, row in zip(grid, sums / len(options.videos), strict=True):
+        table.add_row(*(f"{value:g}" for value in setting), *(f"{value:.3f}" for value in row))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

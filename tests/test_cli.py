@@ -1,0 +1,187 @@
+"""The command line as a stranger meets it: exit codes, files, messages."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from chronomask.cli import main
+from chronomask.config import ModelConfig
+from chronomask.data.categories import LITE
+from chronomask.formats.ytvis import read_tracks
+from chronomask.model.checkpoint import save_network
+from chronomask.model.network import Network
+from chronomask.video import VideoWriter, open_source
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained network that finds something everywhere."""
+    torch.manual_seed(0)
+    network = Network(ModelConfig(backbone="resnet18", channels=16, squeezes=(2, 1, 0, 0)))
+    torch.nn.init.constant_(network.heat_head.bias, 3.0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_network(path, network, half=False)
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "video.mp4"
+    with VideoWriter(path, 70, 54, 25.0) as writer:
+        for index in range(11):
+            image = np.full((54, 70, 3), 40, np.uint8)
+            image[10:30, 3 * index : 3 * index + 20] = (200, 60, 30)
+            writer.write(image)
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_segment_writes_the_contracted_files(
+    video: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("segment", video, "--out", out, "--checkpoint", checkpoint, "--score", "0", "--max-tracks", "3") == 0
+    tracks = json.loads((out / "tracks.json").read_text())
+    entry = tracks["videos"][0]
+    assert (entry["width"], entry["height"], entry["length"], entry["fps"]) == (70, 54, 11, 25.0)
+    assert len(tracks["categories"]) == len(LITE) + 1
+    assert 1 <= len(tracks["annotations"]) <= 3
+    for annotation in tracks["annotations"]:
+        assert len(annotation["segmentations"]) == 11
+        assert 0 <= annotation["score"] <= 1
+    assert set(tracks["info"]) == {"version", "checkpoint_sha256", "settings"}
+    results = read_tracks(out / "results.json")
+    assert len(results.tracks) == len(tracks["annotations"])
+    overlay = open_source(out / "overlay.mp4")
+    assert sum(1 for _ in overlay) == 11
+    printed = capsys.readouterr()
+    assert "mean area" in printed.out
+    assert str(out / "overlay.mp4") in printed.out
+    assert sorted(path.name for path in out.iterdir()) == ["overlay.mp4", "results.json", "tracks.json"]
+
+
+def test_segment_with_several_sources_makes_a_folder_for_each(video: Path, checkpoint: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second.mp4"
+    second.write_bytes(video.read_bytes())
+    out = tmp_path / "out"
+    assert run("segment", video, second, "--out", out, "--checkpoint", checkpoint, "--no-overlay") == 0
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.json")) == [
+        "second/results.json",
+        "second/tracks.json",
+        "video/results.json",
+        "video/tracks.json",
+    ]
+
+
+def test_segment_keeps_only_the_named_classes(video: Path, checkpoint: Path, tmp_path: Path) -> None:
+    options = ("--checkpoint", checkpoint, "--no-overlay", "--score", "0", "--object-below", "0")
+    assert run("segment", video, "--out", tmp_path / "all", *options) == 0
+    names = {category.id: category.name for category in LITE}
+    found = {names[track.category_id] for track in read_tracks(tmp_path / "all/tracks.json").tracks}
+    other = next(category.name for category in LITE if category.name not in found)
+    assert run("segment", video, "--out", tmp_path / "none", *options, "--classes", other) == 0
+    assert read_tracks(tmp_path / "none/tracks.json").tracks == ()
+
+
+def test_segment_does_not_replace_results_unasked(
+    video: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint, "--no-overlay")
+    assert run(*arguments) == 0
+    assert run(*arguments) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert run(*arguments, "--overwrite") == 0
+
+
+def _audio_only(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("fault", ["missing", "text", "audio", "empty folder", "checkpoint", "device", "class", "out"])
+def test_bad_input_exits_with_2_and_writes_nothing(
+    fault: str, video: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, source, options, named = tmp_path / "out", video, ["--checkpoint", checkpoint], "video"
+    match fault:
+        case "missing":
+            source = named = tmp_path / "nowhere.mp4"
+        case "text":
+            source = named = tmp_path / "text.mp4"
+            source.write_text("not a video")
+        case "audio":
+            source = named = tmp_path / "sound.mp4"
+            _audio_only(source)
+        case "empty folder":
+            source = named = tmp_path / "frames"
+            source.mkdir()
+        case "checkpoint":
+            options, named = ["--checkpoint", video], video
+        case "device":
+            options, named = [*options, "--device", "cuda:77"], "cuda:77"
+        case "class":
+            options, named = [*options, "--classes", "unicorn"], "unicorn"
+        case "out":
+            out = named = tmp_path / "a-file"
+            out.write_text("something else")
+    before = sorted(tmp_path.rglob("*"))
+    assert run("segment", source, "--out", out, *options) == 2
+    message = capsys.readouterr().err.strip()
+    assert str(named) in message
+    assert message.startswith("chronomask: ")
+    assert "\n" not in message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_source_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("segment", "--out", tmp_path / "out") == 2
+    assert "source" in capsys.readouterr().err
+
+
+def test_interruption_exits_with_130(
+    video: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chronomask.inference.segment.cluster", interrupted)
+    assert run("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint) == 130
+    assert not (tmp_path / "out").exists()
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_readme_commands(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's segment command runs as it stands, with the bundled weights, on a small video."""
+    monkeypatch.chdir(video.parent)
+    commands = [line for block in _blocks("") for line in block.splitlines() if line.startswith("chronomask segment")]
+    assert commands
+    for command in commands:
+        assert main(shlex.split(command)[1:]) == 0
+    assert (video.parent / "result/overlay.mp4").exists()
+
+
+def test_readme_python(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(video.parent)
+    for block in _blocks("python"):
+        exec(compile(block, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 11
