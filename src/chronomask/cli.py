@@ -105,6 +105,39 @@ def _print_tracks(rows: list[TrackRow], folder: Path, overlay: bool) -> None:
 
 
 @app.command
+def predict(
+    instances: Annotated[Positional[Path], tyro.conf.arg(metavar="INSTANCES.json")],
+    /,
+    frames: Path,
+    out: Path,
+    model: str = "lite",
+    checkpoint: Path | None = None,
+    device: str = "auto",
+    config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(score=0.0, max_tracks=100),  # noqa: B008
+) -> None:
+    """Segment every video of a data set, for evaluation.
+
+    Finished videos are kept: a killed run continues when the same command is given again. Low-scored tracks are kept,
+    because average precision wants them.
+
+    Args:
+        instances: YouTube-VIS-form file that lists the videos and categories (annotations in it are not looked at).
+        frames: folder that the file names of the frames are relative to.
+        out: file for the tracks; the plain submission list goes to results.json beside it.
+        model: a bundled model.
+        checkpoint: a checkpoint file instead of a bundled model.
+        device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
+        config: the settings below.
+    """
+    from chronomask.inference.load import checkpoint_path, load
+    from chronomask.inference.predict import predict as run
+
+    path = checkpoint_path(checkpoint or model)
+    found = run(load(path, device, config), instances, frames, out, checkpoint=path, progress=_progress)
+    print(f"{found} tracks: {out}, {out.with_name('results.json')}")
+
+
+@app.command
 def train(
     data: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="DATA...")],
     /,

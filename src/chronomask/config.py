@@ -145,6 +145,11 @@ class SegmentConfig:
             raise InputError(
                 f"overlap {self.overlap} and clip_length {self.clip_length}: need 0 <= overlap < clip_length, 1 or more"
             )
+        if min(self.short_side, self.long_side) < 32:
+            raise InputError(f"short_side {self.short_side} and long_side {self.long_side}: at least 32 pixels each")
+        for name in ("score", "object_below"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1]")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import math
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +103,17 @@ def open_source(path: str | Path, fps: float = DEFAULT_FPS) -> VideoSource:
         files = _images_of_glob(text)
         return _ImageFiles(files[0].resolve().parent.name, files, fps)
     raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+
+
+def open_frames(name: str, files: Sequence[str | Path], fps: float = DEFAULT_FPS) -> VideoSource:
+    """Open listed images as one video, in the order given.
+
+    Raises:
+        InputError: no file is named, one cannot be read, or their sizes differ.
+    """
+    if not files:
+        raise InputError(f"video {name}: no frames are listed")
+    return _ImageFiles(name, [Path(file) for file in files], fps)
 
 
 def _images_of_folder(folder: Path) -> list[Path]:

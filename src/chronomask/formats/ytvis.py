@@ -209,6 +209,7 @@ def _annotation(track: Track) -> dict[str, Any]:
     return {
         "id": track.id,
         **_result(track),
+        "iscrowd": 0,  # readers of YouTube-VIS annotations ask for it
         "areas": [None if mask is None else rle.area(mask) for mask in seen],
         "bboxes": [None if mask is None else list(rle.bbox(mask)) for mask in seen],
     }

@@ -5,7 +5,7 @@ Legend: T frames of a clip, O frames shared with the clip before, H W pixels of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,13 +50,21 @@ class TrackSummary:
         self.object_evidence += tube.objectness * size
         self.pixels += size
 
-    def verdict(self, categories: Sequence[Category], object_below: float) -> tuple[Category, float]:
+    def verdict(
+        self, categories: Sequence[Category], object_below: float, allowed: Collection[str] | None = None
+    ) -> tuple[Category, float]:
         """The track's category, and its confidence in [0, 1]: class probability x mean heat x mean membership.
 
         Where no class reaches the probability `object_below`, the track is an `object`, and that bound stands for the
         class probability: not knowing the name must not hide that something is there.
+
+        Args:
+            allowed: names of the classes to choose from; all by default.
         """
-        best = (self.class_evidence / max(self.pixels, 1.0)).max(0)
+        probabilities = self.class_evidence / max(self.pixels, 1.0)
+        if allowed is not None:
+            probabilities = probabilities * torch.tensor([category.name in allowed for category in categories])
+        best = probabilities.max(0)
         probability, objectness = float(best.values), self.object_evidence / max(self.pixels, 1.0)
         category = categories[int(best.indices)] if probability >= object_below else OBJECT
         return category, max(probability, object_below) * objectness
@@ -136,10 +144,15 @@ class Segmenter:
     @property
     def tracks(self) -> list[TrackInfo]:
         """All tracks of the video in progress, or of the last one, best first: their final names and scores."""
-        return sorted((self._info(summary) for summary in self._summaries.values()), key=lambda track: -track.score)
+        return sorted(map(self._info, self._summaries.values()), key=lambda info: -info.score)
 
-    def _info(self, summary: TrackSummary) -> TrackInfo:
-        return TrackInfo(summary.id, *summary.verdict(self.categories, self.config.object_below))
+    def named(self, allowed: Collection[str]) -> list[TrackInfo]:
+        """As `tracks`, but each track is named by the most probable of the allowed classes."""
+        infos = (self._info(summary, allowed) for summary in self._summaries.values())
+        return sorted(infos, key=lambda info: -info.score)
+
+    def _info(self, summary: TrackSummary, allowed: Collection[str] | None = None) -> TrackInfo:
+        return TrackInfo(summary.id, *summary.verdict(self.categories, self.config.object_below, allowed))
 
     def _new_stream(self) -> _Stream:
         stream = _Stream(Stitcher(self.config.stitch))

@@ -1,0 +1,139 @@
+"""A whole data set: segment every video of an annotation file, so that train, predict, evaluate closes the loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from chronomask import __version__
+from chronomask.data.categories import Category
+from chronomask.data.reading import read_json
+from chronomask.errors import InputError
+from chronomask.formats.spool import Spool
+from chronomask.formats.ytvis import Track, VideoEntry, write_results, write_tracks
+from chronomask.inference.segment import Segmenter
+from chronomask.video import open_frames
+
+Progress = Callable[[Iterable, str, int | None], Iterable]
+
+
+def predict(
+    segmenter: Segmenter,
+    instances: Path,
+    frames: Path,
+    out: Path,
+    *,
+    checkpoint: Path,
+    progress: Progress = lambda items, task, total: items,
+) -> int:
+    """Segments all videos of a YouTube-VIS-form file and writes their tracks; returns the number of tracks.
+
+    Finished videos are kept in `<out>.partial`, and a killed run goes on behind them. Tracks carry the data set's own
+    category ids, joined by name: each gets the most probable of the classes that model and data set share, or `object`
+    where none is sure and the data set has such a category.
+
+    Args:
+        instances: names the videos and categories; annotations in it are not looked at.
+        frames: the folder that `file_names` are relative to.
+        out: tracks in the form of tracks.json; a plain submission list goes to results.json beside it.
+        checkpoint: file of the weights, whose hash is noted.
+        progress: shows how far the work is.
+
+    Raises:
+        InputError: no class in common, a frame that is missing or of the wrong size, or a partial run with other
+            settings.
+    """
+    content = read_json(instances)
+    videos = [_entry(instances, video) for video in _field(instances, content, "videos")]
+    categories = [Category(c["id"], c["name"]) for c in _field(instances, content, "categories")]
+    if not {c.name for c in categories} & {c.name for c in segmenter.categories}:
+        raise InputError(f"{instances}: none of its categories is a class of the model")
+    info = {
+        "version": __version__,
+        "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        "settings": dataclasses.asdict(segmenter.config),
+    }
+    if out.name == "results.json":
+        raise InputError(f"{out}: that name is for the submission list; name the file tracks.json, say")
+    partial = out.with_name(out.name + ".partial")
+    done = _finished(partial, info)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("a") as log:
+        if not done and partial.stat().st_size == 0:
+            log.write(json.dumps({"info": info}) + "\n")
+        for video in progress(videos, "predicting", len(videos)):
+            if video.id not in done:
+                found = [dataclasses.asdict(track) for track in _tracks_of(segmenter, video, frames, categories)]
+                done[video.id] = found
+                log.write(json.dumps({"video": video.id, "tracks": found}) + "\n")
+                log.flush()
+    tracks = _numbered(done[video.id] for video in videos)
+    write_results(out.with_name("results.json"), videos, tracks)
+    write_tracks(out, videos, categories, tracks, info)
+    partial.unlink()
+    return len(tracks)
+
+
+def _tracks_of(segmenter: Segmenter, video: VideoEntry, frames: Path, categories: list[Category]) -> Iterator[Track]:
+    source = open_frames(video.name, [frames / name for name in video.file_names or ()])
+    if (source.width, source.height) != (video.width, video.height):
+        raise InputError(
+            f"video {video.name}: its frames are {source.width}x{source.height} pixels,"
+            f" the annotations say {video.width}x{video.height}"
+        )
+    allowed = {category.name: category for category in categories}
+    with Spool() as spool:
+        for result in segmenter.segment(source):
+            spool.add(result)
+        present, kept = set(spool.track_ids()), 0
+        for info in segmenter.named(allowed.keys()):
+            wanted = info.score >= segmenter.config.score and info.id in present and info.category.name in allowed
+            if wanted and kept < segmenter.config.max_tracks:
+                kept += 1
+                category = allowed[info.category.name]
+                yield Track(info.id, video.id, category.id, round(info.score, 6), spool.segmentations(info.id))
+
+
+def _numbered(videos: Iterable[list[dict[str, Any]]]) -> list[Track]:
+    """Track ids are unique in a file; those of the segmenter only in a video."""
+    numbers = count(1)
+    return [Track(**{**track, "id": next(numbers)}) for tracks in videos for track in tracks]
+
+
+def _finished(partial: Path, info: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """Tracks by video of an interrupted run; a last line that was cut off is left out, and cut from the file."""
+    if not partial.exists():
+        return {}
+    whole, done = 0, {}
+    for number, line in enumerate(partial.read_bytes().splitlines(keepends=True)):
+        if not line.endswith(b"\n"):
+            break
+        entry = json.loads(line)
+        if number == 0 and entry.get("info") != json.loads(json.dumps(info)):
+            raise InputError(f"{partial}: an interrupted run with other weights or settings; delete it to start anew")
+        if number > 0:
+            done[entry["video"]] = entry["tracks"]
+        whole += len(line)
+    with partial.open("r+b") as file:
+        file.truncate(whole)
+    return done
+
+
+def _entry(path: Path, video: dict[str, Any]) -> VideoEntry:
+    try:
+        names = tuple(video["file_names"])
+        name = str(video.get("name") or Path(names[0]).parent)
+        return VideoEntry(video["id"], name, video["width"], video["height"], len(names), None, names)
+    except (KeyError, IndexError, TypeError) as error:
+        raise InputError(f"{path}: video {video.get('id')}: field missing or empty: {error}") from error
+
+
+def _field(path: Path, content: dict[str, Any], key: str) -> list[Any]:
+    if not isinstance(content.get(key), list):
+        raise InputError(f"{path}: has no list `{key}`")
+    return content[key]
