@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,13 +51,17 @@ class Collector:
         self.problems.append(Problem("warning", place, message))
 
     def raise_errors(self) -> None:
-        """Raise one InputError that lists the errors, if there are any; warnings do not count."""
-        errors = [problem for problem in self.problems if problem.severity == "error"]
-        if not errors:
-            return
-        lines = [f"{self.file}: {problem}" for problem in errors[:_SHOWN]]
-        if len(errors) > _SHOWN:
-            lines.append(f"... and {len(errors) - _SHOWN} more errors; `chronomask validate {self.file}` lists all")
+        """As the function `raise_errors`, for what was found so far."""
+        raise_errors(self.file, self.problems)
+
+
+def raise_errors(file: str, problems: Sequence[Problem]) -> None:
+    """Raise one InputError that lists the errors among the problems, if there are any; warnings do not count."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    lines = [f"{file}: {problem}" for problem in errors[:_SHOWN]]
+    if len(errors) > _SHOWN:
+        lines.append(f"... and {len(errors) - _SHOWN} more errors; `chronomask validate {file}` lists all")
+    if lines:
         raise InputError("\n".join(lines))
 
 

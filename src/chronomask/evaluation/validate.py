@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from chronomask.errors import InputError
-from chronomask.evaluation.parsing import parse_results, parse_truth
+from chronomask.evaluation.parsing import parse_categories, parse_results, parse_truth, parse_videos
 from chronomask.evaluation.problems import Collector, Problem, shown
 from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.formats.ytvis import VideoEntry
 
 Source = str | Path | Mapping[str, Any] | Sequence[Any]
 """A json file, or what one holds."""
@@ -99,20 +100,19 @@ def validate(file: Source, against: Source | None = None) -> Validation:
 
     Args:
         file: an annotation file, or results: a list, or an annotation file whose annotations have a `score`.
-        against: the annotation file that results are for. Without it, their videos and categories are not known, and
-            masks of one video must only agree in size and number.
+        against: the annotation file that results are for, of which only videos and categories are read: test sets come
+            without annotations. Without it, masks of one video must only agree in size and number.
 
     Raises:
-        InputError: if a file is missing or no json, or `against` has errors of its own.
+        InputError: if a file is missing or no json, or the videos or categories of `against` have errors of their own.
     """
     data = load(file)
     found = Collector(name_of(file))
     if _are_results(data):
-        truth = None if against is None else read_truth(against)
-        known = (None, None) if truth is None else (truth.videos, truth.categories)
-        tracks = parse_results(data, found, *known)
-        if truth is not None:
-            _warn_of_silence(truth, tracks, found)
+        videos, categories = (None, None) if against is None else _read_listing(against)
+        tracks = parse_results(data, found, videos, categories)
+        if videos is not None:
+            _warn_of_silence(videos, tracks, found)
     else:
         if against is not None:
             raise InputError(f"{name_of(file)}: annotations without scores; only results are validated against a file")
@@ -129,10 +129,22 @@ def _are_results(data: Any) -> bool:
     return isinstance(annotations, Sequence) and any(isinstance(a, Mapping) and "score" in a for a in annotations)
 
 
-def _warn_of_silence(truth: GroundTruth, tracks: Sequence[FoundTrack], found: Collector) -> None:
-    silent = sorted(set(truth.videos) - {track.video_id for track in tracks})
+def _read_listing(source: Source) -> tuple[Mapping[int, VideoEntry], Mapping[int, str]]:
+    """Videos and categories of an annotation file whose annotations may be held back, as those of test sets are."""
+    data = load(source)
+    found = Collector(name_of(source))
+    if not isinstance(data, Mapping):
+        found.error("file", f"an object with videos and categories is needed, this is {shown(data)}")
+        data = {}
+    listing = parse_videos(data.get("videos") or (), found), parse_categories(data.get("categories") or (), found)
+    found.raise_errors()
+    return listing
+
+
+def _warn_of_silence(videos: Mapping[int, VideoEntry], tracks: Sequence[FoundTrack], found: Collector) -> None:
+    silent = sorted(set(videos) - {track.video_id for track in tracks})
     if silent:
-        found.warn("file", f"no result for {len(silent)} of {len(truth.videos)} videos, ids {shown(silent)}")
+        found.warn("file", f"no result for {len(silent)} of {len(videos)} videos, ids {shown(silent)}")
 
 
 def validation_table(validation: Validation) -> Table:
