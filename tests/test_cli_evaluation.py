@@ -1,0 +1,92 @@
+"""The evaluation commands: files, exit codes, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from chronomask.cli import main
+
+CASE = Path(__file__).parent / "evaluation/cases/case-1"
+TRUTH, RESULTS = CASE / "instances.json", CASE / "results.json"
+
+
+def run(*arguments: str | Path) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_evaluate_writes_the_official_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate", TRUTH, RESULTS, "--json", tmp_path / "scores.json") == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    official = json.loads((CASE / "official.json").read_text())
+    assert scores.keys() == official.keys() | {"per_category"}
+    assert all(scores[key] == pytest.approx(official[key], abs=1e-6) for key in official)
+    printed = capsys.readouterr().out
+    assert printed.index("AP50") < printed.index("AR10") < printed.index("AR100")
+
+
+def test_evaluate_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate", TRUTH, RESULTS, "--report", tmp_path / "report.html", "--davis", "many") == 0
+    assert "missed" in capsys.readouterr().out
+    assert (tmp_path / "report.html").read_text().lstrip().lower().startswith("<!doctype html")
+
+
+def _with_unknown_video(tmp_path: Path) -> Path:
+    results = json.loads(RESULTS.read_text())
+    results[2]["video_id"] = 9999
+    path = tmp_path / "unknown.json"
+    path.write_text(json.dumps(results))
+    return path
+
+
+def test_evaluate_names_the_place_of_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "text.json"
+    text.write_text("{not json")
+    for results, named in (
+        (tmp_path / "none.json", "none.json"),
+        (text, "text.json"),
+        (_with_unknown_video(tmp_path), "9999"),
+    ):
+        before = sorted(tmp_path.iterdir())
+        assert run("evaluate", TRUTH, results, "--json", tmp_path / "scores.json") == 2
+        assert named in capsys.readouterr().err
+        assert sorted(tmp_path.iterdir()) == before
+    assert run("evaluate", TRUTH, RESULTS, "--frames", tmp_path) == 2
+    assert "--report" in capsys.readouterr().err
+
+
+def test_evaluate_leaves_nothing_behind_when_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chronomask.evaluation.ap.evaluation_json", interrupted)
+    assert run("evaluate", TRUTH, RESULTS, "--json", tmp_path / "scores.json") == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_validate_tells_errors_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("validate", TRUTH) == 0
+    assert run("validate", RESULTS, "--against", TRUTH) == 0
+    assert run("validate", _with_unknown_video(tmp_path), "--against", TRUTH) == 2
+    assert "9999" in capsys.readouterr().out
+
+
+def test_compare_prints_one_row_a_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = tmp_path / "nothing.json"
+    nothing.write_text("[]")
+    assert run("compare", TRUTH, RESULTS, nothing, "--style", "markdown", "--resamples", "20") == 0
+    printed = capsys.readouterr().out
+    assert str(RESULTS.with_suffix("")) in printed
+    assert str(nothing.with_suffix("")) in printed
+
+
+def test_submit_packs_the_plain_list(tmp_path: Path) -> None:
+    assert run("submit", RESULTS, "--out", tmp_path / "results.zip", "--against", TRUTH) == 0
+    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
+        assert archive.namelist() == ["results.json"]
+        assert len(json.loads(archive.read("results.json"))) == len(json.loads(RESULTS.read_text()))
+    assert run("submit", _with_unknown_video(tmp_path), "--out", tmp_path / "bad.zip", "--against", TRUTH) == 2
+    assert not (tmp_path / "bad.zip").exists()
