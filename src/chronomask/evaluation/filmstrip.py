@@ -1,0 +1,88 @@
+"""Film strips for the report: some frames of a video, the truth above, the results below.
+
+Legend: H W pixels of a frame, h w of its small picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from chronomask import rle
+from chronomask.errors import InputError
+from chronomask.evaluation.tubes import Tube
+from chronomask.formats.ytvis import VideoEntry
+from chronomask.render import draw_tracks
+
+FRAMES = 8
+"""Pictures in a strip, spread evenly over the video."""
+
+_HEIGHT = 112
+_GAP = 3
+_QUALITY = 70
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A tube with the number that chooses its colour."""
+
+    tube: Tube
+    colour_id: int
+
+
+def film_strip(video: VideoEntry, truth: Sequence[Drawn], found: Sequence[Drawn], root: Path | None) -> str:
+    """The strip as a JPEG in a data URI.
+
+    Args:
+        video: its size, length and file names.
+        truth: objects for the upper row.
+        found: results for the lower row.
+        root: folder that the video's `file_names` lie in; None for masks on grey.
+
+    Raises:
+        InputError: if a frame is missing or no picture.
+    """
+    width = max(1, round(_HEIGHT * video.width / video.height))
+    columns = []
+    for t in np.unique(np.linspace(0, video.length - 1, FRAMES).round().astype(int)).tolist():
+        picture = _picture(video, t, width, root)
+        rows = [_drawn(picture, side, t, width) for side in (truth, found)]
+        columns.append(np.vstack([rows[0], np.full((_GAP, width, 3), 255, np.uint8), rows[1]]))
+        columns.append(np.full((len(columns[-1]), _GAP, 3), 255, np.uint8))
+    file = io.BytesIO()
+    Image.fromarray(np.hstack(columns[:-1])).save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _picture(video: VideoEntry, t: int, width: int, root: Path | None) -> UInt8[np.ndarray, "h w 3"]:
+    if root is None:
+        return np.full((_HEIGHT, width, 3), 70, np.uint8)
+    if video.file_names is None:
+        raise InputError(f"video {video.name} has no file_names, by which its frames would be found in {root}")
+    path = root / video.file_names[t]
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (width, _HEIGHT))
+            return np.asarray(image.convert("RGB").resize((width, _HEIGHT)))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; it is frame {t} of video {video.name}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as a picture: {error}") from None
+
+
+def _drawn(
+    picture: UInt8[np.ndarray, "h w 3"], tracks: Sequence[Drawn], t: int, width: int
+) -> UInt8[np.ndarray, "h w 3"]:
+    shown = [(track.colour_id, mask) for track in tracks if (mask := track.tube.masks[t]) is not None]
+    if not shown:
+        return picture
+    masks = [Image.fromarray(rle.decode(mask)).resize((width, _HEIGHT), Image.Resampling.NEAREST) for _, mask in shown]
+    ids = np.array([number for number, _ in shown], np.int64)
+    return draw_tracks(picture, np.stack([np.asarray(mask, bool) for mask in masks]), ids, [""] * len(ids))
