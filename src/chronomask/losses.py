@@ -165,7 +165,7 @@ def foreground_loss(
 
 def clip_losses(outputs: ClipOutputs, targets: Targets) -> LossTerms:
     """All terms for one clip. Without instances only the background speaks; a fully ignored clip gives zeros."""
-    zero = sum(x.sum() for x in (outputs.embedding, outputs.log_variance, outputs.class_logits)) * 0
+    zero = (outputs.embedding.sum() + outputs.log_variance.sum() + outputs.class_logits.sum()) * 0
     foreground = zero
     if outputs.foreground_logits is not None:
         foreground = foreground_loss(outputs.foreground_logits, targets.masks, targets.background)

