@@ -89,7 +89,7 @@ class ClipMixture(Dataset[Clip]):
             (width / 2, height / 2),
             scale,
             bool(_below(2, generator)),
-            min(height, width),
+            float(min(height, width)),
             motion,
             generator,
         )
@@ -107,12 +107,12 @@ class ClipMixture(Dataset[Clip]):
         if not mask.any():
             return clip
         (top, left), (bottom, right) = (mask.nonzero().amin(0).tolist(), (mask.nonzero().amax(0) + 1).tolist())
-        short = min(self.config.height, self.config.width)
+        short = float(min(self.config.height, self.config.width))
         side = exp(uniform(log(0.12), log(0.6), generator)) * short
         matrices = motion_matrices(
             self.config.length,
             ((right - left) / 2, (bottom - top) / 2),
-            (uniform(0, self.config.width, generator), uniform(0, self.config.height, generator)),
+            (uniform(0.0, float(self.config.width), generator), uniform(0.0, float(self.config.height), generator)),
             min(side / sqrt(mask.sum().item()), 1.5),
             bool(_below(2, generator)),
             short,
@@ -143,7 +143,7 @@ def _point_of_interest(clip: Clip, generator: torch.Generator) -> tuple[float, f
     rows, columns = clip.frames.shape[2:]
     seen = clip.masks.flatten(1).any(1).nonzero().flatten()
     if len(seen) == 0:
-        return uniform(0, columns, generator), uniform(0, rows, generator)
+        return uniform(0.0, float(columns), generator), uniform(0.0, float(rows), generator)
     mask = clip.masks[seen[_below(len(seen), generator)]]
     pixels = mask.any(0).nonzero()
     y, x = pixels[_below(len(pixels), generator)].tolist()

@@ -27,7 +27,7 @@ def smooth_path(length: int, travel: float, sway: float, generator: torch.Genera
     """A straight line through 0 at the middle of the clip, plus one slow swing: how cameras and objects move."""
     time = torch.linspace(-0.5, 0.5, length) if length > 1 else torch.zeros(1)
     line = uniform(-travel, travel, generator) * time
-    frequency, phase = uniform(0.5, 1.5, generator), uniform(0, 2 * pi, generator)
+    frequency, phase = uniform(0.5, 1.5, generator), uniform(0.0, 2 * pi, generator)
     swing = torch.sin(2 * pi * frequency * time + phase) - torch.sin(torch.tensor(phase))
     return line + 0.5 * sway * uniform(-travel, travel, generator) * swing
 
