@@ -119,6 +119,7 @@ def train(network: Network, sources: Sequence[WeightedSource], config: TrainConf
     first = _resume(out, network, average, optimizer)
     if config.backbone_rate == 0:
         network.freeze_backbone()  # only now, for the frozen copy is of the weights as they are
+    _trim_log(out, first)
     dataset = ClipMixture(sources, config.data, config.seed, config.steps * config.batch)
     loader = DataLoader(
         dataset,
@@ -163,6 +164,15 @@ def _log(out: Path, step: int, config: TrainConfig, terms: LossTerms, loss: Tens
         shown = "  ".join(f"{name} {row[name]:.3f}" for name in TERMS)
         remaining = (config.steps - step) * seconds / 60
         print(f"step {step}/{config.steps}  {shown}  {seconds:.2f} s a step, {remaining:.0f} min left", flush=True)
+
+
+def _trim_log(out: Path, first: int) -> None:
+    """Drops the lines of steps that an interrupted run did after its last checkpoint: they are done again."""
+    path = out / "log.csv"
+    if path.exists():
+        lines = path.read_bytes().splitlines(keepends=True)
+        with written_aside(path) as aside:
+            aside.write_bytes(b"".join(lines[:1] + [line for line in lines[1:] if int(line.split(b",")[0]) < first]))
 
 
 def _check_same_run(out: Path, network: Network, config: TrainConfig) -> None:
