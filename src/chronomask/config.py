@@ -98,8 +98,8 @@ class ClusterConfig:
     seed_threshold: float = 0.5
     membership_threshold: float = 0.5
     foreground_threshold: float = 0.5
-    refinements: int = 1
-    minimum_pixels: int = 32
+    refinements: int = 3
+    minimum_pixels: int = 100
     maximum_rounds: int = 32
 
 
@@ -134,7 +134,7 @@ class SegmentConfig:
     long_side: int = 448
     clip_length: int = 8
     overlap: int = 4
-    score: float = 0.2
+    score: float = 0.15
     max_tracks: int = 10
     object_below: float = 0.3
     cluster: ClusterConfig = ClusterConfig()
