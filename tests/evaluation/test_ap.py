@@ -166,6 +166,13 @@ def test_no_results_score_0_and_no_objects_score_nothing() -> None:
     assert set(asdict(evaluate(truth_file([], {1: 2}), []).scores).values()) == {-1}
 
 
+def test_a_track_never_in_sight_finds_nothing() -> None:
+    truth = truth_file([annotation([mask((5, 5, 10, 10))]), annotation([None])])
+    scores = evaluate(truth, [result([None], 0.9), result([mask((5, 5, 10, 10))], 0.8)]).scores
+    assert scores.AR100 == 0.5
+    assert evaluate(truth, [result([None])]).scores.AR100 == 0
+
+
 def test_a_crowd_is_neither_missed_nor_a_false_positive() -> None:
     one, crowd = mask((0, 0, 10, 10)), mask((20, 10, 30, 20))
     truth = truth_file([annotation([one]), annotation([crowd], iscrowd=1)])

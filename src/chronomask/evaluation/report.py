@@ -176,7 +176,7 @@ small,.note,.rest{color:var(--soft);font-weight:normal;font-size:13px}
 .bar-name small{display:block;font-size:11px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:0 36px}
 .plot{width:100%;max-width:520px}.plot text{font-size:12px;fill:CanvasText}.plot .grid{stroke:var(--line);fill:none}
-.wide,.strip{overflow-x:auto}.strip img{display:block;max-width:none}
+.wide,.strip{overflow-x:auto}.strip img{display:block;width:100%;min-width:900px}
 table{border-collapse:collapse;margin:10px 0}td,th{padding:3px 12px 3px 0;text-align:right;white-space:nowrap}
 td:first-child,th:first-child{text-align:left}tr+tr{border-top:1px solid var(--line)}
 .dot{display:inline-block;width:10px;height:10px;border-radius:5px;margin:0 5px 0 8px}td .dot{margin-left:0}

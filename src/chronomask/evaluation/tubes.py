@@ -119,9 +119,12 @@ def _chain_sums(
 
 def _numbers(masks: Sequence[str]) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
     """The numbers that COCO's compressed text writes, differences as such, and how many each mask has."""
+    text = "".join(masks)
+    if not all(masks) or not text.isascii():
+        raise InputError("counts are no compressed run lengths")
+    codes = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(48)
     closing = np.cumsum([len(mask) for mask in masks]) - 1
-    codes = np.frombuffer("".join(masks).encode("latin-1", "replace"), np.uint8) - np.uint8(48)
-    if not all(masks) or codes.max() > 63 or (codes[closing] >= 32).any():
+    if codes.max() > 63 or (codes[closing] >= 32).any():
         raise InputError("counts are no compressed run lengths")
     final = codes < 32
     last = np.flatnonzero(final)
@@ -146,7 +149,7 @@ def frame_intersections(found: Sequence[Tube], truth: Sequence[Tube]) -> Float64
     """
     if not found or not truth:
         return np.zeros((len(found[0].areas) if found else 0, len(found), len(truth)))
-    size = next((mask["size"] for tube in found for mask in tube.masks if mask is not None), [1, 1])
+    size = next((mask["size"] for tube in (*found, *truth) for mask in tube.masks if mask is not None), [1, 1])
     nothing = rle.from_run_lengths([size[0] * size[1]], *size)
     frames = zip(_by_frame(found, nothing), _by_frame(truth, nothing), strict=True)
     flags = [0] * len(truth)  # no crowds: COCO's evaluator would divide by the prediction there
