@@ -1,6 +1,6 @@
-"""Makes a picture of a video: evenly spaced frames side by side. `docs/sample.png` is one.
+"""Makes a picture of a video: evenly spaced frames side by side. `docs/sample.jpg` is one.
 
-python examples/contact_sheet.py out/demo/overlay.mp4 docs/sample.png --frames 4 --columns 2 --width 960
+python examples/contact_sheet.py out/demo/overlay.mp4 docs/sample.jpg --frames 4 --columns 2 --width 960
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     images = [frame.image for frame in source if frame.index in wanted]
     sheet = contact_sheet(images, options.columns, options.width)
     with written_aside(options.picture) as aside:
-        Image.fromarray(sheet).save(aside, quality=88)
+        Image.fromarray(sheet).save(aside, quality=85)
 
 
 if __name__ == "__main__":

@@ -304,7 +304,9 @@ def train(
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
     try:
-        code = app.cli(prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video.")
+        code = app.cli(
+            prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
+        )
     except InputError as error:
         print(f"chronomask: {error}", file=sys.stderr)
         return 2

@@ -39,7 +39,7 @@ def test_tracks_file_is_a_youtube_vis_annotation_file(tmp_path):
     assert content["videos"][0] == {"id": 1, "name": "kätzchen", "width": 6, "height": 4, "length": 3, "fps": 25.0}
     assert content["videos"][1]["file_names"] == ["a/1.jpg", "a/2.jpg"]
     first = content["annotations"][0]
-    assert list(first) == ["id", "video_id", "category_id", "score", "segmentations", "areas", "bboxes"]
+    assert list(first) == ["id", "video_id", "category_id", "score", "segmentations", "iscrowd", "areas", "bboxes"]
     assert first["areas"] == [None, 6, None]
     assert first["bboxes"] == [None, [2.0, 1.0, 3.0, 2.0], None]
     assert content["annotations"][1]["areas"] == [6, 0]

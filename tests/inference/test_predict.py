@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from chronomask.config import ModelConfig, SegmentConfig
+from chronomask.config import ClusterConfig, ModelConfig, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.inference.predict import predict
@@ -24,7 +24,9 @@ def segmenter() -> Segmenter:
     torch.manual_seed(0)
     network = Network(ModelConfig(backbone="resnet18", channels=16, squeezes=(2, 1, 0, 0)))
     torch.nn.init.constant_(network.heat_head.bias, 3.0)
-    return Segmenter(network, SegmentConfig(score=0.0, max_tracks=4), torch.device("cpu"))
+    return Segmenter(
+        network, SegmentConfig(score=0.0, max_tracks=4, cluster=ClusterConfig(minimum_pixels=1)), torch.device("cpu")
+    )
 
 
 @pytest.fixture

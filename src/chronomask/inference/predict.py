@@ -102,7 +102,7 @@ def _tracks_of(segmenter: Segmenter, video: VideoEntry, frames: Path, categories
 def _numbered(videos: Iterable[list[dict[str, Any]]]) -> list[Track]:
     """Track ids are unique in a file; those of the segmenter only in a video."""
     numbers = count(1)
-    return [Track(**{**track, "id": next(numbers)}) for tracks in videos for track in tracks]
+    return [dataclasses.replace(Track(**track), id=next(numbers)) for tracks in videos for track in tracks]
 
 
 def _finished(partial: Path, info: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
