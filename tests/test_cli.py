@@ -11,7 +11,9 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from chronomask import rle
 from chronomask.cli import main
 from chronomask.config import ModelConfig
 from chronomask.data.categories import LITE
@@ -167,17 +169,41 @@ def test_interruption_exits_with_130(
 
 
 def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [text for named, text in fences if named == language]
 
 
+@pytest.fixture
+def data_set(video: Path) -> None:
+    """Beside the video: JPEGImages with its frames, and instances.json with the true mask of its one object."""
+    folder, names, masks = video.parent, [], []
+    for frame in open_source(video):
+        names.append(f"clip/{frame.index:05d}.jpg")
+        path = folder / "JPEGImages" / names[-1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(frame.image).save(path)
+        mask = np.zeros(frame.image.shape[:2], bool)
+        mask[10:30, 3 * frame.index : 3 * frame.index + 20] = True
+        masks.append(rle.encode(mask))
+    entry = {"id": 1, "width": 70, "height": 54, "length": len(names), "file_names": names}
+    track = {"id": 1, "video_id": 1, "category_id": 3, "iscrowd": 0, "segmentations": masks}
+    track |= {"areas": [rle.area(mask) for mask in masks], "bboxes": [list(rle.bbox(mask)) for mask in masks]}
+    content = {"videos": [entry], "categories": [{"id": 3, "name": "car"}], "annotations": [track]}
+    (folder / "instances.json").write_text(json.dumps(content))
+
+
+@pytest.mark.usefixtures("data_set")
 def test_readme_commands(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's segment command runs as it stands, with the bundled weights, on a small video."""
+    """The README's commands run as they stand, with the bundled weights, on a small video and data set."""
     monkeypatch.chdir(video.parent)
-    commands = [line for block in _blocks("") for line in block.splitlines() if line.startswith("chronomask segment")]
-    assert commands
+    lines = [line for block in _blocks("") for line in block.splitlines() if line.startswith("chronomask ")]
+    # Training has tests of its own: its defaults are for hours.
+    commands = [line for line in lines if not line.startswith("chronomask train")]
+    assert len(commands) == 5
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0
-    assert (video.parent / "result/overlay.mp4").exists()
+    for name in ("result/overlay.mp4", "val/results.json", "report.html", "submission.zip"):
+        assert (video.parent / name).exists()
 
 
 def test_readme_python(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,8 @@ def validate(file: Source, against: Source | None = None) -> Validation:
     """
     data = load(file)
     found = Collector(name_of(file))
-    if _are_results(data):
+    results = _are_results(data, against is not None)
+    if results:
         videos, categories = (None, None) if against is None else _read_listing(against)
         tracks = parse_results(data, found, videos, categories)
         if videos is not None:
@@ -119,13 +120,16 @@ def validate(file: Source, against: Source | None = None) -> Validation:
         parse_truth(data, found)
     listed = data.get("annotations", ()) if isinstance(data, Mapping) else data
     entries = len(listed) if isinstance(listed, Sequence) else 0
-    return Validation(found.file, "results" if _are_results(data) else "annotations", tuple(found.problems), entries)
+    return Validation(found.file, "results" if results else "annotations", tuple(found.problems), entries)
 
 
-def _are_results(data: Any) -> bool:
+def _are_results(data: Any, if_empty: bool) -> bool:
+    """Whether a file holds results rather than truth; without annotations it could be either."""
     if not isinstance(data, Mapping):
         return True
     annotations = data.get("annotations")
+    if annotations == []:
+        return if_empty
     return isinstance(annotations, Sequence) and any(isinstance(a, Mapping) and "score" in a for a in annotations)
 
 
