@@ -88,33 +88,34 @@ def _read_mask(t: int, mask: Any, height: int, width: int) -> Rle:
 def _areas(masks: Sequence[str], pixels: int) -> Int64[np.ndarray, " M"]:
     """Foreground pixels of compressed masks that each must cover `pixels` pixels in all.
 
-    `rle.run_lengths` for many masks in one sweep, as a data set of a hundred thousand masks needs it. Of the two
-    chains of differences (places 1, 3, 5, ... and 2, 4, 6, ...) the odd one holds the foreground.
+    `rle.run_lengths` for many masks in one sweep, as a data set of a hundred thousand masks needs it. In the numbers
+    of all masks, one after the other, every other one belongs to the same chain of differences: a running sum over
+    each of the two chains that starts anew with every mask gives all run lengths.
     """
     if not masks:
         return np.zeros(0, np.int64)
     numbers, lengths = _numbers(masks)
     begin = np.cumsum(lengths) - lengths
+    if lengths.min() < 2:  # one run is background, and has no second chain
+        short = lengths < 2
+        _check_runs(numbers[begin[short]], numbers[begin[short]], pixels)
+        areas = np.zeros(len(masks), np.int64)
+        areas[~short] = _areas([mask for mask, one in zip(masks, short, strict=True) if not one], pixels)
+        return areas
     third = begin[lengths > 2]
-    numbers[third + 2] -= numbers[third]  # so that the even chain can start at the very first number
-    odd = ((np.arange(len(numbers)) ^ np.repeat(begin, lengths)) & 1).astype(bool)
-    foreground, areas = _chain_sums(numbers[odd], lengths // 2)
-    background, rest = _chain_sums(numbers[~odd], (lengths + 1) // 2)
-    if min(foreground, background) < 0 or (areas + rest != pixels).any():
+    numbers[third + 2] -= numbers[third]  # COCO starts that chain at the third number; now it starts at the first
+    sums = []
+    for chain, start in ((numbers[0::2], (begin + 1) // 2), (numbers[1::2], begin // 2)):
+        chain[start[1:]] -= np.add.reduceat(chain, start)[:-1]
+        np.cumsum(chain, out=chain)
+        sums.append(np.add.reduceat(chain, start))
+    _check_runs(numbers, sums[0] + sums[1], pixels)
+    return np.where(begin & 1, sums[0], sums[1])  # the second number of a mask is foreground
+
+
+def _check_runs(runs: Int64[np.ndarray, " N"], totals: Int64[np.ndarray, " M"], pixels: int) -> None:
+    if runs.min() < 0 or (totals != pixels).any():
         raise InputError(f"run lengths that do not add up to {pixels} pixels")
-    return areas
-
-
-def _chain_sums(
-    steps: Int64[np.ndarray, " N"], lengths: Int64[np.ndarray, " M"]
-) -> tuple[int, Int64[np.ndarray, " M"]]:
-    """Running sums that start anew in every mask: their least value, and their sum in each mask."""
-    end = np.cumsum(lengths)
-    running = np.cumsum(steps)
-    before = np.concatenate([[0], running])[end - lengths]
-    running -= np.repeat(before, lengths)
-    total = np.concatenate([[0], np.cumsum(running)])
-    return int(running.min(initial=0)), total[end] - total[end - lengths]
 
 
 def _numbers(masks: Sequence[str]) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
