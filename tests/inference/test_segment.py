@@ -139,6 +139,15 @@ def test_pushing_gives_what_segmenting_gives_in_bounded_memory(segmenter_of, len
     assert segmenter.flush() == []
 
 
+def test_pushed_buffers_may_be_used_again(segmenter_of):
+    segmenter, video = segmenter_of(settings(8, 4)), moving_objects(19)
+    expected, buffer, results = list(segmenter.segment(Frames(video))), np.empty_like(video[0]), []
+    for image in video:
+        buffer[:] = image
+        results += segmenter.push(buffer)
+    same(results + segmenter.flush(), expected)
+
+
 def test_times_of_pushed_frames(segmenter_of):
     segmenter, image = segmenter_of(settings(2, 1)), moving_objects(1)[0]
     results = segmenter.push(image) + segmenter.push(image, 7.5) + segmenter.push(image) + segmenter.flush()

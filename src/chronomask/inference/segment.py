@@ -130,7 +130,8 @@ class Segmenter:
             time: presentation time in seconds; by default the frame's number at 25 frames a second.
         """
         number = len(self._stream.waiting) + len(self._stream.pending) + self._finished
-        return self._push(Frame(number, number / 25 if time is None else time, image))
+        # A copy: cameras hand out one buffer again and again, and the frame waits for its clip.
+        return self._push(Frame(number, number / 25 if time is None else time, image.copy()))
 
     def flush(self) -> list[FrameResult]:
         """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
