@@ -181,4 +181,5 @@ table{border-collapse:collapse;margin:10px 0}td,th{padding:3px 12px 3px 0;text-a
 td:first-child,th:first-child{text-align:left}tr+tr{border-top:1px solid var(--line)}
 .dot{display:inline-block;width:10px;height:10px;border-radius:5px;margin:0 5px 0 8px}td .dot{margin-left:0}
 .video p{margin:4px 0;font-size:13px}
+@media(max-width:480px){table{font-size:13px}td,th{padding-right:7px}}
 """
