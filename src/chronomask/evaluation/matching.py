@@ -89,7 +89,7 @@ def match(truth: GroundTruth, found: Sequence[FoundTrack]) -> Matches:
     crowd = np.array([track.crowd for track in truth.tracks], bool)
     for overlap in overlaps.values():
         place = {int(d): row for row, d in enumerate(overlap.found)}
-        by_class = defaultdict(list)
+        whole, by_class = overlap.iou, defaultdict(list)
         for d in overlap.found.tolist():
             by_class[found[d].category_id].append(d)
         for category_id, members in by_class.items():
@@ -97,7 +97,7 @@ def match(truth: GroundTruth, found: Sequence[FoundTrack]) -> Matches:
             ranks[order] = np.arange(len(order))
             order = np.array(order[:MAX_RESULTS])
             columns = np.flatnonzero(true_class[overlap.true] == category_id)
-            iou = overlap.iou[[place[int(d)] for d in order]][:, columns]
+            iou = whole[[place[int(d)] for d in order]][:, columns]
             for k, threshold in enumerate(THRESHOLDS):
                 found_columns, ignored[k, order] = _greedy(iou, crowd[overlap.true[columns]], threshold)
                 hits[k, order[found_columns >= 0]] = overlap.true[columns[found_columns[found_columns >= 0]]]
