@@ -106,6 +106,9 @@ def test_segment_does_not_replace_results_unasked(
     assert run(*arguments) == 2
     assert "exists already" in capsys.readouterr().err
     assert run(*arguments, "--overwrite") == 0
+    (tmp_path / "out/overlay.mp4").write_text("of another video")
+    assert run(*arguments, "--overwrite") == 0
+    assert not (tmp_path / "out/overlay.mp4").exists()
 
 
 def _audio_only(path: Path) -> None:
@@ -117,7 +120,10 @@ def _audio_only(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-@pytest.mark.parametrize("fault", ["missing", "text", "audio", "empty folder", "checkpoint", "device", "class", "out"])
+@pytest.mark.parametrize(
+    "fault",
+    ["missing", "text", "audio", "empty folder", "checkpoint", "device", "class", "out", "below a file", "model"],
+)
 def test_bad_input_exits_with_2_and_writes_nothing(
     fault: str, video: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +149,12 @@ def test_bad_input_exits_with_2_and_writes_nothing(
         case "out":
             out = named = tmp_path / "a-file"
             out.write_text("something else")
+        case "below a file":
+            named = tmp_path / "a-file"
+            named.write_text("something else")
+            out = named / "below"
+        case "model":
+            options, named = ["--model", "unicorn"], "unicorn"
     before = sorted(tmp_path.rglob("*"))
     assert run("segment", source, "--out", out, *options) == 2
     message = capsys.readouterr().err.strip()

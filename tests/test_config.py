@@ -1,6 +1,14 @@
 import pytest
 
-from chronomask.config import NAMED_MODELS, ModelConfig, SegmentConfig, lite, model_from_json, model_to_json
+from chronomask.config import (
+    NAMED_MODELS,
+    ClusterConfig,
+    ModelConfig,
+    SegmentConfig,
+    lite,
+    model_from_json,
+    model_to_json,
+)
 from chronomask.data.categories import COCO, LITE, Category
 from chronomask.errors import InputError
 
@@ -44,3 +52,19 @@ def test_category_tables():
     assert (by_id[1], by_id[13], by_id[90], by_id[95]) == ("person", "stop sign", "toothbrush", "fish")
     assert len(by_id) == len(LITE) == 85
     assert not {12, 26, 29, 30, 45, 66, 68, 69, 71, 83} & set(by_id)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: ClusterConfig(membership_threshold=0.0), "membership_threshold"),
+        (lambda: ClusterConfig(foreground_threshold=1.0), "foreground_threshold"),
+        (lambda: ClusterConfig(maximum_rounds=-1), "maximum_rounds"),
+        (lambda: SegmentConfig(max_tracks=-1), "max_tracks"),
+        (lambda: SegmentConfig(score=2.0), "score"),
+        (lambda: SegmentConfig(short_side=3), "short_side"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, named):
+    with pytest.raises(InputError, match=named):
+        make()

@@ -52,8 +52,8 @@ def segment(
         overwrite: replace the results of an earlier run.
         config: the settings below.
     """
-    from chronomask.inference.job import segment_to_folder
-    from chronomask.inference.load import checkpoint_path, load
+    from chronomask.inference.job import check_output, segment_to_folder
+    from chronomask.inference.load import bundled_weights, load
     from chronomask.video import open_source
 
     if not sources:
@@ -62,7 +62,9 @@ def segment(
     folders = [out] if len(opened) == 1 else [out / source.name for source in opened]
     if len(set(folders)) < len(folders):
         raise InputError("two sources have the same name, and so would have the same folder of results")
-    path = checkpoint_path(checkpoint or model)
+    for folder in folders:
+        check_output(folder, overwrite)
+    path = checkpoint or bundled_weights(model)
     segmenter = load(path, device, config)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
     for source, folder in zip(opened, folders, strict=True):
@@ -130,10 +132,10 @@ def predict(
         device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
         config: the settings below.
     """
-    from chronomask.inference.load import checkpoint_path, load
+    from chronomask.inference.load import bundled_weights, load
     from chronomask.inference.predict import predict as run
 
-    path = checkpoint_path(checkpoint or model)
+    path = checkpoint or bundled_weights(model)
     found = run(load(path, device, config), instances, frames, out, checkpoint=path, progress=_progress)
     print(f"{found} tracks: {out}, {out.with_name('results.json')}")
 

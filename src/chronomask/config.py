@@ -102,6 +102,14 @@ class ClusterConfig:
     minimum_pixels: int = 100
     maximum_rounds: int = 32
 
+    def __post_init__(self) -> None:
+        for name in ("membership_threshold", "foreground_threshold"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
+        for name in ("refinements", "minimum_pixels", "maximum_rounds"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} {getattr(self, name)}: must not be negative")
+
 
 @dataclass(frozen=True)
 class StitchConfig:
@@ -147,6 +155,8 @@ class SegmentConfig:
             )
         if min(self.short_side, self.long_side) < 32:
             raise InputError(f"short_side {self.short_side} and long_side {self.long_side}: at least 32 pixels each")
+        if self.max_tracks < 0:
+            raise InputError(f"max_tracks {self.max_tracks}: must not be negative")
         for name in ("score", "object_below"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1]")

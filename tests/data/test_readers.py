@@ -199,3 +199,8 @@ def test_training_sources_that_cannot_be_used(tmp_path, options, cause):
     with pytest.raises(InputError, match=cause) as caught:
         open_training_source(f"{tmp_path}/{options}", NETWORK)
     assert name in str(caught.value)
+
+
+def test_an_unknown_category_is_named(tmp_path):
+    with pytest.raises(InputError, match="category_id 7 "):
+        still(tmp_path, [(7, region(0, 0, 9, 9), {})])

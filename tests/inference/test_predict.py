@@ -63,6 +63,22 @@ def test_predictions_carry_the_ids_of_the_data_set(segmenter: Segmenter, data: P
     assert sorted(path.name for path in (data / "out").iterdir()) == ["results.json", "tracks.json"]
 
 
+def test_a_data_set_without_object_gets_the_best_of_its_classes(segmenter: Segmenter, data: Path) -> None:
+    with_object = run(segmenter, data, data / "with/tracks.json")
+    content = json.loads((data / "instances.json").read_text())
+    content["categories"].pop()
+    (data / "instances.json").write_text(json.dumps(content))
+    assert run(segmenter, data, data / "without/tracks.json") == with_object
+    assert {track.category_id for track in read_tracks(data / "without/tracks.json").tracks} <= {7, 8}
+
+
+def test_a_partial_run_of_another_data_set_is_refused(segmenter: Segmenter, data: Path) -> None:
+    (data / "out").mkdir()
+    (data / "out/tracks.json.partial").write_text('{"info": {}, "instances_sha256": "0"}\n')
+    with pytest.raises(InputError, match="other data"):
+        run(segmenter, data, data / "out/tracks.json")
+
+
 def test_a_killed_run_continues_behind_the_finished_videos(
     segmenter: Segmenter, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,15 @@ def test_pushed_buffers_may_be_used_again(segmenter_of):
     same(results + segmenter.flush(), expected)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 4), np.uint8), np.zeros((4, 5, 3)), np.zeros((0, 5, 3), np.uint8)],
+)
+def test_pushed_frames_must_be_images(segmenter_of, frame):
+    with pytest.raises(InputError, match="uint8 of shape"):
+        segmenter_of(settings(8, 4)).push(frame)
+
+
 def test_times_of_pushed_frames(segmenter_of):
     segmenter, image = segmenter_of(settings(2, 1)), moving_objects(1)[0]
     results = segmenter.push(image) + segmenter.push(image, 7.5) + segmenter.push(image) + segmenter.flush()

@@ -58,8 +58,17 @@ def class_indices(file_categories: list[dict[str, Any]], categories: tuple[Categ
 
 
 def class_index(annotation: dict[str, Any], index_of: dict[int, int]) -> int:
-    """The network's class index of an annotation; NO_CLASS where it merges several objects (rider and vehicle)."""
-    return NO_CLASS if annotation.get("merged") else index_of[annotation["category_id"]]
+    """The network's class index of an annotation; NO_CLASS where it merges several objects (rider and vehicle).
+
+    Raises:
+        InputError: its category is none of the file's.
+    """
+    category = annotation.get("category_id")
+    if category not in index_of:
+        raise InputError(
+            f"annotation {annotation.get('id')}: category_id {category!r} is not among the file's categories"
+        )
+    return NO_CLASS if annotation.get("merged") else index_of[category]
 
 
 def paint(segmentations: list[Any], height: int, width: int, where: list[str]) -> Int16[Tensor, "H W"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +70,7 @@ def segment_to_folder(
     names = {category.id: category.name for category in (OBJECT, *segmenter.categories)}
     if unknown := sorted(set(classes) - set(names.values())):
         raise InputError(f"classes: {unknown[0]!r} is not a class of this model")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is not a folder")
-    if not overwrite and (out / "tracks.json").exists():
-        raise InputError(f"{out / 'tracks.json'}: exists already; name another folder, or say --overwrite")
+    check_output(out, overwrite)
     with Spool() as spool:
         for result in progress(segmenter.segment(source), f"segmenting {source.name}", source.length):
             spool.add(result)
@@ -88,6 +86,9 @@ def segment_to_folder(
             "settings": dataclasses.asdict(settings),
         }
         categories: list[Category] = [OBJECT, *segmenter.categories]
+        # While the files are replaced, nothing may claim that they belong together.
+        (out / "tracks.json").unlink(missing_ok=True)
+        (out / "overlay.mp4").unlink(missing_ok=True)
         write_results(out / "results.json", [entry], tracks)
         if overlay:
             labels = {info.id: f"{info.id} {info.category.name} {info.score:.2f}" for info in chosen}
@@ -95,6 +96,21 @@ def segment_to_folder(
         # Last, because it is what says that the folder is complete.
         write_tracks(out / "tracks.json", [entry], categories, tracks, info)
         return [_row(track, names) for track in tracks]
+
+
+def check_output(out: Path, overwrite: bool) -> None:
+    """Finds out before the work begins whether its results can be written; writes nothing.
+
+    Raises:
+        InputError: a file stands in the way, the place is not writable, or it holds results that may not be replaced.
+    """
+    if not overwrite and (out / "tracks.json").exists():
+        raise InputError(f"{out / 'tracks.json'}: exists already; name another folder, or say --overwrite")
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise InputError(f"{place}: is not a folder, so {out} cannot hold the results")
+    if not os.access(place, os.W_OK):
+        raise InputError(f"{place}: may not be written to, so {out} cannot hold the results")
 
 
 @dataclass(frozen=True)

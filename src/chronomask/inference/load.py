@@ -16,18 +16,17 @@ from chronomask.model.network import to_channels_last
 WEIGHTS = Path(__file__).parent.parent / "weights"
 
 
-def checkpoint_path(name_or_path: str | Path) -> Path:
-    """The checkpoint file of a bundled model, or the path itself.
+def bundled_weights(model: str) -> Path:
+    """The checkpoint file of a bundled model.
 
     Raises:
-        InputError: the name is that of a model whose weights are not bundled.
+        InputError: no such model, or one whose weights are not bundled.
     """
-    bundled = WEIGHTS / f"{name_or_path}.safetensors"
-    if bundled.is_file():
-        return bundled
-    if str(name_or_path) in NAMED_MODELS:
-        raise InputError(f"model {name_or_path!r}: no weights are bundled; train it and name its checkpoint file")
-    return Path(name_or_path)
+    bundled = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+    if model not in bundled:
+        cause = "its weights are not bundled; name a checkpoint file" if model in NAMED_MODELS else "no such model"
+        raise InputError(f"model {model!r}: {cause} (bundled: {', '.join(bundled)})")
+    return WEIGHTS / f"{model}.safetensors"
 
 
 def choose_device(name: str) -> torch.device:
@@ -40,7 +39,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        float(torch.ones(1, device=device).sum())  # some devices only fail when they compute
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"device {name!r} is not usable on this machine: {reason}") from error
@@ -59,5 +58,7 @@ def load(name_or_path: str | Path = "lite", device: str = "auto", config: Segmen
         InputError: no such checkpoint, or no such device.
     """
     chosen = choose_device(device)
-    network = load_network(checkpoint_path(name_or_path))
+    # A plain word is a model, anything that looks like a path a file.
+    is_name = isinstance(name_or_path, str) and name_or_path == Path(name_or_path).stem
+    network = load_network(bundled_weights(str(name_or_path)) if is_name else Path(name_or_path))
     return Segmenter(to_channels_last(fold_batch_norm(network)), config or SegmentConfig(), chosen)

@@ -61,11 +61,12 @@ def predict(
     if out.name == "results.json":
         raise InputError(f"{out}: that name is for the submission list; name the file tracks.json, say")
     partial = out.with_name(out.name + ".partial")
-    done = _finished(partial, info)
+    header = {"info": info, "instances_sha256": hashlib.sha256(instances.read_bytes()).hexdigest()}
+    done = _finished(partial, header)
     partial.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("a") as log:
         if not done and partial.stat().st_size == 0:
-            log.write(json.dumps({"info": info}) + "\n")
+            log.write(json.dumps(header) + "\n")
         for video in progress(videos, "predicting", len(videos)):
             if video.id not in done:
                 found = [dataclasses.asdict(track) for track in _tracks_of(segmenter, video, frames, categories)]
@@ -105,7 +106,7 @@ def _numbered(videos: Iterable[list[dict[str, Any]]]) -> list[Track]:
     return [dataclasses.replace(Track(**track), id=next(numbers)) for tracks in videos for track in tracks]
 
 
-def _finished(partial: Path, info: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+def _finished(partial: Path, header: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
     """Tracks by video of an interrupted run; a last line that was cut off is left out, and cut from the file."""
     if not partial.exists():
         return {}
@@ -114,8 +115,10 @@ def _finished(partial: Path, info: dict[str, Any]) -> dict[int, list[dict[str, A
         if not line.endswith(b"\n"):
             break
         entry = json.loads(line)
-        if number == 0 and entry.get("info") != json.loads(json.dumps(info)):
-            raise InputError(f"{partial}: an interrupted run with other weights or settings; delete it to start anew")
+        if number == 0 and entry != json.loads(json.dumps(header)):
+            raise InputError(
+                f"{partial}: an interrupted run with other data, weights or settings; delete it to start anew"
+            )
         if number > 0:
             done[entry["video"]] = entry["tracks"]
         whole += len(line)

@@ -123,12 +123,17 @@ class Segmenter:
             yield from self._push(frame)
         yield from self.flush()
 
-    def push(self, image: UInt8[np.ndarray, "H W 3"], time: float | None = None) -> list[FrameResult]:
-        """Takes one live frame (RGB 0-255) and returns the frames that became final.
+    def push(self, image: np.ndarray, time: float | None = None) -> list[FrameResult]:
+        """Takes one live frame (uint8 RGB, shape H W 3) and returns the frames that became final.
 
         Args:
             time: presentation time in seconds; by default the frame's number at 25 frames a second.
+
+        Raises:
+            InputError: the frame is no RGB image of 0-255, or of another size than the frames before.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise InputError(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} of shape {image.shape}")
         number = len(self._stream.waiting) + len(self._stream.pending) + self._finished
         # A copy: cameras hand out one buffer again and again, and the frame waits for its clip.
         return self._push(Frame(number, number / 25 if time is None else time, image.copy()))
@@ -148,12 +153,19 @@ class Segmenter:
         return sorted(map(self._info, self._summaries.values()), key=lambda info: -info.score)
 
     def named(self, allowed: Collection[str]) -> list[TrackInfo]:
-        """As `tracks`, but each track is named by the most probable of the allowed classes."""
-        infos = (self._info(summary, allowed) for summary in self._summaries.values())
+        """As `tracks`, but each track is named by the most probable of the allowed classes.
+
+        It is an `object` only where that name is allowed too.
+        """
+        object_below = self.config.object_below if OBJECT.name in allowed else 0.0
+        infos = [
+            TrackInfo(summary.id, *summary.verdict(self.categories, object_below, allowed))
+            for summary in self._summaries.values()
+        ]
         return sorted(infos, key=lambda info: -info.score)
 
-    def _info(self, summary: TrackSummary, allowed: Collection[str] | None = None) -> TrackInfo:
-        return TrackInfo(summary.id, *summary.verdict(self.categories, self.config.object_below, allowed))
+    def _info(self, summary: TrackSummary) -> TrackInfo:
+        return TrackInfo(summary.id, *summary.verdict(self.categories, self.config.object_below))
 
     def _new_stream(self) -> _Stream:
         stream = _Stream(Stitcher(self.config.stitch))

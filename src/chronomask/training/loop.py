@@ -110,7 +110,6 @@ def train(network: Network, sources: Sequence[WeightedSource], config: TrainConf
         InputError: `out` holds a run with another configuration.
         FloatingPointError: the loss of a step is not finite; the message names its clips.
     """
-    out.mkdir(parents=True, exist_ok=True)
     _check_same_run(out, network, config)
     torch.manual_seed(config.seed)
     to_channels_last(network)
