@@ -202,5 +202,5 @@ def test_training_sources_that_cannot_be_used(tmp_path, options, cause):
 
 
 def test_an_unknown_category_is_named(tmp_path):
-    with pytest.raises(InputError, match="category_id 7 "):
-        still(tmp_path, [(7, region(0, 0, 9, 9), {})])
+    with pytest.raises(InputError, match=r"stills\.json: annotation 0: category_id 7 "):
+        still(tmp_path, [(7, region(0, 0, 9, 9).numpy(), {})])

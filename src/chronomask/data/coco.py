@@ -57,7 +57,9 @@ class CocoImages:
         return Clip(
             frames=read_pixels(self.images / image["file_name"], height, width)[None],
             masks=to_masks(labels[None], len(instances)),
-            class_ids=torch.tensor([class_index(a, self.class_of) for a in instances], dtype=torch.int64),
+            class_ids=torch.tensor(
+                [class_index(a, self.class_of, self.annotations) for a in instances], dtype=torch.int64
+            ),
             ignore=ignore[None],
             unknown=unknown[None],
             source=f"{self.annotations.name}: {image['file_name']}",

@@ -132,7 +132,7 @@ def _objects_by_class(
         for image, (_, annotated) in enumerate(reader.entries):
             instances = [a for a in annotated if not a.get("iscrowd") or a.get("merged")]
             for position, annotation in enumerate(instances):
-                class_id = class_index(annotation, reader.class_of)
+                class_id = class_index(annotation, reader.class_of, reader.annotations)
                 if class_id != NO_CLASS and annotation.get("area", smallest) >= smallest:
                     groups[class_id].append((reader, image, position))
     return [groups[class_id] for class_id in sorted(groups)]

@@ -57,7 +57,7 @@ def class_indices(file_categories: list[dict[str, Any]], categories: tuple[Categ
     return {entry["id"]: index_of.get(entry["name"], NO_CLASS) for entry in file_categories}
 
 
-def class_index(annotation: dict[str, Any], index_of: dict[int, int]) -> int:
+def class_index(annotation: dict[str, Any], index_of: dict[int, int], file: Path) -> int:
     """The network's class index of an annotation; NO_CLASS where it merges several objects (rider and vehicle).
 
     Raises:
@@ -65,9 +65,8 @@ def class_index(annotation: dict[str, Any], index_of: dict[int, int]) -> int:
     """
     category = annotation.get("category_id")
     if category not in index_of:
-        raise InputError(
-            f"annotation {annotation.get('id')}: category_id {category!r} is not among the file's categories"
-        )
+        place = f"{file}: annotation {annotation.get('id')}"
+        raise InputError(f"{place}: category_id {category!r} is not among the file's categories")
     return NO_CLASS if annotation.get("merged") else index_of[category]
 
 

@@ -84,7 +84,9 @@ class YtvisVideos:
         return Clip(
             frames=torch.stack(pixels),
             masks=to_masks(torch.stack(labels), len(instances)),
-            class_ids=torch.tensor([class_index(a, self.class_of) for a in instances], dtype=torch.int64),
+            class_ids=torch.tensor(
+                [class_index(a, self.class_of, self.annotations) for a in instances], dtype=torch.int64
+            ),
             ignore=torch.stack(ignores),
             unknown=torch.full((len(frames), height, width), not self.complete),
             source=f"{self.annotations.name}: {self.name(index)}, frames {list(frames)}",
