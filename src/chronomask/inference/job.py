@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chronomask import __version__, rle
+from chronomask.config import SegmentConfig
 from chronomask.data.categories import OBJECT, Category
 from chronomask.errors import InputError
 from chronomask.formats.spool import Spool
@@ -74,17 +76,10 @@ def segment_to_folder(
     with Spool() as spool:
         for result in progress(segmenter.segment(source), f"segmenting {source.name}", source.length):
             spool.add(result)
-        settings, present = segmenter.config, set(spool.track_ids())
-        # A tube too thin to survive the upsampling has a name but no pixels.
-        found = [info for info in segmenter.tracks if info.score >= settings.score and info.id in present]
-        chosen = [info for info in found if not classes or info.category.name in classes][: settings.max_tracks]
+        wanted = set(classes) or set(names.values())
+        chosen = chosen_tracks(segmenter.tracks, spool, segmenter.config, wanted)
         entry = VideoEntry(1, source.name, source.width, source.height, len(spool), source.fps, source.file_names)
         tracks = _Tracks(spool, chosen)
-        info = {
-            "version": __version__,
-            "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-            "settings": dataclasses.asdict(settings),
-        }
         categories: list[Category] = [OBJECT, *segmenter.categories]
         # While the files are replaced, nothing may claim that they belong together.
         (out / "tracks.json").unlink(missing_ok=True)
@@ -94,8 +89,27 @@ def segment_to_folder(
             labels = {info.id: f"{info.id} {info.category.name} {info.score:.2f}" for info in chosen}
             _write_overlay(out / "overlay.mp4", source, spool, labels, progress)
         # Last, because it is what says that the folder is complete.
-        write_tracks(out / "tracks.json", [entry], categories, tracks, info)
+        write_tracks(out / "tracks.json", [entry], categories, tracks, provenance(segmenter, checkpoint))
         return [_row(track, names) for track in tracks]
+
+
+def chosen_tracks(
+    tracks: Iterable[TrackInfo], spool: Spool, config: SegmentConfig, names: Collection[str]
+) -> list[TrackInfo]:
+    """The tracks to write, of those of a video (best first): of these names, good enough, and not too many."""
+    # A tube too thin to survive the upsampling has a name but no pixels.
+    present = set(spool.track_ids())
+    good = [info for info in tracks if info.score >= config.score and info.id in present]
+    return [info for info in good if info.category.name in names][: config.max_tracks]
+
+
+def provenance(segmenter: Segmenter, checkpoint: Path) -> dict[str, Any]:
+    """What made a file of tracks, for its `info`: version, hash of the checkpoint, settings."""
+    return {
+        "version": __version__,
+        "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        "settings": dataclasses.asdict(segmenter.config),
+    }
 
 
 def check_output(out: Path, overwrite: bool) -> None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from chronomask import __version__
 from chronomask.data.categories import Category
 from chronomask.data.reading import read_json
 from chronomask.errors import InputError
 from chronomask.formats.spool import Spool
 from chronomask.formats.ytvis import Track, VideoEntry, write_results, write_tracks
+from chronomask.inference.job import Progress, chosen_tracks, provenance
 from chronomask.inference.segment import Segmenter
 from chronomask.video import open_frames
-
-Progress = Callable[[Iterable, str, int | None], Iterable]
 
 
 def predict(
@@ -53,11 +51,7 @@ def predict(
     categories = [Category(c["id"], c["name"]) for c in _field(instances, content, "categories")]
     if not {c.name for c in categories} & {c.name for c in segmenter.categories}:
         raise InputError(f"{instances}: none of its categories is a class of the model")
-    info = {
-        "version": __version__,
-        "checkpoint_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        "settings": dataclasses.asdict(segmenter.config),
-    }
+    info = provenance(segmenter, checkpoint)
     if out.name == "results.json":
         raise InputError(f"{out}: that name is for the submission list; name the file tracks.json, say")
     partial = out.with_name(out.name + ".partial")
@@ -91,13 +85,9 @@ def _tracks_of(segmenter: Segmenter, video: VideoEntry, frames: Path, categories
     with Spool() as spool:
         for result in segmenter.segment(source):
             spool.add(result)
-        present, kept = set(spool.track_ids()), 0
-        for info in segmenter.named(allowed.keys()):
-            wanted = info.score >= segmenter.config.score and info.id in present and info.category.name in allowed
-            if wanted and kept < segmenter.config.max_tracks:
-                kept += 1
-                category = allowed[info.category.name]
-                yield Track(info.id, video.id, category.id, round(info.score, 6), spool.segmentations(info.id))
+        for info in chosen_tracks(segmenter.named(allowed), spool, segmenter.config, allowed):
+            category = allowed[info.category.name]
+            yield Track(info.id, video.id, category.id, round(info.score, 6), spool.segmentations(info.id))
 
 
 def _numbered(videos: Iterable[list[dict[str, Any]]]) -> list[Track]:
