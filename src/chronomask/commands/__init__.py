@@ -1,0 +1,1 @@
+"""The commands: one typed function each, whose docstring is its help; what a command needs is imported inside it."""

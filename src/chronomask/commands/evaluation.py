@@ -1,0 +1,135 @@
+"""Commands that read results: evaluate, validate, compare, submit."""
+
+from __future__ import annotations
+
+import sys
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from chronomask.errors import InputError
+
+
+def evaluate(
+    truth: Annotated[Positional[Path], tyro.conf.arg(metavar="GT.json")],
+    results: Annotated[Positional[Path], tyro.conf.arg(metavar="RESULTS.json")],
+    /,
+    json: Path | None = None,
+    report: Path | None = None,
+    frames: Path | None = None,
+    davis: Literal["no", "one", "many"] = "no",
+    tracking: bool = False,
+) -> None:
+    """Score results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 first, then the rest, overall and per class.
+
+    Args:
+        truth: annotation file in YouTube-VIS form.
+        results: a submission list or a tracks.json.
+        json: also write the numbers to this file.
+        report: also write an html report: curves, worst videos, and what the lost AP was lost to.
+        frames: folder of the frames, for the pictures in the report.
+        davis: also print J and F: of all objects together (one, as DAVIS-2016) or of each (many, DAVIS-2017).
+        tracking: also print HOTA and IDF1 (needs the package trackeval).
+    """
+    from rich.console import Console
+
+    from chronomask.evaluation import ap
+    from chronomask.files import written_aside
+
+    console = Console()
+    if report is not None:
+        from chronomask.evaluation.errors import breakdown_table
+        from chronomask.evaluation.report import write_report
+
+        written = write_report(report, truth, results, frames)
+        evaluation = written.evaluation
+        console.print(ap.evaluation_table(evaluation), breakdown_table(written.breakdown))
+        print(f"report: {report}")
+    elif frames is not None:
+        raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
+    else:
+        evaluation = ap.evaluate(truth, results)
+        console.print(ap.evaluation_table(evaluation))
+    if davis != "no":
+        from chronomask.evaluation.davis import davis as score_davis
+        from chronomask.evaluation.davis import davis_table
+
+        console.print(davis_table(score_davis(truth, results, davis)))
+    if tracking:
+        from chronomask.evaluation.tracking import tracking as score_tracking
+        from chronomask.evaluation.tracking import tracking_table
+
+        console.print(tracking_table(score_tracking(truth, results)))
+    if json is not None:
+        with written_aside(json) as aside:
+            aside.write_text(dumps(ap.evaluation_json(evaluation), indent=1))
+
+
+def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /, against: Path | None = None) -> int:
+    """Find every fault of an annotation or result file, each with its place.
+
+    Errors are what makes the official evaluator crash or miscount; the exit code is then 2. All else is a warning.
+
+    Args:
+        file: an annotation file, a submission list or a tracks.json.
+        against: the annotation file that results are for; its annotations may be missing, as those of test sets are.
+    """
+    from rich.console import Console
+
+    from chronomask.evaluation.validate import validate as check
+    from chronomask.evaluation.validate import validation_table
+
+    validation = check(file, against)
+    Console().print(validation_table(validation))
+    return 2 if validation.errors else 0
+
+
+def compare(
+    truth: Annotated[Positional[Path], tyro.conf.arg(metavar="GT.json")],
+    results: Annotated[Positional[tuple[Path, ...]], tyro.conf.arg(metavar="RESULTS.json...")],
+    /,
+    style: Literal["table", "markdown", "csv", "latex"] = "table",
+    resamples: int = 1000,
+) -> None:
+    """One table over several methods, with bootstrap intervals over the videos and differences to the first.
+
+    Args:
+        truth: annotation file in YouTube-VIS form.
+        results: one result file a method; the method is called by the file's path without its ending.
+        style: how to print it.
+        resamples: how often the videos are drawn anew for the intervals; 0 for none.
+    """
+    from rich.console import Console
+
+    from chronomask.evaluation.compare import compare as run
+    from chronomask.evaluation.compare import comparison_table, comparison_text
+
+    comparison = run(truth, {str(path.with_suffix("")): path for path in results}, resamples)
+    if style == "table":
+        Console().print(comparison_table(comparison))
+    else:
+        print(comparison_text(comparison, style))
+
+
+def submit(
+    results: Annotated[Positional[Path], tyro.conf.arg(metavar="RESULTS.json")],
+    /,
+    out: Path,
+    against: Path | None = None,
+) -> None:
+    """Check results and pack them into the zip that evaluation servers take.
+
+    Args:
+        results: a submission list or a tracks.json.
+        out: the zip to write.
+        against: the annotation file of the videos, to check the results against.
+    """
+    from chronomask.evaluation.submission import submit as pack
+
+    packed = pack(results, out, against)
+    for warning in packed.warnings:
+        print(f"chronomask: warning: {warning.place}: {warning.message}", file=sys.stderr)
+    print(f"{packed.results} results: {packed.path}")
