@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from video_scores import video_scores
 
 from chronomask.config import SegmentConfig
 from chronomask.data.categories import LITE
@@ -48,32 +49,6 @@ class Recorder:
             return next(self.playing)
         self.outputs.append(self.network.decode(features, clips, size))
         return self.outputs[-1]
-
-
-def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    union = (a | b).sum()
-    return 1.0 if union == 0 else float((a & b).sum() / union)
-
-
-def figures(segmenter: Segmenter, images: list[np.ndarray], truth: np.ndarray) -> list[float]:
-    """union J, top J, best J, oracle union J, tracks of one video."""
-    results = [r for image in images for r in segmenter.push(image)] + segmenter.flush()
-    kept = [t for t in segmenter.tracks if t.score >= segmenter.config.score][: segmenter.config.max_tracks]
-    masks = {t.id: np.zeros(truth.shape, bool) for t in kept}
-    for frame, result in enumerate(results):
-        for number, mask in zip(result.track_ids, result.masks, strict=True):
-            if int(number) in masks:
-                masks[int(number)][frame] = mask
-    inner = range(1, len(truth) - 1)
-
-    def mean_j(mask: np.ndarray) -> float:
-        return float(np.mean([jaccard(mask[f], truth[f]) for f in inner]))
-
-    each = [mean_j(mask) for mask in masks.values()] or [0.0]
-    nothing = np.zeros(truth.shape, bool)
-    union = np.any([nothing, *masks.values()], axis=0)
-    inside = [m for m in masks.values() if (m & truth).sum() > 0.5 * m.sum()]
-    return [mean_j(union), each[0], max(each), mean_j(np.any([nothing, *inside], axis=0)), float(len(masks))]
 
 
 def main() -> None:
@@ -116,7 +91,8 @@ def main() -> None:
             )
             playback.config = replace(SegmentConfig(), cluster=cluster, score=score)
             recorder.playing = iter(recorder.outputs)
-            sums[row] += figures(playback, images, truth)
+            found = video_scores(playback, images, truth)
+            sums[row] += found.union, found.top, found.best, found.inside, found.tracks
     table = Table("seed", "foreground", "refinements", "score", "union J", "top J", "best J", "oracle J", "tracks")
     for setting, row in zip(grid, sums / len(options.videos), strict=True):
         table.add_row(*(f"{value:g}" for value in setting), *(f"{value:.3f}" for value in row))

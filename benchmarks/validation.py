@@ -1,0 +1,192 @@
+"""All quality figures of a checkpoint on the frozen validation data, by one command.
+
+    chronomask dataset synthesize COCO/instances_val.json SYNTHESISED --videos-per-image 2 ... (see RESULTS.md)
+    python benchmarks/validation.py lite --davis DAVIS/instances.json --videos boat hike --synthesised SYNTHESISED \
+        --json FILE --reliability FILE.svg
+
+DAVIS: default settings, figures of `video_scores.py`. Synthesised clips: AP with and without classes; names on the true
+masks, macro accuracy over classes with five or more objects, beside the answer that is always the commonest class;
+share of the results of a score that found an object (IoU 0.5, whatever its class), the reliability of the score.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from video_scores import VideoScores, video_scores
+
+from chronomask.config import SegmentConfig
+from chronomask.data.ytvis import YtvisVideos
+from chronomask.evaluation.ap import score
+from chronomask.evaluation.matching import match
+from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.validate import read_results, read_truth
+from chronomask.inference.load import bundled_weights, load
+from chronomask.inference.predict import predict
+from chronomask.inference.segment import Segmenter
+from chronomask.losses import masked_class_logits
+from chronomask.structures import NO_CLASS
+from chronomask.training.targets import make_targets
+
+KEYS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR10")
+BINS = np.linspace(0, 1, 11)
+
+
+class Reliability(NamedTuple):
+    """Results by score, in ten bins.
+
+    Attributes:
+        count: results in the bin.
+        score: their mean score.
+        right: share of them that found an object.
+    """
+
+    count: list[int]
+    score: list[float]
+    right: list[float]
+
+
+def davis(segmenter: Segmenter, data: YtvisVideos, videos: list[str]) -> dict[str, VideoScores]:
+    """Default settings on the named videos."""
+    scores = {}
+    numbers = {data.name(index): index for index in range(len(data))}
+    for name in track(videos, "DAVIS"):
+        clip = data.load(numbers[name], range(data.length(numbers[name])))
+        images = list(clip.frames.permute(0, 2, 3, 1).numpy())
+        scores[name] = video_scores(segmenter, images, clip.masks.any(0).numpy())
+    return scores
+
+
+def without_classes(truth: GroundTruth, found: list[FoundTrack]) -> tuple[GroundTruth, list[FoundTrack]]:
+    """The same, as if there were one class only."""
+    return (
+        replace(truth, categories={1: "object"}, tracks=tuple(replace(t, category_id=1) for t in truth.tracks)),
+        [replace(t, category_id=1) for t in found],
+    )
+
+
+def reliability(truth: GroundTruth, found: list[FoundTrack]) -> Reliability:
+    """Whether scores mean what they say: of the results on no crowd, how many found an object at IoU 0.5."""
+    matches = match(truth, found)
+    counted = ~matches.ignored[0]
+    scores, right = np.array([t.score for t in found])[counted], (matches.hits[0] >= 0)[counted]
+    bins = np.digitize(scores, BINS[1:-1])
+    groups = [(scores[bins == k], right[bins == k]) for k in range(10)]
+    return Reliability(
+        [len(s) for s, _ in groups],
+        [float(s.mean()) if len(s) else 0.0 for s, _ in groups],
+        [float(r.mean()) if len(r) else 0.0 for _, r in groups],
+    )
+
+
+def names_on_true_masks(segmenter: Segmenter, data: YtvisVideos, smallest: int = 5) -> dict[str, float]:
+    """Naming alone: class scores averaged over the true masks of the clips."""
+    right: dict[int, list[bool]] = {}
+    for index in track(range(len(data)), "names"):
+        clip = data.load(index, range(data.length(index)))
+        targets = make_targets(clip, 4)
+        outputs = segmenter.network(clip.frames[None])
+        for mask, class_id in zip(targets.masks, clip.class_ids.tolist(), strict=True):
+            if class_id != NO_CLASS and mask.any():
+                answer = int(masked_class_logits(outputs.class_logits[0], mask).argmax())
+                right.setdefault(class_id, []).append(answer == class_id)
+    common = [answers for answers in right.values() if len(answers) >= smallest]
+    total = sum(map(len, right.values()))
+    return {
+        "macro": float(np.mean([np.mean(answers) for answers in common])),
+        "classes": len(common),
+        "always_commonest_macro": 1 / len(common),
+        "right": sum(map(sum, right.values())) / total,
+        "always_commonest_right": max(map(len, right.values())) / total,
+        "objects": total,
+    }
+
+
+def plot(found: Reliability) -> str:
+    """The reliability plot as SVG: bars reach the share that is right, the diagonal is a score that means it."""
+    bars = "".join(
+        f'<rect x="{50 + 36 * k}" y="{380 - 360 * right:.0f}" width="34" height="{360 * right:.0f}" fill="#1f77b4"/>'
+        f'<text x="{67 + 36 * k}" y="396">{BINS[k]:.1f}</text><text x="{67 + 36 * k}" y="412">{count}</text>'
+        for k, (count, right) in enumerate(zip(found.count, found.right, strict=True))
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 430 450" font-family="sans-serif" font-size="11"'
+        ' text-anchor="middle"><rect width="430" height="450" fill="white"/>'
+        f'{bars}<path d="M50 380L410 20M50 20V380H410" fill="none" stroke="#333"/>'
+        '<text x="230" y="436">score (from), and number of results</text>'
+        '<text x="18" y="200" transform="rotate(-90 18 200)">share that found an object (IoU 0.5)</text></svg>'
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", help="lite, or a checkpoint file")
+    parser.add_argument("--davis", type=Path, help="instances.json; frames lie in JPEGImages beside it")
+    parser.add_argument("--videos", nargs="+", default=[])
+    parser.add_argument("--synthesised", type=Path, help="folder made by `chronomask dataset synthesize`")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--reliability", type=Path, help="write the reliability plot here, as SVG")
+    options = parser.parse_args()
+
+    path = Path(options.checkpoint) if options.checkpoint.endswith(".safetensors") else bundled_weights("lite")
+    segmenter = load(path)
+    figures: dict[str, object] = {}
+    console = Console()
+    if options.davis:
+        data = YtvisVideos(options.davis, options.davis.parent / "JPEGImages", segmenter.categories, complete=False)
+        scores = davis(segmenter, data, options.videos)
+        table = Table("video", "union J", "top J", "best J", "fragmentation", "one id", "tracks", "class of the best")
+        for name, s in scores.items():
+            numbers = (s.union, s.top, s.best, s.fragmentation, s.one_id)
+            table.add_row(name, *(f"{value:.3f}" for value in numbers), str(s.tracks), s.name)
+        columns = ("union", "top", "best", "fragmentation", "one_id", "tracks")
+        means = {c: float(np.mean([getattr(s, c) for s in scores.values()])) for c in columns}
+        table.add_row("mean", *(f"{means[c]:.3f}" for c in columns), "")
+        console.print(table)
+        figures["davis"] = {"mean": means, **{name: asdict(s) for name, s in scores.items()}}
+    if options.synthesised:
+        figures["synthesised"] = synthesised(path, segmenter, options.synthesised, options.reliability, console)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+def synthesised(
+    path: Path, segmenter: Segmenter, folder: Path, svg: Path | None, console: Console
+) -> dict[str, object]:
+    """Figures on the synthesised clips; prints them."""
+    annotations, frames = folder / "instances.json", folder / "JPEGImages"
+    everything = load(path, config=replace(SegmentConfig(), score=0.0, max_tracks=100))
+    with TemporaryDirectory() as place:
+        out = Path(place) / "tracks.json"
+        predict(everything, annotations, frames, out, checkpoint=path, progress=lambda i, task, n: track(i, task, n))
+        truth = read_truth(annotations)
+        found = read_results(out, truth)
+    one_class = without_classes(truth, found)
+    table = Table("", *KEYS)
+    figures: dict[str, object] = {"objects": sum(not t.crowd for t in truth.tracks), "results": len(found)}
+    for name, pair in (("with classes", (truth, found)), ("class-agnostic", one_class)):
+        scores = asdict(score(*pair).scores)
+        table.add_row(name, *(f"{scores[key]:.3f}" for key in KEYS))
+        figures[name] = {key: scores[key] for key in KEYS}
+    console.print(table)
+    trusted = reliability(*one_class)
+    names = names_on_true_masks(segmenter, YtvisVideos(annotations, frames, segmenter.categories, complete=True))
+    console.print(f"{figures['objects']} objects, {len(found)} results")
+    console.print(f"names on true masks: {names}")
+    console.print("score -> share right:", ", ".join(f"{a:.2f} -> {b:.2f}" for _, a, b in zip(*trusted, strict=True)))
+    if svg:
+        svg.write_text(plot(trusted))
+    return {**figures, "names": names, "reliability": trusted._asdict()}
+
+
+if __name__ == "__main__":
+    main()
