@@ -11,6 +11,7 @@ import torch
 
 from chronomask.data.categories import Category
 from chronomask.data.labels import to_masks
+from chronomask.data.reader import InstanceInfo
 from chronomask.data.reading import class_index, class_indices, mask_of, paint, read_json, read_pixels
 from chronomask.errors import InputError
 from chronomask.structures import Clip
@@ -31,15 +32,18 @@ class YtvisVideos:
 
     def __init__(self, annotations: Path, frames: Path, categories: tuple[Category, ...], complete: bool) -> None:
         content = read_json(annotations)
-        self.annotations, self.frames, self.complete = annotations, frames, complete
+        self.annotations, self.images, self.complete = annotations, frames, complete
+        self.skipped: list[str] = []
         try:
             self.class_of = class_indices(content["categories"], categories)
+            self.name_of = {category["id"]: category["name"] for category in content["categories"]}
             by_video: dict[int, list[dict[str, Any]]] = defaultdict(list)
             for annotation in content["annotations"]:
                 by_video[annotation["video_id"]].append(annotation)
             self.entries = [(video, by_video[video["id"]]) for video in content["videos"]]
         except KeyError as error:
             raise InputError(f"{annotations}: an entry lacks the field {error}") from error
+        self.class_names = tuple(self.name_of.values())
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -61,11 +65,30 @@ class YtvisVideos:
         video = self.entries[index][0]
         return video.get("name") or str(Path(video["file_names"][0]).parent)
 
+    def size(self, index: int) -> tuple[int, int]:
+        """(height, width) of video number `index` in pixels."""
+        return self.entries[index][0]["height"], self.entries[index][0]["width"]
+
     def length(self, index: int) -> int:
         """Frames of video number `index`."""
         return len(self.entries[index][0]["file_names"])
 
-    def load(self, index: int, frames: Sequence[int]) -> Clip:
+    def instances(self, index: int) -> list[InstanceInfo]:
+        """Its annotations, as `Reader.instances` has them."""
+        infos = []
+        for annotation in self.entries[index][1]:
+            areas = [area for area in annotation.get("areas") or () if area]
+            info = InstanceInfo(
+                name=self.name_of.get(annotation["category_id"], ""),
+                class_id=class_index(annotation, self.class_of, self.annotations),
+                area=sum(areas) / len(areas) if areas else None,
+                frames=sum(segmentation is not None for segmentation in annotation["segmentations"]),
+                crowd=bool(annotation.get("iscrowd") and not annotation.get("merged")),
+            )
+            infos.append(info)
+        return sorted(infos, key=lambda info: info.crowd)
+
+    def load(self, index: int, frames: Sequence[int] = (0,)) -> Clip:
         """The named frames of video number `index`, in the order given; only their masks are decoded."""
         video, annotations = self.entries[index]
         height, width = video["height"], video["width"]
@@ -80,7 +103,7 @@ class YtvisVideos:
                 if (segmentation := crowd["segmentations"][frame]) is not None:
                     ignore |= torch.from_numpy(mask_of(segmentation, height, width, self._place(crowd, frame)))
             ignores.append(ignore & (labels[-1] == 0))
-            pixels.append(read_pixels(self.frames / video["file_names"][frame], height, width))
+            pixels.append(read_pixels(self.images / video["file_names"][frame], height, width))
         return Clip(
             frames=torch.stack(pixels),
             masks=to_masks(torch.stack(labels), len(instances)),
