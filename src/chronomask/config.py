@@ -38,6 +38,8 @@ class ModelConfig:
             backbone, where ImageNet's knowledge of names survives (stride-4 features collapse to the commonest class).
         foreground: a fifth output, the probability that a pixel belongs to any instance; clustering looks only there.
         categories: the classes, in the order of the network's indices.
+        stride_in_1x1: ResNet-50 and -101 halve the size in the first 1x1 convolution of a stage instead of its 3x3, as
+            the published models of detectron2 and maskrcnn-benchmark do: with their weights, and only with them, true.
     """
 
     backbone: BackboneName
@@ -51,6 +53,7 @@ class ModelConfig:
     class_source: ClassSource = "decoder"
     foreground: bool = False
     categories: tuple[Category, ...] = LITE
+    stride_in_1x1: bool = False
 
     def __post_init__(self) -> None:
         if len(self.squeezes) != 4 or any(a < b for a, b in zip(self.squeezes, self.squeezes[1:], strict=False)):
@@ -59,6 +62,8 @@ class ModelConfig:
             raise InputError(f"squeezes {self.squeezes}: the level of stride 4 keeps every frame, so its number is 0")
         if not self.embedding:
             raise InputError("embedding (): at least one dimension is needed")
+        if self.stride_in_1x1 and self.backbone not in ("resnet50", "resnet101"):
+            raise InputError(f"stride_in_1x1: the backbone {self.backbone} has no such convolutions")
 
 
 def paper() -> ModelConfig:

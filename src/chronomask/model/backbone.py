@@ -44,15 +44,19 @@ def _conv3x3(inputs: int, outputs: int, stride: int) -> nn.Conv2d:
 
 
 class ResidualBlock(nn.Module):
-    """Basic (two 3x3) or bottleneck (1x1, 3x3, 1x1; the stride in the 3x3, as in torchvision) residual block."""
+    """Basic (two 3x3) or bottleneck (1x1, 3x3, 1x1) residual block.
 
-    def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool) -> None:
+    The stride of a bottleneck lies in its 3x3, as in torchvision, or in its first 1x1, as in the first publication.
+    """
+
+    def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool, stride_in_1x1: bool) -> None:
         super().__init__()
         outputs = width * 4 if bottleneck else width
+        first, second = (1, stride) if bottleneck and not stride_in_1x1 else (stride, 1)
         self.bottleneck = bottleneck
-        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False) if bottleneck else _conv3x3(inputs, width, stride)
+        self.conv1 = nn.Conv2d(inputs, width, 1, first, bias=False) if bottleneck else _conv3x3(inputs, width, first)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv3x3(width, width, stride if bottleneck else 1)
+        self.conv2 = _conv3x3(width, width, second)
         self.bn2 = nn.BatchNorm2d(width)
         if bottleneck:
             self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
@@ -71,7 +75,7 @@ class ResidualBlock(nn.Module):
 class ResNet(Backbone):
     """ResNet of depth 18, 50 or 101, normalised with ImageNet's mean and deviation."""
 
-    def __init__(self, blocks: tuple[int, int, int, int], bottleneck: bool) -> None:
+    def __init__(self, blocks: tuple[int, int, int, int], bottleneck: bool, stride_in_1x1: bool = False) -> None:
         super().__init__((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
         expansion = 4 if bottleneck else 1
         self.channels = (64 * expansion, 128 * expansion, 256 * expansion, 512 * expansion)
@@ -83,7 +87,7 @@ class ResNet(Backbone):
             layers: list[nn.Module] = []
             for index in range(count):
                 stride = 2 if level > 0 and index == 0 else 1
-                layers.append(ResidualBlock(inputs, 64 * 2**level, stride, bottleneck))
+                layers.append(ResidualBlock(inputs, 64 * 2**level, stride, bottleneck, stride_in_1x1))
                 inputs = self.channels[level]
             setattr(self, f"layer{level + 1}", nn.Sequential(*layers))
 
@@ -181,8 +185,8 @@ class EfficientNetLite0(Backbone):
         return [*features, self.head(x)]
 
 
-def build_backbone(name: BackboneName) -> Backbone:
-    """The named backbone, with random weights.
+def build_backbone(name: BackboneName, stride_in_1x1: bool = False) -> Backbone:
+    """The named backbone, with random weights; `stride_in_1x1` is that of ModelConfig.
 
     Raises:
         InputError: there is no backbone of that name (a checkpoint's configuration may say anything).
@@ -191,9 +195,9 @@ def build_backbone(name: BackboneName) -> Backbone:
         case "resnet18":
             return ResNet((2, 2, 2, 2), bottleneck=False)
         case "resnet50":
-            return ResNet((3, 4, 6, 3), bottleneck=True)
+            return ResNet((3, 4, 6, 3), True, stride_in_1x1)
         case "resnet101":
-            return ResNet((3, 4, 23, 3), bottleneck=True)
+            return ResNet((3, 4, 23, 3), True, stride_in_1x1)
         case "efficientnet_lite0":
             return EfficientNetLite0()
         case _:

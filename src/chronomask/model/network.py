@@ -104,7 +104,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         channels, dimensions = config.channels, len(config.embedding)
-        self.backbone = build_backbone(config.backbone)
+        self.backbone = build_backbone(config.backbone, config.stride_in_1x1)
         self.__dict__["_run_backbone"] = self.backbone
         self.fpn = FPN(self.backbone.channels, channels)
         fine_first = config.squeezes[::-1]
