@@ -1,0 +1,22 @@
+"""Frames from video files, folders of images, cameras and streams; `VideoWriter` makes H.264 video of frames again.
+
+Legend: H W pixels as displayed.
+"""
+
+from __future__ import annotations
+
+from chronomask.video.images import IMAGE_SUFFIXES, open_frames
+from chronomask.video.opening import open_source
+from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
+from chronomask.video.writer import VideoWriter
+
+__all__ = [
+    "DEFAULT_FPS",
+    "IMAGE_SUFFIXES",
+    "Frame",
+    "Selection",
+    "VideoSource",
+    "VideoWriter",
+    "open_frames",
+    "open_source",
+]

@@ -1,0 +1,110 @@
+"""What files and streams share: opening with FFmpeg, and decoding whatever can be decoded.
+
+Legend: H W pixels as displayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import av
+import av.container
+import av.video
+import numpy as np
+from av.stream import Disposition
+from jaxtyping import UInt8
+
+from chronomask.errors import InputError
+from chronomask.video.source import DEFAULT_FPS
+
+
+def open_container(
+    address: str,
+    shown: str,
+    file_format: str | None = None,
+    options: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> av.container.InputContainer:
+    """Open anything that FFmpeg can read.
+
+    Args:
+        address: a path, a URL, the name of a device.
+        shown: how messages name it.
+        file_format: FFmpeg's name of a format or kind of device, guessed by default.
+        options: of FFmpeg's protocol or device.
+        timeout: seconds of silence after which a stream counts as ended; None for files.
+
+    Raises:
+        InputError: it cannot be opened, or holds text.
+    """
+    try:
+        container = av.open(address, format=file_format, options=dict(options or {}), timeout=timeout)
+    except (OSError, av.FFmpegError, ValueError) as error:
+        raise InputError(f"{shown}: not a video, or one that was cut off: {cause(error)}") from error
+    if container.format.name == "tty":  # FFmpeg would play any .txt as a film of its letters
+        container.close()
+        raise InputError(f"{shown}: not a video but text")
+    return container
+
+
+def video_stream(container: av.container.InputContainer, shown: str) -> av.video.VideoStream:
+    """The first stream of moving pictures.
+
+    Raises:
+        InputError: there is none.
+    """
+    for stream in container.streams.video:
+        # The cover of a song is a video stream of one picture.
+        if not stream.disposition & Disposition.attached_pic:
+            stream.thread_type = "AUTO"
+            return stream
+    raise InputError(f"{shown}: holds no video stream")
+
+
+def frame_rate(stream: av.video.VideoStream) -> float:
+    """Frames a second, the average where the rate varies."""
+    rates = (stream.average_rate, stream.guessed_rate)
+    # Recordings of browsers claim a rate of 1000, the resolution of their clock.
+    return next((float(rate) for rate in rates if rate and 0 < rate <= 480), DEFAULT_FPS)
+
+
+def decoded(
+    container: av.container.InputContainer, stream: av.video.VideoStream, note: Callable[[str], None]
+) -> Iterator[av.VideoFrame]:
+    """Everything that decodes; what does not is told to `note` and passed over, as players do."""
+    packets = container.demux(stream)
+    bad = 0
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (OSError, av.FFmpegError) as error:
+            note(f"cannot be read to its end: {cause(error)}")
+            packet = None
+        try:
+            frames = stream.decode(packet)  # None flushes
+        except av.FFmpegError as error:
+            frames = []
+            bad += 1
+            note(f"{bad} packets could not be decoded: {cause(error)}")
+        yield from frames
+        if packet is None:
+            return
+
+
+def upright(frame: av.VideoFrame, stored: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:
+    """RGB pixels as displayed.
+
+    Args:
+        stored: width and height of the first frame as stored. A stream may change its size on the way; masks of one
+            video have one size.
+    """
+    image = frame.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
+    # FFmpeg and NumPy both count anticlockwise.
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+
+
+def cause(error: Exception) -> str:
+    """What FFmpeg or the system says, without the path that they add."""
+    return getattr(error, "strerror", None) or str(error)

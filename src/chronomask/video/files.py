@@ -1,0 +1,153 @@
+"""Video files, and files behind an address that can be read from any place."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+
+import av
+import av.container
+import av.video
+
+from chronomask.errors import InputError
+from chronomask.video.decoding import decoded, frame_rate, open_container, upright, video_stream
+from chronomask.video.source import Frame, Selection, VideoSource
+
+_RUN_UP = 10.0
+"""Seconds that are decoded before the start of a selection: formats without an index are entered between key frames."""
+
+_PROBE = 1 << 20
+"""Bytes at either end of a file that its fingerprint is taken of."""
+
+
+class VideoFile(VideoSource):
+    """A video that can be read from the beginning as often as wanted.
+
+    Args:
+        address: path or URL.
+        name: see `VideoSource`.
+        shown: how messages name it.
+        selection: which of the frames are looked at.
+
+    Raises:
+        InputError: it is no video, or not one of the selected frames can be decoded.
+    """
+
+    def __init__(self, address: str, name: str, shown: str, selection: Selection) -> None:
+        self.name, self.selection = name, selection
+        self._address, self._shown = address, shown
+        with open_container(address, shown) as container:
+            stream = video_stream(container, shown)
+            rate = frame_rate(stream)
+            self.fps = rate / selection.every
+            self.length = _selected(_claimed_length(container, stream, rate), rate, selection)
+            self.sound = address if container.streams.audio else None
+            first = next(decoded(container, stream, self._note), None)
+            if first is None:
+                raise InputError(f"{self.damage or shown}: not one frame could be decoded")
+            self._stored = (first.width, first.height)
+            self.height, self.width = upright(first, self._stored).shape[:2]
+        if selection.start > 0 and next(self.frames(), None) is None:
+            raise InputError(f"{shown}: no frame lies at {selection.start} seconds or later")
+        self.damage = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.frames()
+
+    def frames(self, skip: int = 0) -> Iterator[Frame]:
+        """See `VideoSource`. What is passed over is decoded but not converted."""
+        self.damage = None
+        number = 0
+        for time, frame in self._timed():
+            if not self.selection.begun(time):
+                continue
+            if self.selection.over(time):
+                return
+            index, rest = divmod(number, self.selection.every)
+            if rest == 0 and index >= skip:
+                yield Frame(index, time, upright(frame, self._stored))
+            number += 1
+
+    def fingerprint(self) -> str:
+        """Of a file's size and both its ends; of an address what the file behind it claims."""
+        path = Path(self._address)
+        if not path.is_file():
+            return f"{self._address} {self.width}x{self.height} {self.length}"
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            digest = hashlib.sha256(file.read(_PROBE))
+            file.seek(max(0, size - _PROBE))
+            digest.update(file.read(_PROBE))
+        return f"{size} {digest.hexdigest()}"
+
+    def _note(self, damage: str) -> None:
+        self.damage = f"{self._shown}: {damage}"
+
+    def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Frames with their times in seconds, from the start of the selection or some way before it."""
+        with ExitStack() as stack:
+            container = stack.enter_context(open_container(self._address, self._shown))
+            stream = video_stream(container, self._shown)
+            start = (container.start_time or 0) / av.time_base
+            frames = decoded(container, stream, self._note)
+            entered = self._entered_late(container, stream, start)
+            if entered:
+                frames = entered
+            elif self.selection.start > _RUN_UP:
+                container = stack.enter_context(open_container(self._address, self._shown))
+                stream = video_stream(container, self._shown)
+                frames = decoded(container, stream, self._note)
+            count, end = 0, 0.0
+            for frame in frames:
+                # Raw streams carry no times.
+                time = end if frame.time is None else frame.time - start
+                yield time, frame
+                count, end = count + 1, time + 1 / (self.fps * self.selection.every)
+            if not entered:
+                self._notice_cut(stream, count, start + end)
+
+    def _entered_late(
+        self, container: av.container.InputContainer, stream: av.video.VideoStream, start: float
+    ) -> Iterator[av.VideoFrame] | None:
+        """Frames from shortly before a late start of the selection; None where the file cannot be entered there."""
+        place = self.selection.start - _RUN_UP
+        if place <= 0:
+            return None
+        try:
+            container.seek(round((start + place) * av.time_base))
+        except (OSError, av.FFmpegError):
+            return None
+        frames = decoded(container, stream, self._note)
+        first = next(frames, None)
+        if first is None or first.time is None or first.time - start > self.selection.start:
+            return None
+        return chain([first], frames)
+
+    def _notice_cut(self, stream: av.video.VideoStream, frames: int, end: float) -> None:
+        """Some containers end early without an error. Both signs are asked for, for either alone may mislead:
+        an edit list hides frames on purpose, and a last frame may be held for seconds."""
+        if self.damage or not stream.duration or not stream.time_base or frames >= stream.frames:
+            return
+        claimed = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+        if claimed - end > max(0.5, 3 / self.fps):
+            self._note(f"cut off: {frames} of {stream.frames} frames, {claimed - end:.1f} s are missing")
+
+
+def _claimed_length(container: av.container.InputContainer, stream: av.video.VideoStream, fps: float) -> int | None:
+    if stream.frames:
+        return stream.frames
+    if stream.duration and stream.time_base:
+        return round(float(stream.duration * stream.time_base) * fps)
+    return round(container.duration / av.time_base * fps) if container.duration else None
+
+
+def _selected(length: int | None, fps: float, selection: Selection) -> int | None:
+    """How many of so many frames a selection takes, about."""
+    if length is None or selection == Selection():
+        return length
+    end = length if selection.end is None else min(length, selection.end * fps)
+    return max(1, math.ceil((end - selection.start * fps) / selection.every))

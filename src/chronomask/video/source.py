@@ -1,0 +1,110 @@
+"""What every source of frames is: `VideoSource`, `Frame`, and the `Selection` of the frames to look at.
+
+Legend: H W pixels as displayed.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from jaxtyping import UInt8
+
+from chronomask.errors import InputError
+
+DEFAULT_FPS = 25.0
+"""Frames a second of images, and of the rare video that does not say."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a source.
+
+    Attributes:
+        index: number among the frames that the source yields, from 0.
+        time: presentation time in seconds, on the clock that all streams of a video file share.
+        image: RGB pixels, 0-255, upright: the rotation noted in the file is already applied.
+    """
+
+    index: int
+    time: float
+    image: UInt8[np.ndarray, "H W 3"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which frames of a source are looked at: of those with start <= time < end the first, and every n-th after it.
+
+    Attributes:
+        start: seconds from the beginning.
+        end: seconds from the beginning; None for the end of the source.
+        every: 1 for all frames, 2 for every other one, ...
+    """
+
+    start: float = 0.0
+    end: float | None = None
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start) and self.start >= 0):
+            raise InputError(f"start {self.start}: must be 0 seconds or later")
+        if self.end is not None and not self.end > self.start:
+            raise InputError(f"end {self.end}: must lie behind the start, {self.start} seconds")
+        if self.every < 1:
+            raise InputError(f"every {self.every}: must be 1 or more")
+
+    def begun(self, time: float) -> bool:
+        """Whether a frame of this time lies at the start or behind it; half a tick of a 90 kHz clock is forgiven."""
+        return time >= self.start - 5e-6
+
+    def over(self, time: float) -> bool:
+        """Whether a frame of this time, and with it all that follow, lie behind the end."""
+        return self.end is not None and time >= self.end - 5e-6
+
+
+class VideoSource(ABC):
+    """What a user names: a video file, a folder of frames, a glob, a camera, a stream. Made by `open_source`.
+
+    Iterating yields one `Frame` at a time in constant memory, and decodes anew each time it is started; a live source
+    can be iterated once.
+
+    Attributes:
+        name: of the file without its ending, of the folder, of the camera.
+        width: in pixels, as displayed. Pixels that are not square stay as they are stored.
+        height: in pixels, as displayed.
+        fps: frames a second that are yielded, the average where the rate varies.
+        length: number of frames: exact for images, what the file claims for a video, None where it claims nothing.
+        file_names: for images one path a frame, relative to the folder that holds them all; None for a video.
+        damage: a sentence on what could not be decoded, None while nothing is known to be wrong. Set by iterating,
+            and complete when the iteration has ended.
+        selection: which frames of the file or stream these are.
+        sound: the file whose sound belongs to the frames, None where there can be none.
+        live: whether frames pass by once, at their own pace.
+    """
+
+    name: str
+    width: int
+    height: int
+    fps: float
+    length: int | None
+    file_names: tuple[str, ...] | None = None
+    damage: str | None = None
+    selection: Selection = Selection()
+    sound: str | None = None
+    live: bool = False
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """All frames in order, from the first."""
+
+    def frames(self, skip: int = 0) -> Iterator[Frame]:
+        """The frames behind the first `skip`; their indices still count from the first."""
+        return islice(iter(self), skip, None)
+
+    def fingerprint(self) -> str:
+        """Text that differs where the content differs, to find out whether an interrupted run was of this source."""
+        return f"{self.name} {self.width}x{self.height}"
