@@ -6,14 +6,16 @@ import sys
 
 import tyro
 
+from chronomask.commands.dataset import dataset_app
 from chronomask.commands.evaluation import compare, evaluate, submit, validate
 from chronomask.commands.segmentation import predict, segment
 from chronomask.commands.training import train
 from chronomask.errors import InputError
 
 app = tyro.extras.SubcommandApp()
-for command in (segment, predict, evaluate, validate, compare, submit, train):
+for command in (segment, predict, evaluate, validate, compare, submit):
     app.command(command)
+app.command(dataset_app, name="dataset")
 
 
 def main(arguments: list[str] | None = None) -> int:

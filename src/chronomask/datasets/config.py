@@ -1,0 +1,53 @@
+"""Settings of the data set commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chronomask.config import MotionConfig
+from chronomask.errors import InputError
+
+Progress = Callable[[Iterable, str, int | None], Iterable]
+"""Wraps an iterable to show how far it is: (items, what is being done, their number if known)."""
+
+
+@dataclass(frozen=True)
+class SynthesizeConfig:
+    """What the videos made from stills look like.
+
+    Attributes:
+        length: frames a video.
+        height: of the videos, in pixels.
+        width: of the videos, in pixels.
+        videos_per_image: videos made from every still, each with a camera path of its own.
+        seed: the same seed gives the same bytes.
+        smallest: objects with fewer pixels in the video (mean over the frames that show them) become iscrowd, so that
+            evaluation neither asks for them nor punishes finding them.
+        closeness: the camera comes up to this many times closer than its path needs to stay inside the still.
+        colours: strength of the drift in brightness, contrast and colour; 0 leaves the pixels as they are.
+        quality: of the JPEG files, 1 to 95.
+        camera: how far the camera moves.
+    """
+
+    length: int = 8
+    height: int = 256
+    width: int = 448
+    videos_per_image: int = 1
+    seed: int = 0
+    smallest: float = 0.0
+    closeness: float = 1.2
+    colours: float = 0.0
+    quality: int = 95
+    camera: MotionConfig = MotionConfig()  # noqa: RUF009  (frozen)
+
+    def __post_init__(self) -> None:
+        for name, least in (("length", 1), ("height", 16), ("width", 16), ("videos_per_image", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} {getattr(self, name)}: must be at least {least}")
+        if not 1 <= self.quality <= 95:
+            raise InputError(f"quality {self.quality}: must lie between 1 and 95")
+        for name, least in (("smallest", 0), ("closeness", 1), ("colours", 0)):
+            # Written so that NaN is refused too.
+            if not least <= getattr(self, name) < float("inf"):
+                raise InputError(f"{name} {getattr(self, name)}: must be a number of at least {least}")
