@@ -131,8 +131,9 @@ def test_a_partly_annotated_video_has_no_known_background(tmp_path):
 def test_videos_left_out(tmp_path):
     path = write_videos(tmp_path, [([textured(9, 9, seed)], []) for seed in range(3)])
     videos = YtvisVideos(path, tmp_path / "JPEGImages", NETWORK, complete=True)
-    assert [videos.name(i) for i in range(len(videos.without(["video-1"])))] == ["video-0", "video-2"]
-    with pytest.raises(InputError, match=r"videos\.json: no video named absent"):
+    videos.without(["video-1"])
+    assert [videos.name(i) for i in range(len(videos))] == ["video-0", "video-2"]
+    with pytest.raises(InputError, match=r"videos\.json: no entry named absent"):
         videos.without(["absent"])
 
 
@@ -156,7 +157,7 @@ def test_unusable_annotations_are_named(tmp_path):
     with pytest.raises(InputError, match=r"stills\.json: annotation 0: segmentation: a polygon must"):
         CocoImages(path, tmp_path / "images", NETWORK).load(0)
     path.write_text(json.dumps({"images": [], "categories": []}))
-    with pytest.raises(InputError, match=r"stills\.json: an entry lacks the field 'annotations'"):
+    with pytest.raises(InputError, match=r"stills\.json: has no list `annotations`"):
         CocoImages(path, tmp_path / "images", NETWORK)
 
 
@@ -182,12 +183,12 @@ def test_training_sources(tmp_path):
         ("stills.json,weight=inf", "weight=inf is not a positive number"),
         ("stills.json,partial", "`partial` and `without` are for videos"),
         ("stills.json,without=video-0", "`partial` and `without` are for videos"),
-        ("videos.json,without=absent", "no video named absent"),
+        ("videos.json,without=absent", "no entry named absent"),
         ("images", "is a folder"),
         ("absent.json", "No such file"),
         ("text.json", "not json"),
-        ("list.json", "an annotation file is a json object, this is a list"),
-        ("empty.json", "lacks the field 'categories'"),
+        ("list.json", "a json object is needed, this is a list"),
+        ("empty.json", "has no list `categories`"),
     ],
 )
 def test_training_sources_that_cannot_be_used(tmp_path, options, cause):

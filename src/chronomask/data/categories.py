@@ -33,8 +33,39 @@ def _parse(table: str) -> tuple[Category, ...]:
     return tuple(Category(int(number), name) for number, name in (row.split(" ", 1) for row in table.split("|")))
 
 
+def _numbered(names: str) -> tuple[Category, ...]:
+    return tuple(Category(number, name) for number, name in enumerate(names.split(), 1))
+
+
 COCO: tuple[Category, ...] = _parse(_COCO)
 """The 80 classes of COCO 2017 instances, with COCO's own ids."""
 
 LITE: tuple[Category, ...] = COCO + _parse(_ANIMALS)
 """The classes of the bundled model: COCO's, and five animals that COCO lacks (ids 91-95)."""
+
+YTVIS_2019: tuple[Category, ...] = _numbered(
+    "person giant_panda lizard parrot skateboard sedan ape dog snake monkey hand rabbit duck cat cow fish train horse "
+    "turtle bear motorbike giraffe leopard fox deer owl surfboard airplane truck zebra tiger elephant snowboard boat "
+    "shark mouse frog eagle earless_seal tennis_racket"
+)
+"""The 40 classes of YouTube-VIS 2019, with its ids."""
+
+YTVIS_2021: tuple[Category, ...] = _numbered(
+    "airplane bear bird boat car cat cow deer dog duck earless_seal elephant fish flying_disc fox frog giant_panda "
+    "giraffe horse leopard lizard monkey motorbike mouse parrot person rabbit shark skateboard snake snowboard "
+    "squirrel surfboard tennis_racket tiger train truck turtle whale zebra"
+)
+"""The 40 classes of YouTube-VIS 2021, with its ids. Eagle and owl became bird, ape became monkey, sedan is called car,
+hand is gone, and flying_disc, squirrel and whale are new."""
+
+OVIS: tuple[Category, ...] = _numbered(
+    "Person Bird Cat Dog Horse Sheep Cow Elephant Bear Zebra Giraffe Poultry Giant_panda Lizard Parrot Monkey Rabbit "
+    "Tiger Fish Turtle Bicycle Motorcycle Airplane Boat Vehical"
+)
+"""The 25 classes of OVIS, with its ids and its spelling."""
+
+VOC: tuple[Category, ...] = _numbered(
+    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep "
+    "sofa train tvmonitor"
+)
+"""The 20 classes of Pascal VOC; ids are the palette indices of its class images."""

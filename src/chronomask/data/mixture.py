@@ -17,7 +17,6 @@ from torch.utils.data import Dataset
 
 from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.data.coco import CocoImages
-from chronomask.data.reading import class_index
 from chronomask.data.synthesis import drift_colours, motion_matrices, paste, uniform, warp_clip
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.errors import InputError
@@ -129,12 +128,11 @@ def _objects_by_class(
     """(reader, image, instance) of every object of at least `smallest` pixels, grouped by class."""
     groups: dict[int, list[tuple[CocoImages, int, int]]] = defaultdict(list)
     for reader in readers:
-        for image, (_, annotated) in enumerate(reader.entries):
-            instances = [a for a in annotated if not a.get("iscrowd") or a.get("merged")]
-            for position, annotation in enumerate(instances):
-                class_id = class_index(annotation, reader.class_of, reader.annotations)
-                if class_id != NO_CLASS and annotation.get("area", smallest) >= smallest:
-                    groups[class_id].append((reader, image, position))
+        for image in range(len(reader)):
+            for position, info in enumerate(reader.instances(image)):
+                area = smallest if info.area is None else info.area
+                if not info.crowd and info.class_id != NO_CLASS and area >= smallest:
+                    groups[info.class_id].append((reader, image, position))
     return [groups[class_id] for class_id in sorted(groups)]
 
 

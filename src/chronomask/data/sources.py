@@ -43,7 +43,8 @@ def open_training_source(specification: str, categories: tuple[Category, ...]) -
         raise InputError(f"{path}: is a folder; name the annotation file in it")
     if "videos" in read_json(path):
         videos = YtvisVideos(path, _images_beside(path), categories, complete=not partial)
-        return WeightedSource(videos.without(without), weight)
+        videos.without(without)
+        return WeightedSource(videos, weight)
     if partial or without:
         raise InputError(f"{specification}: `partial` and `without` are for videos; stills say `labelled_classes`")
     return WeightedSource(CocoImages(path, _images_beside(path), categories), weight)

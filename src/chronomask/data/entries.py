@@ -1,0 +1,160 @@
+"""Entries of annotation files in the form that all readers share, and the reader over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from chronomask.data.labels import to_masks
+from chronomask.data.mapping import Meaning
+from chronomask.data.reader import InstanceInfo
+from chronomask.data.reading import FrameLabels, mask_of, paint, read_pixels
+from chronomask.errors import InputError
+from chronomask.structures import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One object of an entry.
+
+    Attributes:
+        id: in the file, for messages.
+        name: of its category in the file.
+        meaning: its class, and what becomes of its pixels.
+        segmentations: one a frame, still encoded: polygons, run lengths of either kind, or None.
+        area: pixels, mean over the frames in which it is annotated; None where the file does not say.
+    """
+
+    id: int
+    name: str
+    meaning: Meaning
+    segmentations: Sequence[Any]
+    area: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A video, or a still, which is a video of one frame.
+
+    Attributes:
+        name: what people call it.
+        file_names: of its frames, relative to the folder of images.
+        height, width: of its frames in pixels.
+        annotations: instances first, in the order of their masks.
+        complete: whether pixels outside all masks are background; else they are unknown.
+    """
+
+    name: str
+    file_names: tuple[str, ...]
+    height: int
+    width: int
+    annotations: tuple[Annotation, ...]
+    complete: bool
+
+
+class EntryReader:
+    """A `Reader` over a list of entries; those of single forms derive from it.
+
+    Args:
+        annotations: the file or folder that was opened, for messages.
+        images: the folder that file names are relative to.
+    """
+
+    def __init__(self, annotations: Path, images: Path) -> None:
+        self.annotations, self.images = annotations, images
+        self.class_names: tuple[str, ...] = ()
+        self.skipped: list[str] = []
+        self.entries: list[Entry] = []
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def without(self, names: Sequence[str]) -> None:
+        """Leaves out the entries of these names.
+
+        Raises:
+            InputError: there is no entry of that name.
+        """
+        if missing := sorted(set(names) - {entry.name for entry in self.entries}):
+            raise InputError(f"{self.annotations}: no entry named {missing[0]}")
+        self.entries = [entry for entry in self.entries if entry.name not in names]
+
+    def name(self, index: int) -> str:
+        """What people call entry number `index`."""
+        return self.entries[index].name
+
+    def size(self, index: int) -> tuple[int, int]:
+        """(height, width) of its frames in pixels, as annotated."""
+        return self.entries[index].height, self.entries[index].width
+
+    def length(self, index: int) -> int:
+        """Number of its frames."""
+        return len(self.entries[index].file_names)
+
+    def instances(self, index: int) -> list[InstanceInfo]:
+        """Its annotations, as `Reader.instances` has them."""
+        return [
+            InstanceInfo(
+                name=annotation.name,
+                class_id=annotation.meaning.class_id,
+                area=annotation.area,
+                frames=sum(segmentation is not None for segmentation in annotation.segmentations),
+                crowd=annotation.meaning.role != "instance",
+            )
+            for annotation in self.entries[index].annotations
+        ]
+
+    def load(self, index: int, frames: Sequence[int] = (0,)) -> Clip:
+        """The named frames, in the order given; each is decoded once, and only its masks are.
+
+        Raises:
+            InputError: an image or mask of these frames is missing or broken.
+        """
+        entry, wanted = self.entries[index], list(frames)
+        labels = {frame: self.labels(index, frame) for frame in set(wanted)}
+        pixels = {
+            frame: read_pixels(self.images / entry.file_names[frame], entry.height, entry.width) for frame in labels
+        }
+        class_ids = [info.class_id for info in self.instances(index) if not info.crowd]
+        shown = f", frames {wanted}" if len(entry.file_names) > 1 else ""
+        return Clip(
+            frames=torch.stack([pixels[frame] for frame in wanted]),
+            masks=to_masks(torch.stack([labels[frame].labels for frame in wanted]), len(class_ids)),
+            class_ids=torch.tensor(class_ids, dtype=torch.int64),
+            ignore=torch.stack([labels[frame].ignore for frame in wanted]),
+            unknown=torch.stack([labels[frame].unknown for frame in wanted]),
+            source=f"{self.annotations.name}: {entry.name}{shown}",
+        )
+
+    def labels(self, index: int, frame: int) -> FrameLabels:
+        """One frame without its pixels.
+
+        Raises:
+            InputError: a mask is broken; the message names file and annotation.
+        """
+        entry = self.entries[index]
+        instances: list[np.ndarray | None] = []
+        others = {
+            "ignore": np.zeros((entry.height, entry.width), dtype=bool),
+            "drop": np.full((entry.height, entry.width), not entry.complete),
+        }
+        for annotation in entry.annotations:
+            segmentation, mask = annotation.segmentations[frame], None
+            if segmentation is not None:
+                mask = mask_of(segmentation, entry.height, entry.width, self._place(entry, annotation, frame))
+            if annotation.meaning.role == "instance":
+                instances.append(mask)
+            elif mask is not None:
+                others[annotation.meaning.role] |= mask
+        labels = paint(instances, entry.height, entry.width)
+        ignore = torch.from_numpy(others["ignore"]) & (labels == 0)
+        return FrameLabels(labels, ignore, torch.from_numpy(others["drop"]))
+
+    def _place(self, entry: Entry, annotation: Annotation, frame: int) -> str:
+        field = f"segmentations[{frame}]" if len(entry.file_names) > 1 else "segmentation"
+        return f"{self.annotations}: annotation {annotation.id}: {field}"
