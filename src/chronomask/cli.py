@@ -13,7 +13,7 @@ from chronomask.commands.training import train
 from chronomask.errors import InputError
 
 app = tyro.extras.SubcommandApp()
-for command in (segment, predict, evaluate, validate, compare, submit):
+for command in (segment, predict, evaluate, validate, compare, submit, train):
     app.command(command)
 app.command(dataset_app, name="dataset")
 
