@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from chronomask import rle
-from chronomask.formats.spool import Spool
+from chronomask.errors import InputError
+from chronomask.formats.spool import KeptSpool, Spool
 from chronomask.structures import FrameResult
 
 
@@ -84,3 +85,45 @@ def test_adding_while_reading(spool):
     spool.add(result(8, {1: 0}))
     assert len(list(frames)) == 3
     assert len(spool) == 5
+
+
+RUN = {"source": "a.mp4", "settings": {"overlap": 4}}
+
+
+def test_a_kept_spool_holds_what_was_saved(tmp_path):
+    path = tmp_path / "run.db"
+    with KeptSpool(path, RUN) as spool:
+        assert spool.snapshot is None
+        for frame in FRAMES[:3]:
+            spool.add(frame)
+        spool.save(b"after three")
+        spool.add(FRAMES[3])
+        assert len(list(spool)) == 4
+    with KeptSpool(path, RUN) as spool:
+        assert spool.snapshot == b"after three"
+        assert len(spool) == len(list(spool)) == 3
+        assert spool.segmentations(1) == [None, None, rle.encode(FRAMES[2].masks[1])]
+        with pytest.raises(ValueError, match="frames before"):
+            spool.add(result(6, {1: 0}, size=(16, 12)))
+        spool.add(FRAMES[3])
+        spool.save(b"after four")
+    with KeptSpool(path, RUN) as spool:
+        assert spool.segmentations(1)[3] == rle.encode(FRAMES[3].masks[0])
+    assert os.listdir(tmp_path) == ["run.db"]
+
+
+def test_a_kept_spool_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "run.db"
+    KeptSpool(path, RUN).close()
+    with pytest.raises(InputError, match=r"run.db: the interrupted run had source 'a.mp4', this one has 'b.mp4'"):
+        KeptSpool(path, {**RUN, "source": "b.mp4"})
+    path.write_text("no database, but long enough to look like one " * 10)
+    with pytest.raises(InputError, match="not usable as an interrupted run"):
+        KeptSpool(path, RUN)
+
+
+def test_a_full_disk_is_named(spool):
+    spool._database.execute("PRAGMA max_page_count = 1")  # as good as a disk without room
+    many = result(6, dict.fromkeys(range(500), 0))
+    with pytest.raises(OSError, match="no space left"):
+        spool.add(many)

@@ -5,27 +5,37 @@ Legend: K tracks of a frame, H W pixels.
 
 from __future__ import annotations
 
+import errno
+import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from chronomask import rle
+from chronomask.errors import InputError
 from chronomask.rle import Rle
 from chronomask.structures import FrameResult
 
 _SCHEMA = """
-    PRAGMA journal_mode = OFF;  -- the file is thrown away after a crash, so nothing needs to survive one
-    PRAGMA synchronous = OFF;
     CREATE TABLE frames (position INTEGER PRIMARY KEY, source_index INTEGER, time REAL);
     CREATE TABLE masks (track INTEGER, position INTEGER, place INTEGER, counts TEXT, PRIMARY KEY (track, position))
         WITHOUT ROWID;  -- kept in the order of tracks, so that a track is one stretch of the file
     CREATE INDEX by_frame ON masks (position, place);
+"""
+_THROWN_AWAY = """
+    PRAGMA journal_mode = OFF;  -- the file is thrown away after a crash, so nothing needs to survive one
+    PRAGMA synchronous = OFF;
+"""
+_KEPT = """
+    CREATE TABLE run (description TEXT, height INTEGER, width INTEGER, snapshot BLOB);
 """
 
 
@@ -44,6 +54,9 @@ class SpooledFrame:
     time: float
     track_ids: Int64[np.ndarray, " K"]
     masks: Bool[np.ndarray, "K H W"]
+
+
+SpoolType = TypeVar("SpoolType", bound="Spool")
 
 
 class Spool:
@@ -68,17 +81,14 @@ class Spool:
                 where that place is kept in memory.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="chronomask-", dir=folder)
-        # A page may add frames in one thread and read them in another, one after the other.
-        self._database = sqlite3.connect(
-            Path(self._folder.name) / "spool.db", isolation_level=None, check_same_thread=False
-        )
-        self._database.executescript(_SCHEMA)
-        # One transaction, never committed to: each frame on its own would cost a file operation.
-        self._database.execute("BEGIN")
         self._length = 0
         self._size: tuple[int, int] | None = None
+        self._database = _connected(Path(self._folder.name) / "spool.db")
+        self._database.executescript(_THROWN_AWAY + _SCHEMA)
+        # One transaction, never committed to: each frame on its own would cost a file operation.
+        self._database.execute("BEGIN")
 
-    def __enter__(self) -> Spool:
+    def __enter__(self: SpoolType) -> SpoolType:
         return self
 
     def __exit__(
@@ -119,6 +129,7 @@ class Spool:
 
         Raises:
             ValueError: masks of another size than the frames before, or a track twice in the frame.
+            OSError: the disk is full (ENOSPC).
         """
         size = (result.masks.shape[1], result.masks.shape[2])
         if self._size not in (None, size):
@@ -127,14 +138,13 @@ class Spool:
         if len(set(ids)) != len(ids):
             raise ValueError(f"frame {result.index} holds a track twice: {ids}")
         self._size = size
-        self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (self._length, result.index, result.time))
-        self._database.executemany(
-            "INSERT INTO masks VALUES (?, ?, ?, ?)",
-            [
-                (track, self._length, place, rle.encode(mask)["counts"])
-                for place, (track, mask) in enumerate(zip(ids, result.masks, strict=True))
-            ],
-        )
+        rows = [
+            (track, self._length, place, rle.encode(mask)["counts"])
+            for place, (track, mask) in enumerate(zip(ids, result.masks, strict=True))
+        ]
+        with _full_disk_named():
+            self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (self._length, result.index, result.time))
+            self._database.executemany("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)
         self._length += 1
 
     def track_ids(self) -> tuple[int, ...]:
@@ -161,3 +171,88 @@ class Spool:
 
     def _rle(self, counts: str) -> Rle:
         return Rle(size=list(self._known_size()), counts=counts)
+
+
+class KeptSpool(Spool):
+    """A spool in a file of the caller's choice, which outlives the process, even one that is killed.
+
+    When it is opened again it holds the frames up to the last `save`; later ones are gone, and come again when the
+    segmentation continues from the snapshot. Closing keeps the file, and drops what was added after the last `save`;
+    the caller removes it when the work is done. `chronomask.inference.resume` puts the two together.
+    """
+
+    def __init__(self, path: str | Path, description: Mapping[str, Any]) -> None:
+        """Open the spool of a run, or begin it where there is no file.
+
+        Args:
+            path: of the file; its folder exists. While the spool is open, a journal lies beside it.
+            description: what the run depends on (source, weights, settings): anything that json can hold.
+
+        Raises:
+            InputError: the file is no such spool, or one of a run with another description.
+        """
+        self._path, text = Path(path), json.dumps(description, sort_keys=True)
+        self._database = _connected(self._path)
+        try:
+            self._open(text)
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise InputError(f"{path}: not usable as an interrupted run: {error}; delete it to start anew") from error
+        except InputError:
+            self._database.close()
+            raise
+
+    def _open(self, description: str) -> None:
+        if not self._database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            self._database.executescript(f"BEGIN; {_SCHEMA} {_KEPT}")
+            self._database.execute("INSERT INTO run VALUES (?, NULL, NULL, NULL)", (description,))
+            self._database.execute("COMMIT")
+        before, height, width = self._database.execute("SELECT description, height, width FROM run").fetchone()
+        if before != description:
+            raise InputError(f"{self._path}: {_difference(json.loads(before), json.loads(description))}")
+        (self._length,) = self._database.execute("SELECT COUNT(*) FROM frames").fetchone()
+        self._size = None if height is None else (height, width)
+        self._database.execute("BEGIN")
+
+    @property
+    def snapshot(self) -> bytes | None:
+        """What the last `save` was given; None before the first."""
+        return self._database.execute("SELECT snapshot FROM run").fetchone()[0]
+
+    def save(self, snapshot: bytes) -> None:
+        """Make everything added so far permanent, together with the state that continues behind it.
+
+        Raises:
+            OSError: the disk is full (ENOSPC).
+        """
+        with _full_disk_named():
+            self._database.execute(
+                "UPDATE run SET height = ?, width = ?, snapshot = ?", (*(self._size or (None, None)), snapshot)
+            )
+            self._database.execute("COMMIT")
+        self._database.execute("BEGIN")
+
+    def close(self) -> None:
+        """Close the file, which stays. Closing twice is allowed."""
+        self._database.close()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # A page may add frames in one thread and read them in another, one after the other.
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+@contextmanager
+def _full_disk_named() -> Generator[None, None, None]:
+    """SQLite's message for a full disk as the error that everybody else raises."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, "no space left for the masks of the frames so far") from error
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    key = next(key for key in sorted({*before, *now}) if before.get(key) != now.get(key))
+    return f"the interrupted run had {key} {before.get(key)!r}, this one has {now.get(key)!r}; delete it to start anew"

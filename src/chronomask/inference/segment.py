@@ -5,97 +5,34 @@ Legend: T frames of a clip, O frames shared with the clip before, H W pixels of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import dataclasses
+import json
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import OBJECT, Category
+from chronomask.data.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.inference.cluster import cluster, label_map
+from chronomask.inference.snapshot import Snapshot
 from chronomask.inference.stitch import Stitcher, merge
+from chronomask.inference.stream import PendingFrame, Stream, WaitingFrame
+from chronomask.inference.tracks import TrackInfo, TrackSummary
+from chronomask.inference.upsample import paint
 from chronomask.losses import ClipOutputs
-from chronomask.model.network import STRIDE, FrameFeatures, Network, PixelOutputs
-from chronomask.structures import FrameResult, Tube
+from chronomask.model.network import STRIDE, Network, PixelOutputs
+from chronomask.structures import FrameResult
 from chronomask.video import Frame, VideoSource, open_source
 
-
-@dataclass
-class TrackSummary:
-    """What is known of a track so far; every clip adds its evidence, weighted by its pixels.
-
-    Attributes:
-        id: of the track, from 1.
-        class_evidence: sum over clips of class probabilities x stride-4 pixels.
-        object_evidence: sum over clips of the tube's objectness x stride-4 pixels.
-        pixels: sum over clips of stride-4 pixels.
-    """
-
-    id: int
-    class_evidence: Tensor
-    object_evidence: float = 0.0
-    pixels: float = 0.0
-
-    def add(self, tube: Tube) -> None:
-        """Takes in the tube of one clip."""
-        size = float((tube.probability > 0.5).sum())
-        self.class_evidence = self.class_evidence + tube.class_probabilities.cpu() * size
-        self.object_evidence += tube.objectness * size
-        self.pixels += size
-
-    def verdict(
-        self, categories: Sequence[Category], object_below: float, allowed: Collection[str] | None = None
-    ) -> tuple[Category, float]:
-        """The track's category, and its confidence in [0, 1]: class probability x mean heat x mean membership.
-
-        Where no class reaches the probability `object_below`, the track is an `object`, and that bound stands for the
-        class probability: not knowing the name must not hide that something is there.
-
-        Args:
-            allowed: names of the classes to choose from; all by default.
-        """
-        probabilities = self.class_evidence / max(self.pixels, 1.0)
-        if allowed is not None:
-            probabilities = probabilities * torch.tensor([category.name in allowed for category in categories])
-        best = probabilities.max(0)
-        probability, objectness = float(best.values), self.object_evidence / max(self.pixels, 1.0)
-        category = categories[int(best.indices)] if probability >= object_below else OBJECT
-        return category, max(probability, object_below) * objectness
-
-
-@dataclass(frozen=True)
-class TrackInfo:
-    """A track as it is reported.
-
-    Attributes:
-        id: from 1.
-        category: a class, or `object`.
-        score: confidence in [0, 1].
-    """
-
-    id: int
-    category: Category
-    score: float
-
-
-@dataclass(eq=False)
-class _Stream:
-    """Everything that one video in progress needs; bounded by the clip length, but for one summary a track."""
-
-    stitcher: Stitcher
-    size: tuple[int, int] | None = None
-    waiting: list[Frame] = field(default_factory=list)  # not yet seen by the network
-    features: FrameFeatures | None = None  # of the last T frames
-    pending: list[Frame] = field(default_factory=list)  # seen, but a later clip may still add to them
-    labels: Int64[Tensor, "O H W"] | None = None  # track ids of the pending frames
-    tracks: dict[int, TrackSummary] = field(default_factory=dict)
+__all__ = ["Segmenter", "TrackInfo", "network_size"]
 
 
 class Segmenter:
@@ -111,17 +48,25 @@ class Segmenter:
         self._summaries: dict[int, TrackSummary] = {}
         self._stream = self._new_stream()
 
-    def segment(self, source: str | Path | VideoSource) -> Iterator[FrameResult]:
+    def segment(self, source: str | Path | VideoSource, after: Snapshot | None = None) -> Iterator[FrameResult]:
         """Yields every frame of a video file, folder or glob, in order, as soon as no later clip may change it.
 
+        Args:
+            after: continue behind this snapshot of an earlier run over the same source; frames that were handed out
+                before it do not come again.
+
         Raises:
-            InputError: the source cannot be used.
+            InputError: the source cannot be used, or the snapshot is of a longer source or of other settings.
         """
         source = source if isinstance(source, VideoSource) else open_source(source)
         self._stream = self._new_stream()
-        for frame in source:
+        frames = iter(source)
+        if after is not None:
+            again = islice(frames, after.replay.start, after.replay.stop)
+            self.restore(after, (frame.image for frame in again))
+        for frame in frames:
             yield from self._push(frame)
-        yield from self.flush()
+        yield from self._flush()
 
     def push(self, image: np.ndarray, time: float | None = None) -> list[FrameResult]:
         """Takes one live frame (uint8 RGB, shape H W 3) and returns the frames that became final.
@@ -132,20 +77,52 @@ class Segmenter:
         Raises:
             InputError: the frame is no RGB image of 0-255, or of another size than the frames before.
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise InputError(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} of shape {image.shape}")
-        number = len(self._stream.waiting) + len(self._stream.pending) + self._finished
-        # A copy: cameras hand out one buffer again and again, and the frame waits for its clip.
-        return self._push(Frame(number, number / 25 if time is None else time, image.copy()))
+        _check_image(image)
+        stream = self._stream
+        number = stream.finished + len(stream.pending) + len(stream.waiting)
+        return list(self._push(Frame(number, number / 25 if time is None else time, image)))
 
     def flush(self) -> list[FrameResult]:
         """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
-        stream, results = self._stream, []
-        if stream.waiting:
-            results += self._run_clip()
-        results += self._release(len(stream.pending))
-        self._stream = self._new_stream()
-        return results
+        return list(self._flush())
+
+    def snapshot(self) -> Snapshot | None:
+        """The state of the video in progress, or None between two results of one clip: ask again after the next.
+
+        Frames pushed since the last clip are not in it; whoever continues pushes them again, from `Snapshot.position`.
+        """
+        return None if self._stream.due else self._stream.snapshot(self._settings)
+
+    @torch.inference_mode()
+    def restore(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> None:
+        """Puts the segmenter where it was at a snapshot; the next frame to push is number `snapshot.position`.
+
+        The results are those of the uninterrupted run to the last bit, on the same machine with the same weights.
+
+        Args:
+            images: the frames `snapshot.replay`, in order; they give no results, but the features that the next clip
+                shares.
+
+        Raises:
+            InputError: the snapshot is of other settings, or the images are too few or of another size.
+        """
+        if snapshot.settings != self._settings:
+            raise InputError("the interrupted run had other settings; give the same, or start anew")
+        stream = Stream.restored(snapshot, Stitcher(self.config.stitch))
+        pixels = []
+        for number, image in zip(snapshot.replay, images, strict=False):
+            _check_image(image)
+            _check_size(number, image, stream.size)
+            pixels.append(self._shrunk(image))
+        if len(pixels) < len(snapshot.replay):
+            raise InputError(f"the source ends before frame {snapshot.position}, where the interrupted run was")
+        with self._autocast():
+            for batch in torch.stack(pixels).split(snapshot.batches.tolist()) if pixels else ():
+                features = self.network.encode(batch)
+                stream.features = features if stream.features is None else stream.features.followed_by(features)
+        if stream.features is not None:
+            stream.features = stream.features[max(0, len(pixels) - self.config.clip_length) :]
+        self._stream, self._summaries = stream, stream.tracks
 
     @property
     def tracks(self) -> list[TrackInfo]:
@@ -167,30 +144,50 @@ class Segmenter:
     def _info(self, summary: TrackSummary) -> TrackInfo:
         return TrackInfo(summary.id, *summary.verdict(self.categories, self.config.object_below))
 
-    def _new_stream(self) -> _Stream:
-        stream = _Stream(Stitcher(self.config.stitch))
-        self._finished = 0
-        return stream
+    @property
+    def _settings(self) -> str:
+        return json.dumps(dataclasses.asdict(self.config))
 
-    def _push(self, frame: Frame) -> list[FrameResult]:
+    def _new_stream(self) -> Stream:
+        return Stream(Stitcher(self.config.stitch))
+
+    def _push(self, frame: Frame) -> Iterator[FrameResult]:
         stream, config = self._stream, self.config
-        size = (frame.image.shape[0], frame.image.shape[1])
         if stream.size is None:
             self._summaries = stream.tracks
-            stream.size = size
-        if size != stream.size:
-            before = f"{stream.size[1]}x{stream.size[0]}"
-            raise InputError(f"frame {frame.index}: {size[1]}x{size[0]} pixels, the frames before have {before}")
-        stream.waiting.append(frame)
+            stream.size = (frame.image.shape[0], frame.image.shape[1])
+        _check_size(frame.index, frame.image, stream.size)
+        stream.waiting.append(WaitingFrame(frame.index, frame.time, self._shrunk(frame.image)))
         needed = config.clip_length if stream.features is None else config.clip_length - config.overlap
-        return self._run_clip() if len(stream.waiting) >= needed else []
+        if len(stream.waiting) >= needed:
+            self._run_clip()
+            # Frames that the next regular clip will not share cannot change any more.
+            stream.due = max(0, len(stream.pending) - config.overlap)
+            yield from self._hand_out()
+
+    def _flush(self) -> Iterator[FrameResult]:
+        stream = self._stream
+        if stream.waiting:
+            self._run_clip()
+        stream.due = len(stream.pending)
+        yield from self._hand_out()
+        self._stream = self._new_stream()
+
+    def _hand_out(self) -> Iterator[FrameResult]:
+        """The frames that are due, one at a time: their masks at full size are large."""
+        stream = self._stream
+        while stream.due:
+            frame = stream.pending.popleft()
+            stream.due -= 1
+            stream.finished += 1
+            yield self._result(frame)
 
     @torch.inference_mode()
-    def _run_clip(self) -> list[FrameResult]:
-        """Segments the waiting frames together with the last ones seen, and releases what is final."""
+    def _run_clip(self) -> None:
+        """Segments the waiting frames together with the last ones seen."""
         stream, length = self._stream, self.config.clip_length
         fresh = stream.waiting
-        pixels = torch.stack([self._shrunk(frame.image) for frame in fresh])
+        pixels = torch.stack([frame.pixels for frame in fresh])
         with self._autocast():
             features = self.network.encode(pixels)
             if stream.features is not None:
@@ -205,53 +202,38 @@ class Segmenter:
                 for _ in range(length - frames):
                     filled = filled.followed_by(features[frames - 1 :])
             outputs = self.network.decode(filled, 1, (pixels.shape[2], pixels.shape[3]))
+        stream.note_batch(len(fresh), length)
         stream.features, stream.waiting = features, []
         self._take_tubes(_first_frames(outputs, frames), shared, fresh)
-        # Frames that the next regular clip will not share cannot change any more.
-        return self._release(max(0, len(stream.pending) - self.config.overlap))
 
-    def _take_tubes(self, outputs: ClipOutputs, shared: int, fresh: list[Frame]) -> None:
+    def _take_tubes(self, outputs: ClipOutputs, shared: int, fresh: list[WaitingFrame]) -> None:
+        """Finds the tubes of a clip, joins them to the tracks, and paints its frames as far as they are not final."""
         stream = self._stream
         tubes = cluster(outputs, self.config.cluster)
         labels = label_map(tubes, outputs.heat).cpu()
         ids, new = stream.stitcher.add(labels, len(tubes), shared)
         for number, tube in zip(ids, tubes, strict=True):
-            summary = stream.tracks.setdefault(number, TrackSummary(number, torch.zeros(len(self.categories))))
-            summary.add(tube)
-        rows, columns = stream.size or (0, 0)
-        # Of the shared frames only those are still pending whose pixels may change.
-        visible = len(stream.pending)
-        full = torch.zeros(visible + len(fresh), rows, columns, dtype=torch.int64)
-        if tubes:
-            probabilities = torch.stack([tube.probability for tube in tubes])[:, -len(full) :]
-            for frame in range(len(full)):
-                full[frame] = _upsampled(probabilities[:, frame], ids, rows, columns).cpu()
-        if visible and stream.labels is not None:
-            full[:visible] = merge(stream.labels, full[:visible], new)
-        stream.labels, stream.pending = full, stream.pending + fresh
+            nothing = np.zeros(len(self.categories), np.float32)
+            stream.tracks.setdefault(number, TrackSummary(number, nothing)).add(tube)
+        visible, size = len(stream.pending), stream.size or (0, 0)
+        probabilities = torch.stack([tube.probability for tube in tubes]) if tubes else outputs.heat[None][:0]
+        painted = (
+            paint(probabilities[:, frame], labels[frame].numpy(), ids, size).cpu()
+            for frame in range(len(labels) - visible - len(fresh), len(labels))
+        )
+        for pending in stream.pending:
+            pending.labels = merge(pending.labels, next(painted), new)
+        stream.pending += (PendingFrame(frame.index, frame.time, next(painted)) for frame in fresh)
 
-    def _release(self, count: int) -> list[FrameResult]:
-        """The first `count` pending frames as results."""
-        stream = self._stream
-        if count == 0 or stream.labels is None:
-            return []
-        results = [
-            self._result(frame, labels)
-            for frame, labels in zip(stream.pending[:count], stream.labels[:count], strict=True)
-        ]
-        stream.pending, stream.labels = stream.pending[count:], stream.labels[count:].clone()
-        self._finished += count
-        return results
-
-    def _result(self, frame: Frame, labels: Int64[Tensor, "H W"]) -> FrameResult:
-        numbers = [int(number) for number in labels.unique() if number > 0]
-        infos = [self._info(self._stream.tracks[number]) for number in numbers]
-        pixels = labels.numpy()
+    def _result(self, frame: PendingFrame) -> FrameResult:
+        numbers = frame.labels.flatten().bincount().nonzero().flatten().numpy()
+        numbers = numbers[numbers > 0]
+        infos = [self._info(self._stream.tracks[int(number)]) for number in numbers]
         return FrameResult(
             index=frame.index,
             time=frame.time,
-            masks=pixels == np.array(numbers, dtype=np.int64)[:, None, None],
-            track_ids=np.array(numbers, dtype=np.int64),
+            masks=frame.labels.numpy() == numbers.astype(frame.labels.numpy().dtype)[:, None, None],
+            track_ids=numbers,
             category_ids=np.array([info.category.id for info in infos], dtype=np.int64),
             scores=np.array([info.score for info in infos], dtype=np.float32),
         )
@@ -293,9 +275,13 @@ def _first_frames(outputs: PixelOutputs, frames: int) -> ClipOutputs:
     )
 
 
-def _upsampled(probabilities: Tensor, ids: list[int], rows: int, columns: int) -> Int64[Tensor, "H W"]:
-    """Track ids of one frame at full size; where two tubes meet, the one found first keeps the pixel, as in eq. (7)."""
-    full = F.interpolate(probabilities[None], size=(rows, columns), mode="bilinear", align_corners=False)[0] > 0.5
-    numbers = torch.tensor([*ids, 0], device=full.device)
-    first = torch.where(full.any(0), full.float().argmax(0), len(ids))
-    return numbers[first]
+def _check_image(image: np.ndarray) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise InputError(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} of shape {image.shape}")
+
+
+def _check_size(number: int, image: np.ndarray, size: tuple[int, int] | None) -> None:
+    if size is not None and image.shape[:2] != size:
+        raise InputError(
+            f"frame {number}: {image.shape[1]}x{image.shape[0]} pixels, the frames before have {size[1]}x{size[0]}"
+        )

@@ -6,7 +6,7 @@ Legend: T frames of a clip, O frames shared with earlier clips, h w pixels at st
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int16, Int64
+from jaxtyping import Float, Int, Int16, Int64
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -71,7 +71,7 @@ class Stitcher:
         return joined, new
 
 
-def merge(older: Int64[Tensor, "*shape"], newer: Int64[Tensor, "*shape"], new: set[int]) -> Int64[Tensor, "*shape"]:
+def merge(older: Int[Tensor, "*shape"], newer: Int[Tensor, "*shape"], new: set[int]) -> Int[Tensor, "*shape"]:
     """Track ids on shared frames: the older clip's, and new tracks on the pixels that it left free."""
     is_new = torch.isin(newer, torch.tensor(sorted(new), dtype=newer.dtype))
     return torch.where((older == 0) & is_new, newer, older)

@@ -1,0 +1,112 @@
+"""Everything that one video in progress needs, in memory that does not grow with its length.
+
+Legend: T frames of a clip, H W pixels of the source, h w stride-4 cells.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from chronomask.inference.snapshot import Snapshot
+from chronomask.inference.stitch import Stitcher
+from chronomask.inference.tracks import TrackSummary
+from chronomask.model.network import FrameFeatures
+
+
+@dataclass(frozen=True, eq=False)
+class WaitingFrame:
+    """A frame that the network has not seen yet, shrunk for it already."""
+
+    index: int
+    time: float
+    pixels: UInt8[Tensor, "3 _ _"]
+
+
+@dataclass(eq=False)
+class PendingFrame:
+    """A frame that the network has seen, with its track ids so far."""
+
+    index: int
+    time: float
+    labels: Int[Tensor, "H W"]
+
+
+@dataclass(eq=False)
+class Stream:
+    """The state of one video in progress, bounded by the clip length but for one summary a track.
+
+    Attributes:
+        stitcher: gives tubes their track ids.
+        size: height and width of the frames, None before the first.
+        waiting: frames not yet seen by the network; fewer than T.
+        features: of the last T frames seen.
+        batches: how many frames went through the backbone at a time: the last batches, which `features` came from.
+        pending: frames seen but not handed out, at most T.
+        due: how many of the pending frames are final.
+        finished: frames handed out.
+        tracks: by id.
+    """
+
+    stitcher: Stitcher
+    size: tuple[int, int] | None = None
+    waiting: list[WaitingFrame] = field(default_factory=list)
+    features: FrameFeatures | None = None
+    batches: deque[int] = field(default_factory=deque)
+    pending: deque[PendingFrame] = field(default_factory=deque)
+    due: int = 0
+    finished: int = 0
+    tracks: dict[int, TrackSummary] = field(default_factory=dict)
+
+    def note_batch(self, frames: int, length: int) -> None:
+        """Remembers the size of a batch, and forgets those from which no feature of the last T = `length` is left."""
+        self.batches.append(frames)
+        while sum(self.batches) - self.batches[0] >= length:
+            self.batches.popleft()
+
+    def snapshot(self, settings: str) -> Snapshot:
+        """The state as of the last clip: frames that wait are not in it."""
+        height, width = self.size or (0, 0)
+        labels = [frame.labels.numpy() for frame in self.pending]
+        recent, tracks = self.stitcher.recent, list(self.tracks.values())
+        evidence = [track.class_evidence for track in tracks]
+        return Snapshot(
+            settings=settings,
+            height=height,
+            width=width,
+            position=self.finished + len(self.pending),
+            batches=np.array(self.batches, np.int64),
+            pending_index=np.array([frame.index for frame in self.pending], np.int64),
+            pending_time=np.array([frame.time for frame in self.pending], np.float64),
+            pending_labels=np.stack(labels) if labels else np.zeros((0, height, width), np.int16),
+            recent=np.zeros((0, 0, 0), np.int64) if recent is None else recent.numpy(),
+            next_id=self.stitcher.next_id,
+            track_ids=np.array([track.id for track in tracks], np.int64),
+            class_evidence=np.stack(evidence) if evidence else np.zeros((0, 0), np.float32),
+            object_evidence=np.array([track.object_evidence for track in tracks], np.float64),
+            pixels=np.array([track.pixels for track in tracks], np.float64),
+        )
+
+    @classmethod
+    def restored(cls, snapshot: Snapshot, stitcher: Stitcher) -> Stream:
+        """The stream of a snapshot; `features` are still missing. The stitcher is a fresh one."""
+        stitcher.next_id = snapshot.next_id
+        if len(snapshot.recent):
+            stitcher.recent = torch.from_numpy(snapshot.recent)
+        pending = zip(snapshot.pending_index, snapshot.pending_time, snapshot.pending_labels, strict=True)
+        summaries = zip(
+            snapshot.track_ids, snapshot.class_evidence, snapshot.object_evidence, snapshot.pixels, strict=True
+        )
+        return cls(
+            stitcher,
+            size=(snapshot.height, snapshot.width) if snapshot.position else None,
+            batches=deque(snapshot.batches.tolist()),
+            pending=deque(PendingFrame(int(i), float(time), torch.from_numpy(pixels)) for i, time, pixels in pending),
+            finished=snapshot.finished,
+            tracks={int(i): TrackSummary(int(i), classes, float(o), float(p)) for i, classes, o, p in summaries},
+        )
