@@ -1,5 +1,11 @@
+from dataclasses import replace
+
+import pytest
 import torch
 
+from chronomask.data.mixture import Sample
+from chronomask.data.synthesis import warp_clip
+from chronomask.losses import ClipOutputs, clip_losses
 from chronomask.structures import NO_CLASS, Clip
 from chronomask.training.targets import collate, make_targets
 
@@ -71,9 +77,57 @@ def test_vanished_and_absent_instances_keep_or_have_no_place():
 
 
 def test_a_batch_keeps_clips_apart():
-    clips = [clip_of([[1, 2]] * 2), clip_of([[0, 1]] * 2, instances=1)]
+    clips = [clip_of([[1, 2] * 16] * 32), clip_of([[0, 1] * 16] * 32, instances=1)]
     clips[1].class_ids[0] = NO_CLASS
-    batch = collate(clips, 1)
-    assert batch.frames.shape == (2, 1, 3, 2, 2)
+    batch = collate([Sample(clips[0], ("a", "b")), Sample(clips[1], ("c",))], 1)
+    assert batch.frames.shape == (2, 1, 3, 32, 32)
     assert [targets.class_ids.tolist() for targets in batch.targets] == [[0, 1], [NO_CLASS]]
+    for clip, targets in zip(clips, batch.targets, strict=True):
+        assert torch.equal(targets.masks, clip.masks)
     assert batch.sources == ["made up"] * 2
+    assert batch.skipped == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_clips_of_different_sizes_are_padded_and_ignored_there(stride):
+    sizes = [(30, 70), (41, 20)]
+    clips = [clip_of([[1] * width] * height, instances=1) for height, width in sizes]
+    for clip in clips:
+        clip.frames[:] = 200
+    batch = collate([Sample(clip) for clip in clips], stride)
+    assert batch.frames.shape == (2, 1, 3, 64, 96)
+    for frames, targets, (height, width) in zip(batch.frames, batch.targets, sizes, strict=True):
+        assert (frames[..., :height, :width] == 200).all()
+        assert frames.count_nonzero() == 3 * height * width
+        rows, columns = -(-height // stride), -(-width // stride)
+        assert targets.masks.shape == (1, 1, 64 // stride, 96 // stride)
+        assert targets.masks[..., :rows, :columns].all()
+        assert targets.masks.sum() == (~targets.ignore).sum() == rows * columns
+        assert not targets.background.any()
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_an_unlabelled_object_gives_no_background_gradient(labelled):
+    """A still with one labelled object and one that nobody was asked to label; moved, then through all losses."""
+    still = clip_of([[1] * 8 + [0] * 24] * 16, instances=1)
+    unlabelled = torch.zeros(1, 16, 32, dtype=torch.bool)
+    unlabelled[..., 20:28] = True
+    still = replace(still, unknown=unlabelled & (not labelled))
+    steps = torch.eye(3).repeat(2, 1, 1, 1)
+    steps[1, 0, 0, 2] = 4.0
+    moved = warp_clip(still, steps, 16, 32)
+    outputs = ClipOutputs(
+        embedding=torch.linspace(-1, 1, 8).expand(2, 2, 4, 8).clone().requires_grad_(),
+        log_variance=torch.full((2, 2, 4, 8), -1.0, requires_grad=True),
+        heat=torch.full((2, 4, 8), 0.3, requires_grad=True),
+        class_logits=torch.zeros(3, 2, 4, 8, requires_grad=True),
+        foreground_logits=torch.zeros(2, 4, 8, requires_grad=True),
+    )
+    terms = clip_losses(outputs, make_targets(moved, 4))
+    (terms.center + terms.foreground + terms.classification).backward()
+    region = torch.zeros(2, 4, 8, dtype=torch.bool)
+    region[0, :, 5:7] = region[1, :, 6:8] = True
+    for output in (outputs.heat, outputs.foreground_logits):
+        assert output.grad[region].any() == labelled
+        assert output.grad[~region].any()
+    assert not outputs.class_logits.grad[:, region].any()

@@ -2,160 +2,208 @@
 
 Every clip is a function of (seed, number of the clip) alone, so any number of workers gives the same bytes, and a
 resumed run continues in the middle.
+
+Legend: T frames, S sub-frames of one exposure, N objects.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from math import exp, log, sqrt
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import torch
+from jaxtyping import Int32
 from torch.utils.data import Dataset
 
 from chronomask.config import MixtureConfig, MotionConfig
-from chronomask.data.coco import CocoImages
-from chronomask.data.synthesis import drift_colours, motion_matrices, paste, uniform, warp_clip
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.motion import motion_matrices, uniform
+from chronomask.data.reader import Reader
+from chronomask.data.synthesis import Canvas, cut_out, drift_colours
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS, Clip
+
+SMALLEST_OBJECT = 900.0
+"""Objects of fewer pixels are not copied: enlarged, they are blots."""
+
+MOST_ATTEMPTS = 20
+"""So many unreadable clips in a row are no accident."""
 
 
 class WeightedSource(NamedTuple):
     """A reader and the share of the clips that come from it (relative to the other shares)."""
 
-    reader: CocoImages | YtvisVideos
+    reader: Reader
     weight: float
 
 
-class ClipMixture(Dataset[Clip]):
+class Sample(NamedTuple):
+    """A training clip, and what could not be read when it was drawn (one message each)."""
+
+    clip: Clip
+    skipped: tuple[str, ...] = ()
+
+
+class ClipMixture(Dataset[Sample]):
     """Clip number i of an endless stream, for i below `clips`.
 
+    Args:
+        sources: readers and their shares. Stills (entries of one frame) are moved; objects are copied from them.
+        config: what the clips look like.
+        seed: of all chance.
+        clips: how many there are.
+        skip_broken: draw another clip where an image or a mask cannot be read, and report it.
+
     Raises:
-        InputError: no source, or a source without entries.
+        InputError: no source, or a source without entries; on access, what cannot be read.
     """
 
-    def __init__(self, sources: Sequence[WeightedSource], config: MixtureConfig, seed: int, clips: int) -> None:
+    def __init__(
+        self,
+        sources: Sequence[WeightedSource],
+        config: MixtureConfig,
+        seed: int,
+        clips: int,
+        skip_broken: bool = False,
+    ) -> None:
         if not sources:
             raise InputError("no training data: name at least one annotation file")
         for source in sources:
             if len(source.reader) == 0:
                 raise InputError(f"{source.reader.annotations}: no images or videos to train on")
-        self.sources, self.config, self.seed, self.clips = list(sources), config, seed, clips
+        self.readers = [source.reader for source in sources]
         self.weights = torch.tensor([source.weight for source in sources])
-        self.objects = _objects_by_class([s.reader for s in sources if isinstance(s.reader, CocoImages)])
+        self.config, self.seed, self.clips, self.skip_broken = config, seed, clips, skip_broken
+        self.objects = _objects_by_class(self.readers) if config.max_pastes else []
 
     def __len__(self) -> int:
         return self.clips
 
-    def __getitem__(self, index: int) -> Clip:
+    def __getitem__(self, index: int) -> Sample:
+        # OpenCV's threads do not outlive the fork of a worker process, which would wait for them for ever.
+        cv2.setNumThreads(1)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        reader = self.sources[_choose(self.weights, generator)].reader
-        clip = self._video(reader, generator) if isinstance(reader, YtvisVideos) else self._still(reader, generator)
+        skipped: list[str] = []
+        while True:
+            try:
+                return Sample(self._draw(generator), tuple(skipped))
+            except InputError as error:
+                if not self.skip_broken:
+                    raise
+                skipped.append(str(error))
+                if len(skipped) == MOST_ATTEMPTS:
+                    raise InputError(f"{MOST_ATTEMPTS} unreadable clips in a row, the last: {error}") from error
+
+    def _draw(self, generator: torch.Generator) -> Clip:
+        reader = self.readers[_choose(self.weights, generator)]
+        entry = _below(len(reader), generator)
+        still = reader.length(entry) == 1
+        clip = reader.load(entry, [0] if still else self._frames(reader.length(entry), generator))
+        view = _whole_view if self.config.fit == "resize" else _moving_window
+        canvas = view(clip, self.config, self.config.camera if still else self.config.video_camera, generator)
         for _ in range(_below(self.config.max_pastes + 1, generator)):
-            clip = self._with_object(clip, generator)
-        return _limited(drift_colours(clip, self.config.colours, generator), self.config.max_instances)
+            self._paste_object(canvas, generator)
+        return drift_colours(canvas.clip_of_largest(self.config.max_instances), self.config.colours, generator)
 
-    def _video(self, reader: YtvisVideos, generator: torch.Generator) -> Clip:
-        index, length = _below(len(reader), generator), self.config.length
-        total = reader.length(index)
-        stride = min(1 + _below(self.config.max_stride, generator), max(1, (total - 1) // max(1, length - 1)))
-        start = _below(max(1, total - stride * (length - 1)), generator)
-        frames = [min(start + step * stride, total - 1) for step in range(length)]
-        if _below(2, generator):
-            frames.reverse()
-        camera = self.config.camera
-        calm = replace(camera, shift=camera.shift / 3, rotation=camera.rotation / 3, zoom=camera.zoom / 3)
-        return self._viewed(reader.load(index, frames), calm, generator)
+    def _frames(self, total: int, generator: torch.Generator) -> list[int]:
+        """Evenly spaced frames in either direction; a video that is too short stands still at its end."""
+        gaps = self.config.length - 1
+        stride = min(1 + _below(self.config.max_stride, generator), max(1, (total - 1) // max(1, gaps)))
+        start = _below(max(1, total - stride * gaps), generator)
+        frames = [min(start + step * stride, total - 1) for step in range(gaps + 1)]
+        return frames[::-1] if _below(2, generator) else frames
 
-    def _still(self, reader: CocoImages, generator: torch.Generator) -> Clip:
-        return self._viewed(reader.load(_below(len(reader), generator)), self.config.camera, generator)
-
-    def _viewed(self, clip: Clip, motion: MotionConfig, generator: torch.Generator) -> Clip:
-        """A moving window onto the clip that keeps a random instance in sight."""
-        height, width = self.config.height, self.config.width
-        rows, columns = clip.frames.shape[2:]
-        fit, cover = sorted((height / rows, width / columns))
-        scale = exp(uniform(log(self.config.view * fit), log(self.config.closeness * cover), generator))
-        x, y = _point_of_interest(clip, generator)
-        half_x, half_y = min(width / scale, columns) / 2, min(height / scale, rows) / 2
-        focus = (min(max(x, half_x), columns - half_x), min(max(y, half_y), rows - half_y))
-        matrices = motion_matrices(
-            self.config.length,
-            focus,
-            (width / 2, height / 2),
-            scale,
-            bool(_below(2, generator)),
-            float(min(height, width)),
-            motion,
-            generator,
-        )
-        return warp_clip(clip, matrices, height, width)
-
-    def _with_object(self, clip: Clip, generator: torch.Generator) -> Clip:
+    def _paste_object(self, canvas: Canvas, generator: torch.Generator) -> None:
         """Copies in one object, its class drawn by the root of its frequency, so that rare classes are seen too."""
         if not self.objects:
-            return clip
+            return
         frequencies = torch.tensor([len(group) for group in self.objects], dtype=torch.float32)
         candidates = self.objects[_choose(frequencies.sqrt(), generator)]
-        reader, image, instance = candidates[_below(len(candidates), generator)]
-        still = reader.load(image)
-        mask = still.masks[instance, 0]
-        if not mask.any():
-            return clip
-        (top, left), (bottom, right) = (mask.nonzero().amin(0).tolist(), (mask.nonzero().amax(0) + 1).tolist())
-        short = float(min(self.config.height, self.config.width))
-        side = exp(uniform(log(0.12), log(0.6), generator)) * short
+        reader, image, instance = candidates[_below(len(candidates), generator)].tolist()
+        cutout = cut_out(self.readers[reader].load(image, [0]), instance)
+        if cutout is None:
+            return
+        height, width = canvas.codes.shape[1:]
+        rows, columns = cutout.pixels.shape[:2]
+        side = exp(uniform(log(0.12), log(0.6), generator)) * min(height, width)
+        area = np.count_nonzero(cutout.pixels[..., 3])
         matrices = motion_matrices(
-            self.config.length,
-            ((right - left) / 2, (bottom - top) / 2),
-            (uniform(0.0, float(self.config.width), generator), uniform(0.0, float(self.config.height), generator)),
-            min(side / sqrt(mask.sum().item()), 1.5),
-            bool(_below(2, generator)),
-            short,
-            self.config.objects,
-            generator,
+            len(canvas.frames),
+            source=((columns - 1) / 2, (rows - 1) / 2),
+            target=(uniform(0.0, float(width), generator), uniform(0.0, float(height), generator)),
+            scale=min(side / sqrt(area), 1.5),
+            mirror=bool(_below(2, generator)),
+            size=(height, width),
+            motion=self.config.objects,
+            generator=generator,
         )
-        crop = (slice(top, bottom), slice(left, right))
-        return paste(clip, still.frames[0][(slice(None), *crop)], mask[crop], int(still.class_ids[instance]), matrices)
+        canvas.paste(cutout, matrices)
 
 
-def _objects_by_class(
-    readers: Sequence[CocoImages], smallest: float = 900.0
-) -> list[list[tuple[CocoImages, int, int]]]:
-    """(reader, image, instance) of every object of at least `smallest` pixels, grouped by class."""
-    groups: dict[int, list[tuple[CocoImages, int, int]]] = defaultdict(list)
-    for reader in readers:
-        for image in range(len(reader)):
-            for position, info in enumerate(reader.instances(image)):
-                area = smallest if info.area is None else info.area
-                if not info.crowd and info.class_id != NO_CLASS and area >= smallest:
-                    groups[info.class_id].append((reader, image, position))
-    return [groups[class_id] for class_id in sorted(groups)]
+def _moving_window(clip: Clip, config: MixtureConfig, motion: MotionConfig, generator: torch.Generator) -> Canvas:
+    """A view of fixed size that keeps a random instance in sight."""
+    height, width = config.height, config.width
+    rows, columns = clip.frames.shape[2:]
+    fit, cover = sorted((height / rows, width / columns))
+    scale = exp(uniform(log(config.view * fit), log(config.closeness * cover), generator))
+    x, y = _point_of_interest(clip, generator)
+    half_x, half_y = min(width / scale, columns) / 2, min(height / scale, rows) / 2
+    focus = (min(max(x, half_x), columns - half_x), min(max(y, half_y), rows - half_y))
+    return _view(clip, focus, scale, (height, width), config.length, motion, generator)
+
+
+def _whole_view(clip: Clip, config: MixtureConfig, motion: MotionConfig, generator: torch.Generator) -> Canvas:
+    """A view of the whole frame; the size depends on its shape."""
+    rows, columns = clip.frames.shape[2:]
+    scale = min(config.short_side / min(rows, columns), config.long_side / max(rows, columns))
+    size = (max(1, round(rows * scale)), max(1, round(columns * scale)))
+    return _view(clip, ((columns - 1) / 2, (rows - 1) / 2), scale, size, config.length, motion, generator)
+
+
+def _view(
+    clip: Clip,
+    focus: tuple[float, float],
+    scale: float,
+    size: tuple[int, int],
+    length: int,
+    motion: MotionConfig,
+    generator: torch.Generator,
+) -> Canvas:
+    """The camera looks at `focus` at the middle of the clip; one clip in two is mirrored."""
+    middle = ((size[1] - 1) / 2, (size[0] - 1) / 2)
+    mirror = bool(_below(2, generator))
+    return Canvas(clip, motion_matrices(length, focus, middle, scale, mirror, size, motion, generator), size)
+
+
+def _objects_by_class(readers: Sequence[Reader]) -> list[Int32[np.ndarray, "N 3"]]:
+    """(reader, entry, instance) of every object in a still that is large enough to be copied, grouped by class."""
+    groups: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for number, reader in enumerate(readers):
+        for entry in range(len(reader)):
+            if reader.length(entry) > 1:
+                continue
+            for position, info in enumerate(reader.instances(entry)):
+                large = info.area is None or info.area >= SMALLEST_OBJECT
+                if large and not info.crowd and info.class_id != NO_CLASS:
+                    groups[info.class_id].append((number, entry, position))
+    # Arrays, for workers would copy a million tuples as they count references to them.
+    return [np.array(groups[class_id], np.int32) for class_id in sorted(groups)]
 
 
 def _point_of_interest(clip: Clip, generator: torch.Generator) -> tuple[float, float]:
     """(x, y) of a random pixel of a random instance; anywhere where there is none."""
     rows, columns = clip.frames.shape[2:]
-    seen = clip.masks.flatten(1).any(1).nonzero().flatten()
-    if len(seen) == 0:
+    masks = clip.masks.numpy()
+    seen = [instance for instance, mask in enumerate(masks) if mask.any()]
+    if not seen:
         return uniform(0.0, float(columns), generator), uniform(0.0, float(rows), generator)
-    mask = clip.masks[seen[_below(len(seen), generator)]]
-    pixels = mask.any(0).nonzero()
-    y, x = pixels[_below(len(pixels), generator)].tolist()
+    ever = masks[seen[_below(len(seen), generator)]].any(0)
+    pixels = np.flatnonzero(ever)
+    y, x = divmod(int(pixels[_below(len(pixels), generator)]), columns)
     return float(x), float(y)
-
-
-def _limited(clip: Clip, most: int) -> Clip:
-    """Leaves out instances that are never in sight, and ignores the smallest beyond `most`."""
-    areas = clip.masks.flatten(1).sum(1)
-    order = areas.argsort(descending=True, stable=True)
-    kept = order[areas[order] > 0]
-    kept, dropped = kept[:most], kept[most:]
-    ignore = clip.ignore | clip.masks[dropped].any(0)
-    return Clip(clip.frames, clip.masks[kept], clip.class_ids[kept], ignore, clip.unknown, clip.source)
 
 
 def _below(count: int, generator: torch.Generator) -> int:

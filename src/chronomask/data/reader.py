@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chronomask.structures import Clip
 
@@ -29,6 +29,7 @@ class InstanceInfo:
     crowd: bool
 
 
+@runtime_checkable
 class Reader(Protocol):
     """A data set of entries: videos, or stills, which are videos of one frame.
 

@@ -1,143 +1,187 @@
-"""Motion for stills and videos: coherent affine paths of a camera and of objects copied in (section 5.3).
+"""Clips from stills and videos: moved views, objects copied in, colours that drift (section 5.3).
 
-Legend: T frames, H W pixels, K instances.
+Legend: T frames, S sub-frames of one exposure, H W pixels of the source, h w pixels of the clip, K instances.
 """
 
 from __future__ import annotations
 
-from math import pi
+from dataclasses import dataclass, replace
 
+import cv2
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
-from kornia.geometry.transform import warp_affine
+from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
-from chronomask.config import MotionConfig
-from chronomask.data.labels import to_labels, to_masks
+from chronomask.data.motion import uniform
+from chronomask.data.warp import expose, shrink, warp_labels
 from chronomask.structures import Clip
 
-
-def uniform(low: float, high: float, generator: torch.Generator) -> float:
-    """One number drawn uniformly from [low, high)."""
-    return low + (high - low) * torch.rand((), generator=generator).item()
-
-
-def smooth_path(length: int, travel: float, sway: float, generator: torch.Generator) -> Float[Tensor, " T"]:
-    """A straight line through 0 at the middle of the clip, plus one slow swing: how cameras and objects move."""
-    time = torch.linspace(-0.5, 0.5, length) if length > 1 else torch.zeros(1)
-    line = uniform(-travel, travel, generator) * time
-    frequency, phase = uniform(0.5, 1.5, generator), uniform(0.0, 2 * pi, generator)
-    swing = torch.sin(2 * pi * frequency * time + phase) - torch.sin(torch.tensor(phase))
-    return line + 0.5 * sway * uniform(-travel, travel, generator) * swing
+UNKNOWN, IGNORE = np.int16(1), np.int16(2)
+OWNER_BITS = 2
+"""A code is the sum of UNKNOWN, IGNORE and, from bit OWNER_BITS on, k + 1 for instance k: one map to warp."""
 
 
-def motion_matrices(
-    length: int,
-    source: tuple[float, float],
-    target: tuple[float, float],
-    scale: float,
-    mirror: bool,
-    short_side: float,
-    motion: MotionConfig,
-    generator: torch.Generator,
-) -> Float[Tensor, "T 2 3"]:
-    """Affine maps from source to target pixels, one a frame, that carry the point `source` along a path at `target`.
+@dataclass(frozen=True, eq=False)
+class Cutout:
+    """An object cut out of a still.
 
-    Args:
-        source: (x, y) in the source image that moves along the path.
-        target: (x, y) where it is at the middle of the clip.
-        scale: target pixels a source pixel at the middle of the clip.
-        mirror: flip left and right.
-        short_side: of the target, the unit of `MotionConfig.shift`.
+    Attributes:
+        pixels: RGB and alpha (255 on the object); colours are 0 off the object, so that none of its old surroundings
+            bleeds into the edge when it is warped.
+        class_id: network class index.
     """
-    x = target[0] + smooth_path(length, motion.shift * short_side, motion.sway, generator)
-    y = target[1] + smooth_path(length, motion.shift * short_side, motion.sway, generator)
-    angle = smooth_path(length, motion.rotation * pi / 180, motion.sway, generator)
-    size = scale * smooth_path(length, motion.zoom, motion.sway, generator).exp()
-    cosine, sine = size * angle.cos(), size * angle.sin()
-    flip = -1.0 if mirror else 1.0
-    linear = torch.stack([torch.stack([flip * cosine, -sine], 1), torch.stack([flip * sine, cosine], 1)], 1)
-    offset = torch.stack([x, y], 1) - linear @ torch.tensor(source)
-    return torch.cat([linear, offset[:, :, None]], 2)
+
+    pixels: UInt8[np.ndarray, "H W 4"]
+    class_id: int
 
 
-def warp_clip(clip: Clip, matrices: Float[Tensor, "T 2 3"], height: int, width: int) -> Clip:
-    """Moves a clip, or a still for every frame, by one affine map a frame; what lies outside is ignored.
+def cut_out(still: Clip, instance: int) -> Cutout | None:
+    """An instance of a clip of one frame, on the smallest box around it; None where it has no pixels."""
+    mask = still.masks[instance, 0].numpy()
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    alpha = mask[box][..., None].astype(np.uint8)
+    colours = still.frames[0].permute(1, 2, 0).numpy()[box]
+    return Cutout(np.concatenate([colours * alpha, 255 * alpha], 2), int(still.class_ids[instance]))
 
-    Pixels are bilinear and reflected beyond the border, so that no black edge teaches the network anything.
+
+class Canvas:
+    """A clip in the making. Every pixel has one owner at most, so what hides an object takes exactly its own pixels.
+
+    Attributes:
+        frames: RGB 0-255, T h w 3.
+        codes: see OWNER_BITS; T h w.
+        class_ids: of the owners, in order.
     """
-    length = matrices.shape[0]
-    frames = clip.frames.expand(length, -1, -1, -1)
-    labels = to_labels(clip.masks)
-    # One float image of integers: nearest sampling keeps them; -1 marks what lies outside after the shift by one.
-    flags = labels.to(torch.float32) * 4 + clip.ignore * 2 + clip.unknown + 1
-    flags = flags[:, None].expand(length, -1, -1, -1)
-    size = (height, width)
-    pixels = warp_affine(frames.float(), matrices, size, mode="bilinear", padding_mode="reflection", align_corners=True)
-    warped = warp_affine(flags, matrices, size, mode="nearest", padding_mode="zeros", align_corners=True)[:, 0]
-    outside = warped < 1
-    code = (warped - 1).clamp(min=0).round().to(torch.int16)
-    return Clip(
-        frames=pixels.round().clamp(0, 255).to(torch.uint8),
-        masks=to_masks(code // 4, clip.masks.shape[0]),
-        class_ids=clip.class_ids,
-        ignore=outside | (code // 2 % 2 == 1),
-        unknown=code % 2 == 1,
-        source=clip.source,
-    )
+
+    def __init__(self, clip: Clip, matrices: Float[Tensor, "T S 3 3"], size: tuple[int, int]) -> None:
+        """A moved view of `clip`: each of its frames once, or its only frame T times.
+
+        Beyond the border pixels are mirrored, so that no black edge teaches the network anything, and ignored. Masks
+        are those at the middle of the exposure.
+
+        Args:
+            clip: T frames, or a still.
+            matrices: homographies from source to frame pixels.
+            size: (height, width) of the frames, in pixels.
+        """
+        exposures = matrices.double().numpy()
+        length, middle = len(exposures), exposures.shape[1] // 2
+        pictures = [np.ascontiguousarray(frame.permute(1, 2, 0).numpy()) for frame in clip.frames]
+        codes = _codes(clip)
+        self.frames = np.empty((length, *size, 3), np.uint8)
+        self.codes = np.empty((length, *size), np.int16)
+        self.class_ids: list[int] = clip.class_ids.tolist()
+        self.source = clip.source
+        small, adapted = shrink(pictures[0], exposures)
+        for frame in range(length):
+            origin = frame if len(pictures) > 1 else 0
+            if origin:
+                small = shrink(pictures[origin], exposures)[0]
+            self.frames[frame] = expose(small, adapted[frame], size, reflect=True)
+            self.codes[frame] = warp_labels(codes[origin], exposures[frame, middle], size, int(IGNORE))
+
+    def paste(self, cutout: Cutout, matrices: Float[Tensor, "T S 3 3"]) -> None:
+        """Lays an object over the clip, in place; it becomes the last instance.
+
+        Edges are blended over about one pixel, for a hard edge would give the copy away.
+        """
+        height, width = cutout.pixels.shape[:2]
+        corners = np.array([[-1, width, -1, width], [-1, -1, height, height], [1, 1, 1, 1]], np.float64)
+        pixels, adapted = shrink(cutout.pixels, matrices.double().numpy())
+        self.class_ids.append(cutout.class_id)
+        for frame, exposure in enumerate(matrices.double().numpy()):
+            box = self._box_around(exposure @ corners)
+            if box is None:
+                continue
+            left, top, right, bottom = box
+            shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
+            size, local = (bottom - top, right - left), shift @ adapted[frame]
+            layer = expose(pixels, local, size, reflect=False)
+            under = self.frames[frame, top:bottom, left:right]
+            seen_through = 255 - layer[..., 3:].astype(np.uint16)
+            under[:] = layer[..., :3] + ((under * seen_through + 127) // 255).astype(np.uint8)
+            middle = len(local) // 2
+            inside = expose(pixels, local[middle : middle + 1], size, reflect=False)[..., 3] > 127
+            self.codes[frame, top:bottom, left:right][inside] = len(self.class_ids) << OWNER_BITS
+
+    def clip(self) -> Clip:
+        """The clip with all instances in their places, those that are out of sight with empty masks."""
+        return self._clip_of(list(range(len(self.class_ids))), [])
+
+    def clip_of_largest(self, most: int) -> Clip:
+        """The clip with the `most` largest instances, largest first; smaller ones are ignored, unseen ones left out."""
+        owners = np.bincount(np.ravel(self.codes >> OWNER_BITS), minlength=len(self.class_ids) + 1)[1:]
+        order = [k for k in np.argsort(-owners, kind="stable").tolist() if owners[k]]
+        return self._clip_of(order[:most], order[most:])
+
+    def _clip_of(self, kept: list[int], ignored: list[int]) -> Clip:
+        owners = self.codes >> OWNER_BITS
+        numbers = np.array(kept, np.int16).reshape(-1, 1, 1, 1) + 1
+        ignore = (self.codes & IGNORE) > 0
+        if ignored:
+            ignore |= np.isin(owners, np.array(ignored, np.int16) + 1)
+        return Clip(
+            frames=torch.from_numpy(self.frames).permute(0, 3, 1, 2),
+            masks=torch.from_numpy(owners == numbers),
+            class_ids=torch.tensor([self.class_ids[k] for k in kept], dtype=torch.int64),
+            ignore=torch.from_numpy(ignore),
+            unknown=torch.from_numpy((self.codes & UNKNOWN) > 0),
+            source=self.source,
+        )
+
+    def _box_around(self, points: Float[np.ndarray, "S 3 P"]) -> tuple[int, int, int, int] | None:
+        """(left, top, right, bottom) of the part of the frame that holds the points, or None."""
+        x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
+        height, width = self.codes.shape[1:]
+        left, right = max(0, int(x.min())), min(width, int(x.max()) + 2)
+        top, bottom = max(0, int(y.min())), min(height, int(y.max()) + 2)
+        return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-def paste(
-    clip: Clip,
-    pixels: UInt8[Tensor, "3 h w"],
-    mask: Bool[Tensor, "h w"],
-    class_id: int,
-    matrices: Float[Tensor, "T 2 3"],
-) -> Clip:
-    """Lays a cut-out object over a clip on a path of its own; what it hides leaves the other masks.
-
-    Edges are blended over about one pixel, for a hard edge would give the copy away.
-    """
-    size = (clip.frames.shape[2], clip.frames.shape[3])
-    # A margin of repeated colour and empty mask: beyond the crop the object ends, and its edge keeps its colour.
-    colour = F.pad(pixels.float()[None], (1, 1, 1, 1), mode="replicate")
-    layer = torch.cat([colour, F.pad(mask[None, None].float(), (1, 1, 1, 1))], 1)
-    margin = matrices.clone()
-    margin[:, :, 2] -= matrices[:, :, :2].sum(2)
-    layer = layer.expand(matrices.shape[0], -1, -1, -1)
-    warped = warp_affine(layer, margin, size, mode="bilinear", padding_mode="border", align_corners=True)
-    alpha = warped[:, 3:]
-    frames = torch.lerp(clip.frames.float(), warped[:, :3], alpha)
-    inside = alpha[:, 0] > 0.5
-    return Clip(
-        frames=frames.round().clamp(0, 255).to(torch.uint8),
-        masks=torch.cat([clip.masks & ~inside, inside[None]]),
-        class_ids=torch.cat([clip.class_ids, torch.tensor([class_id])]),
-        ignore=clip.ignore & ~inside,
-        unknown=clip.unknown & ~inside,
-        source=clip.source,
-    )
+def warp_clip(clip: Clip, matrices: Float[Tensor, "T S 3 3"], height: int, width: int) -> Clip:
+    """A moved view of a clip or of a still, with all instances in their places; see `Canvas`."""
+    return Canvas(clip, matrices, (height, width)).clip()
 
 
 def drift_colours(clip: Clip, strength: float, generator: torch.Generator) -> Clip:
     """Brightness, contrast, saturation and colour balance, changed for the whole clip and drifting a little within it.
 
     Args:
+        clip: is left as it is.
         strength: largest relative change; the drift within the clip is a quarter of it.
+        generator: source of all chance.
     """
     length = clip.frames.shape[0]
-    time = torch.linspace(-0.5, 0.5, length).view(-1, 1, 1, 1)
+    time = torch.linspace(-0.5, 0.5, length)
 
     def wander() -> Tensor:
         return uniform(-strength, strength, generator) + uniform(-strength, strength, generator) * 0.25 * time
 
-    pixels = clip.frames.float()
-    grey = pixels.mean(1, keepdim=True)
-    pixels = grey + (pixels - grey) * (1 + wander())
-    level = pixels.mean((1, 2, 3), keepdim=True)
-    pixels = level + (pixels - level) * (1 + wander())
-    balance = torch.cat([wander() * 0.3 for _ in range(3)], 1) if length else torch.zeros(1)
-    pixels = pixels * (1 + wander() + balance)
-    frames = pixels.round().clamp(0, 255).to(torch.uint8)
-    return Clip(frames, clip.masks, clip.class_ids, clip.ignore, clip.unknown, clip.source)
+    saturation, contrast = (1 + wander()).numpy(), (1 + wander()).numpy()
+    balance = torch.stack([wander() * 0.3 for _ in range(3)], 1)
+    gains = (1 + wander()[:, None] + balance).numpy()
+    frames = clip.frames.permute(0, 2, 3, 1).numpy()
+    changed = np.empty_like(frames, order="C")
+    grey = np.full((3, 3), 1 / 3)
+    for frame in range(length):
+        picture = np.ascontiguousarray(frames[frame])
+        level = sum(cv2.mean(picture)[:3]) / 3
+        linear = contrast[frame] * (saturation[frame] * (np.eye(3) - grey) + grey)
+        offset = np.full((3, 1), level * (1 - contrast[frame]))
+        # One affine map of the colours of a pixel; OpenCV rounds and keeps it within 0-255.
+        changed[frame] = cv2.transform(picture, gains[frame][:, None] * np.hstack([linear, offset]))
+    return replace(clip, frames=torch.from_numpy(changed).permute(0, 3, 1, 2))
+
+
+def _codes(clip: Clip) -> Int16[np.ndarray, "T H W"]:
+    # Instances beyond 8,190 would overflow; no frame holds so many.
+    codes = clip.unknown.numpy() * UNKNOWN + clip.ignore.numpy() * IGNORE
+    for instance, masks in enumerate(clip.masks.numpy(), 1):
+        for code, mask in zip(codes, masks, strict=True):
+            if mask.any():
+                code += mask * np.int16(instance << OWNER_BITS)
+    return codes
