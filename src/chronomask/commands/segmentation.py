@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +15,11 @@ from tyro.conf import Positional
 from chronomask.commands.progress import progress_bar
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
+from chronomask.outputs.choice import Outputs
 
 if TYPE_CHECKING:
-    from chronomask.inference.job import TrackRow
+    from chronomask.inference.job import Summary
+    from chronomask.video import VideoSource
 
 
 def segment(
@@ -25,72 +30,136 @@ def segment(
     checkpoint: Path | None = None,
     device: str = "auto",
     classes: str = "",
+    start: str = "0",
+    end: str = "",
+    every: int = 1,
     fps: float = 25.0,
-    overlay: bool = True,
     overwrite: bool = False,
-    config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008  (frozen)
-) -> None:
+    resume: bool = False,
+    outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(),  # noqa: B008  (frozen)
+    config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008
+) -> int:
     """Find, name, cut out and follow every object of a video.
 
-    Writes overlay.mp4 (the video with its tracks drawn in), tracks.json (YouTube-VIS annotations with scores) and
-    results.json (a YouTube-VIS submission), and prints a table of the tracks.
+    Writes tracks.json (YouTube-VIS annotations with scores), results.json (a YouTube-VIS submission), overlay.mp4 (the
+    video with its tracks drawn in) and what else is asked for, and prints a table of the tracks.
+
+    Ctrl-C ends a file early: the tracks of the frames so far are written, and --resume goes on. A camera or stream has
+    no other end: there everything is written, with the frames themselves as recording.mp4.
 
     Args:
-        sources: video files, folders of frames, or patterns of images. With one, the files lie in --out; with several,
-            in a folder of its own for each.
-        out: folder for the results; made if missing.
+        sources: video files, folders of frames, patterns of images, cameras (0, 1, ... or camera:NAME) or addresses
+            (rtsp://..., http://..., udp://...). With one, the files lie in --out; with several, in a folder of its own
+            for each. One that cannot be read does not stop the others; the exit code is then 2.
+        out: folder for the results; made if missing. Other files in it are left alone.
         model: a bundled model.
         checkpoint: a checkpoint file instead of a bundled model.
         device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
         classes: only tracks of these classes, names joined by commas, such as "person,dog"; all by default.
+        start: skip what lies before this time, in seconds (12.5) or as hh:mm:ss.
+        end: skip what lies at this time or later; empty for the end.
+        every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then speak of
+            these frames alone.
         fps: frames a second of folders of frames.
-        overlay: whether to write overlay.mp4.
-        overwrite: replace the results of an earlier run.
+        overwrite: replace the results of an earlier run, finished or not.
+        resume: go on with an interrupted run of the same source and settings; its results are those of a run in one
+            piece. What is complete already is left as it is.
+        outputs: what is written, below.
         config: the settings below.
     """
     from chronomask.inference.job import check_output, segment_to_folder
     from chronomask.inference.load import bundled_weights, load
-    from chronomask.video import open_source
+    from chronomask.video import Selection, open_source
 
-    if not sources:
-        raise InputError("no source: name at least one video file, folder of frames or pattern")
-    opened = [open_source(source, fps) for source in sources]
-    folders = [out] if len(opened) == 1 else [out / source.name for source in opened]
+    selection = Selection(_seconds("start", start), _seconds("end", end) if end else None, every)
+    failures = _Failures(len(sources) > 1)
+    opened = _opened(sources, lambda source: open_source(source, fps, selection), failures)
+    folders = [out / source.name if len(sources) > 1 else out for source in opened]
     if len(set(folders)) < len(folders):
         raise InputError("two sources have the same name, and so would have the same folder of results")
-    for folder in folders:
-        check_output(folder, overwrite)
+    for source, folder in zip(opened, folders, strict=True):
+        check_output(folder, outputs, overwrite, resume, source.live)
+    if not opened:
+        return 2
     path = checkpoint or bundled_weights(model)
     segmenter = load(path, device, config)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
     for source, folder in zip(opened, folders, strict=True):
-        rows = segment_to_folder(
-            segmenter,
-            source,
-            folder,
-            checkpoint=path,
-            classes=wanted,
-            overlay=overlay,
-            overwrite=overwrite,
-            progress=progress_bar,
-        )
-        if source.damage:
-            print(f"chronomask: warning: {source.name}: {source.damage}", file=sys.stderr)
-        _print_tracks(rows, folder, overlay)
+        with failures.told(), _interruption_told(folder):
+            summary = segment_to_folder(
+                segmenter,
+                source,
+                folder,
+                checkpoint=path,
+                classes=wanted,
+                outputs=outputs,
+                overwrite=overwrite,
+                resume=resume,
+                progress=progress_bar,
+            )
+            _print_summary(summary, source)
+    return 2 if failures.any else 0
 
 
-def _print_tracks(rows: list[TrackRow], folder: Path, overlay: bool) -> None:
+class _Failures:
+    """Of several sources, one that cannot be used must not stop the others: its error is printed, and remembered."""
+
+    def __init__(self, several: bool) -> None:
+        self.any = False
+        self._several = several
+
+    @contextmanager
+    def told(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except InputError as error:
+            if not self._several:
+                raise
+            self.any = True
+            print(f"chronomask: {error}", file=sys.stderr)
+
+
+def _opened(sources: tuple[str, ...], open_one: Callable[[str], VideoSource], failures: _Failures) -> list[VideoSource]:
+    if not sources:
+        raise InputError("no source: name at least one video file, folder of frames, pattern, camera or address")
+    opened: list[VideoSource] = []
+    for source in sources:
+        with failures.told():
+            opened.append(open_one(source))
+    return opened
+
+
+def _seconds(option: str, text: str) -> float:
+    """Seconds of "12.5", "1:30" or "1:02:03.5"."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
+        raise InputError(f"{option} {text!r}: must be seconds, such as 12.5, or hh:mm:ss")
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(text.split(":"))))
+
+
+@contextmanager
+def _interruption_told(folder: Path) -> Generator[None, None, None]:
+    from chronomask.inference.interruption import Interrupted
+
+    try:
+        yield
+    except Interrupted as interrupted:
+        kept = f"the tracks of the first {interrupted.frames} frames are in {folder / 'tracks.json'}"
+        print(f"chronomask: {kept}; the same command with --resume goes on", file=sys.stderr)
+        raise
+
+
+def _print_summary(summary: Summary, source: VideoSource) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if source.damage:
+        print(f"chronomask: warning: {source.damage}; {summary.frames} frames were segmented", file=sys.stderr)
     table = Table("id", "class", "score", "first", "last", "mean area")
-    for row in rows:
+    for row in summary.tracks:
         table.add_row(str(row.id), row.name, f"{row.score:.2f}", str(row.first), str(row.last), f"{row.area:,.0f} px")
-    console = Console()
-    console.print(table if rows else "no tracks above the score threshold (--score)")
-    print(f"results: {folder / 'tracks.json'}, {folder / 'results.json'}")
-    if overlay:
-        print(f"overlay: {folder / 'overlay.mp4'}")
+    Console().print(table if summary.tracks else "no tracks above the score threshold (--score)")
+    for path in summary.paths:
+        print(f"written: {path}")
 
 
 def predict(

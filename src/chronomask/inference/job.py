@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chronomask import __version__, rle
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import OBJECT, Category
+from chronomask.data.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.formats.spool import Spool
-from chronomask.formats.ytvis import Track, VideoEntry, write_results, write_tracks
-from chronomask.inference.segment import Segmenter, TrackInfo
-from chronomask.render import draw_tracks
+from chronomask.formats.ytvis import Track, VideoEntry, read_tracks, write_results, write_tracks
+from chronomask.inference.interruption import Interrupted, Interruption
+from chronomask.inference.partial import PARTIAL, full_disk_explained, kept_spool
+from chronomask.inference.recording import Recorded, Recording
+from chronomask.inference.resume import segment_into
+from chronomask.inference.segment import Segmenter
+from chronomask.inference.tracks import TrackInfo
+from chronomask.outputs.choice import RECORDING, Outputs, check_replaceable, remove_earlier
+from chronomask.outputs.second_pass import draw_outputs
+from chronomask.outputs.table import write_csv
 from chronomask.video import VideoSource, VideoWriter
 
 Progress = Callable[[Iterable, str, int | None], Iterable]
@@ -46,6 +53,21 @@ class TrackRow:
     area: float
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What came of a source.
+
+    Attributes:
+        tracks: the tracks that were written, best first.
+        frames: number of frames that were segmented.
+        paths: files and folders written.
+    """
+
+    tracks: list[TrackRow]
+    frames: int
+    paths: list[Path]
+
+
 def segment_to_folder(
     segmenter: Segmenter,
     source: VideoSource,
@@ -53,44 +75,115 @@ def segment_to_folder(
     *,
     checkpoint: Path,
     classes: tuple[str, ...] = (),
-    overlay: bool = True,
+    outputs: Outputs = Outputs(),  # noqa: B008  (frozen)
     overwrite: bool = False,
+    resume: bool = False,
     progress: Progress = lambda items, task, total: items,
-) -> list[TrackRow]:
-    """Writes tracks.json, results.json and overlay.mp4 of a source into a folder; returns the table of tracks.
+) -> Summary:
+    """Writes tracks.json, results.json and what else is wanted of a source into a folder.
+
+    What is segmented is kept in `out/.partial` until everything is written, so that a killed run can go on. Ctrl-C ends
+    a file after the tracks of the frames so far have been written; a live source it ends like its own end.
 
     Args:
         checkpoint: file of the weights, whose hash is noted in tracks.json.
         classes: only tracks of these names; all if empty.
-        overlay: whether to draw the video with its tracks.
+        outputs: what is written beside the two.
         overwrite: whether files of an earlier run may be replaced.
+        resume: go on with an interrupted run, if there is one; the result equals that of an uninterrupted one.
         progress: shows how far the work is.
 
     Raises:
-        InputError: a class that the model does not know, results already there, or nothing could be decoded.
+        InputError: a class that the model does not know, results already there, an interrupted run of another source or
+            with other settings, nothing could be decoded, or the disk is full.
+        Interrupted: Ctrl-C; the tracks so far are written.
     """
     names = {category.id: category.name for category in (OBJECT, *segmenter.categories)}
     if unknown := sorted(set(classes) - set(names.values())):
         raise InputError(f"classes: {unknown[0]!r} is not a class of this model")
-    check_output(out, overwrite)
-    with Spool() as spool:
-        for result in progress(segmenter.segment(source), f"segmenting {source.name}", source.length):
-            spool.add(result)
-        wanted = set(classes) or set(names.values())
-        chosen = chosen_tracks(segmenter.tracks, spool, segmenter.config, wanted)
-        entry = VideoEntry(1, source.name, source.width, source.height, len(spool), source.fps, source.file_names)
-        tracks = _Tracks(spool, chosen)
-        categories: list[Category] = [OBJECT, *segmenter.categories]
-        # While the files are replaced, nothing may claim that they belong together.
-        (out / "tracks.json").unlink(missing_ok=True)
-        (out / "overlay.mp4").unlink(missing_ok=True)
-        write_results(out / "results.json", [entry], tracks)
-        if overlay:
-            labels = {info.id: f"{info.id} {info.category.name} {info.score:.2f}" for info in chosen}
-            _write_overlay(out / "overlay.mp4", source, spool, labels, progress)
+    check_output(out, outputs, overwrite, resume, source.live)
+    if resume and source.live:
+        raise InputError(f"{source.name}: a live source cannot be resumed")
+    info = provenance(segmenter, checkpoint) | {"source": _description(source)}
+    if resume and (out / "tracks.json").exists() and not (out / PARTIAL).exists():
+        return _finished(out, info, names, outputs)
+    job = _Job(segmenter, out, outputs, names, set(classes) or set(names.values()), info, progress)
+    with full_disk_explained(out):
+        return job.live(source) if source.live else job.file(source, resume)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the steps of one run share; the fields are those of `segment_to_folder`."""
+
+    segmenter: Segmenter
+    out: Path
+    outputs: Outputs
+    names: dict[int, str]
+    wanted: set[str]
+    info: dict[str, Any]
+    progress: Progress
+
+    def file(self, source: VideoSource, resume: bool) -> Summary:
+        """Segments something that can be read again, writing down what a later run needs to go on."""
+        with kept_spool(self.out, self.info, resume) as spool:
+            left = None if source.length is None else max(0, source.length - len(spool))
+            frames = segment_into(spool, self.segmenter, source)
+            with Interruption() as interruption:
+                for _ in self.progress(frames, f"segmenting {source.name}", left):
+                    if interruption.wanted:
+                        break
+            return self.write(source, spool, complete=not interruption.wanted)
+
+    def live(self, source: VideoSource) -> Summary:
+        """Segments something that passes by once, and records it for the outputs that are drawn later."""
+        path = self.out / RECORDING
+        with Spool() as spool:
+            with Interruption() as interruption, VideoWriter(path, source.width, source.height, source.fps) as writer:
+                recorded = Recorded(source, writer, lambda: interruption.wanted)
+                frames = self.segmenter.segment(recorded)
+                for result in self.progress(frames, f"segmenting {source.name}", None):
+                    spool.add(result)
+            return self.write(Recording(path, source), spool)
+
+    def write(self, source: VideoSource, spool: Spool, complete: bool = True) -> Summary:
+        """Writes the results of what is in the spool; of an incomplete run only those that need no pictures.
+
+        Raises:
+            Interrupted: in the end, when the run is incomplete, or Ctrl-C was pressed while pictures were drawn.
+        """
+        if len(spool) == 0:
+            raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
+        chosen = chosen_tracks(self.segmenter.tracks, spool, self.segmenter.config, self.wanted)
+        by_id = {info.id: info for info in chosen}
+        self.outputs.cutouts(list(by_id))  # a wrong id is found before anything is touched
+        if (self.out / "tracks.json").exists():
+            # While the files are replaced, nothing may claim that they belong together.
+            remove_earlier(self.out, source.live)
+        if self.outputs.csv:
+            write_csv(self.out / "tracks.csv", spool, by_id)
+        complete = complete and self._drawn(source, spool, by_id)
+        names = None if source.file_names is None else source.file_names[: len(spool)]
+        entry = VideoEntry(1, source.name, source.width, source.height, len(spool), source.fps, names)
+        tracks, categories = _Tracks(spool, chosen), [OBJECT, *self.segmenter.categories]
+        write_results(self.out / "results.json", [entry], tracks)
         # Last, because it is what says that the folder is complete.
-        write_tracks(out / "tracks.json", [entry], categories, tracks, provenance(segmenter, checkpoint))
-        return [_row(track, names) for track in tracks]
+        write_tracks(self.out / "tracks.json", [entry], categories, tracks, self.info | {"complete": complete})
+        if not complete:
+            raise Interrupted(len(spool))
+        rows = [_row(track, self.names) for track in tracks]
+        return Summary(rows, len(spool), self.outputs.paths(self.out, source.live))
+
+    def _drawn(self, source: VideoSource, spool: Spool, tracks: dict[int, TrackInfo]) -> bool:
+        """Makes the outputs that need pictures; False when Ctrl-C ended that."""
+        if not self.outputs.drawn:
+            return True
+        frames = draw_outputs(source, spool, self.out, self.outputs, tracks)
+        try:
+            deque(self.progress(frames, f"drawing {source.name}", len(spool)), maxlen=0)
+        except KeyboardInterrupt:
+            return False
+        return True
 
 
 def chosen_tracks(
@@ -112,19 +205,44 @@ def provenance(segmenter: Segmenter, checkpoint: Path) -> dict[str, Any]:
     }
 
 
-def check_output(out: Path, overwrite: bool) -> None:
+def check_output(
+    out: Path, outputs: Outputs, overwrite: bool = False, resume: bool = False, live: bool = False
+) -> None:
     """Finds out before the work begins whether its results can be written; writes nothing.
+
+    Args: as for `segment_to_folder`, and whether the source is live.
 
     Raises:
         InputError: a file stands in the way, the place is not writable, or it holds results that may not be replaced.
     """
-    if not overwrite and (out / "tracks.json").exists():
-        raise InputError(f"{out / 'tracks.json'}: exists already; name another folder, or say --overwrite")
+    interrupted = (out / PARTIAL).exists()
+    if interrupted and not (overwrite or resume):
+        raise InputError(f"{out}: holds an interrupted run; go on with it by --resume, or start anew by --overwrite")
+    # Results beside an interrupted run, or complete ones that shall be completed, are this program's.
+    ours = resume and (interrupted or (out / "tracks.json").exists())
+    check_replaceable(outputs.paths(out, live), overwrite or ours)
     place = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not place.is_dir():
         raise InputError(f"{place}: is not a folder, so {out} cannot hold the results")
     if not os.access(place, os.W_OK):
         raise InputError(f"{place}: may not be written to, so {out} cannot hold the results")
+
+
+def _description(source: VideoSource) -> dict[str, Any]:
+    """What tells a source from others, and where in it the frames are that tracks.json speaks of."""
+    return {"fingerprint": None if source.live else source.fingerprint(), **dataclasses.asdict(source.selection)}
+
+
+def _finished(out: Path, info: dict[str, Any], names: dict[int, str], outputs: Outputs) -> Summary:
+    """The summary of a run that needs no resuming."""
+    file = read_tracks(out / "tracks.json")
+    for key, value in json.loads(json.dumps(info)).items():
+        if file.info.get(key) != value:
+            raise InputError(f"{out}: holds complete results of another {key}; name another folder, or --overwrite")
+    if missing := [path for path in outputs.paths(out) if not path.exists()]:
+        raise InputError(f"{out}: is complete without {missing[0].name}; name another folder, or say --overwrite")
+    rows = [_row(track, names) for track in file.tracks]
+    return Summary(rows, file.videos[0].length, outputs.paths(out))
 
 
 @dataclass(frozen=True)
@@ -137,18 +255,6 @@ class _Tracks:
     def __iter__(self) -> Iterator[Track]:
         for info in self.chosen:
             yield Track(info.id, 1, info.category.id, round(info.score, 6), self.spool.segmentations(info.id))
-
-
-def _write_overlay(path: Path, source: VideoSource, spool: Spool, labels: dict[int, str], progress: Progress) -> None:
-    """Second pass: decodes again and draws what was spooled, with the final names and scores."""
-    pairs = zip(source, spool, strict=False)
-    with VideoWriter(path, source.width, source.height, source.fps) as writer:
-        for frame, drawn in progress(pairs, f"drawing {source.name}", len(spool)):
-            kept = [index for index, number in enumerate(drawn.track_ids) if int(number) in labels]
-            ids = np.array([drawn.track_ids[index] for index in kept], dtype=np.int64)
-            masks = np.array([drawn.masks[index] for index in kept], dtype=bool)
-            masks = masks.reshape(len(kept), source.height, source.width)
-            writer.write(draw_tracks(frame.image, masks, ids, [labels[int(n)] for n in ids]), frame.time)
 
 
 def _row(track: Track, names: dict[int, str]) -> TrackRow:

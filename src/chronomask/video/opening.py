@@ -21,7 +21,7 @@ def open_source(
     fps: float = DEFAULT_FPS,
     selection: Selection = Selection(),  # noqa: B008  (frozen)
 ) -> VideoSource:
-    """Open a video file, a folder of images, a glob of images, one image, a camera or an address; decode its first frame.
+    """Open a video file, a folder or glob of images, one image, a camera or an address, and decode its first frame.
 
     Images are taken in natural order (frame2 before frame10) and upright, as their EXIF orientation says.
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from chronomask.files import written_aside
+from chronomask.video.sound import SoundTrack
 
 _TICKS = 90_000
 """Time units a second in written videos: a multiple of all usual frame rates, as in MPEG."""
@@ -33,7 +34,7 @@ class VideoWriter:
             writer.write(image)
     """
 
-    def __init__(self, path: str | Path, width: int, height: int, fps: float) -> None:
+    def __init__(self, path: str | Path, width: int, height: int, fps: float, sound: str | None = None) -> None:
         """Args are checked here, the file is made on entering.
 
         Args:
@@ -41,6 +42,8 @@ class VideoWriter:
             width: of the images, in pixels.
             height: of the images, in pixels.
             fps: frames a second where `write` is given no times.
+            sound: a file whose sound goes with the frames, from the time of the first frame to the end of the last.
+                Copied where mp4 carries it, else encoded as AAC.
 
         Raises:
             ValueError: a size below 1 or a rate of 0 or less.
@@ -48,6 +51,7 @@ class VideoWriter:
         if width < 1 or height < 1 or not (math.isfinite(fps) and fps > 0):
             raise ValueError(f"{path}: a video of {width}x{height} at {fps} frames a second cannot be written")
         self._path, self._width, self._height, self._fps = Path(path), width, height, fps
+        self._sound_of, self._sound = sound, None
         self._stack = ExitStack()
         self._first: float | None = None
         self._pts = -1
@@ -72,6 +76,8 @@ class VideoWriter:
             context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
             context.color_range = 1  # 16-235, as video has it
             self._stream = stream
+            if self._sound_of is not None:
+                self._sound = SoundTrack(self._sound_of, self._container)
             # Before the container closes and the file is renamed.
             stack.push(self._flush)
             self._stack = stack.pop_all()
@@ -107,12 +113,22 @@ class VideoWriter:
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         frame.pts, frame.time_base = self._pts, Fraction(1, _TICKS)
         self._container.mux(self._stream.encode(frame))
+        self._advance_sound(self._pts)
+
+    def _advance_sound(self, pts: int) -> None:
+        if self._sound is not None:
+            origin = self._first or 0.0
+            self._sound.advance(origin, origin + pts / _TICKS)
 
     def _flush(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            return
-        if self._pts < 0:
-            raise ValueError(f"{self._path}: no frame was written")
-        self._container.mux(self._stream.encode(None))
+        try:
+            if kind is None:
+                if self._pts < 0:
+                    raise ValueError(f"{self._path}: no frame was written")
+                self._container.mux(self._stream.encode(None))
+                self._advance_sound(self._pts + round(_TICKS / self._fps))
+        finally:
+            if self._sound is not None:
+                self._sound.close(finish=kind is None)

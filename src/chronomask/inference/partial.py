@@ -1,0 +1,60 @@
+"""What a run keeps beside its results until it is complete, and what it says when the disk is full."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import av
+
+from chronomask.errors import InputError
+from chronomask.formats.spool import KeptSpool
+from chronomask.inference.interruption import Interrupted
+
+PARTIAL = ".partial"
+"""Folder beside the results, in which a run keeps what it has until it is complete."""
+
+
+@contextmanager
+def kept_spool(out: Path, description: dict[str, Any], resume: bool) -> Generator[KeptSpool, None, None]:
+    """A spool that stays behind, in `.partial`, when the block raises after something worth keeping was saved."""
+    partial, is_new = out / PARTIAL, not out.exists()
+    if not resume:
+        shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {partial}: {error.strerror}") from error
+    worth_keeping = True
+    try:
+        with KeptSpool(partial / "frames.db", description) as spool:
+            try:
+                yield spool
+            except Interrupted:
+                raise
+            except BaseException:
+                worth_keeping = spool.snapshot is not None
+                raise
+            worth_keeping = False
+    finally:
+        if not worth_keeping:
+            shutil.rmtree(partial)
+            if is_new:
+                with suppress(OSError):  # it holds something by now
+                    out.rmdir()
+
+
+@contextmanager
+def full_disk_explained(out: Path) -> Generator[None, None, None]:
+    """A full disk is nobody's fault of ours: says so, and what to do."""
+    try:
+        yield
+    except (OSError, av.FFmpegError) as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        rest = "make room and go on by --resume" if (out / PARTIAL).exists() else "make room and start again"
+        raise InputError(f"{out}: the disk is full, the results could not be written; {rest}") from error

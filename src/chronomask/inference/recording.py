@@ -1,0 +1,58 @@
+"""A live source passes by once: what is to be drawn later is recorded meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from chronomask.errors import InputError
+from chronomask.video import Frame, VideoSource, VideoWriter, open_source
+
+
+class Recorded(VideoSource):
+    """A live source whose frames are written down as they pass; ends early when it is asked to.
+
+    Args:
+        source: the live one.
+        writer: takes every frame that is yielded.
+        stop: asked before every frame whether to end.
+    """
+
+    live = True
+
+    def __init__(self, source: VideoSource, writer: VideoWriter, stop: Callable[[], bool]) -> None:
+        self.name, self.width, self.height = source.name, source.width, source.height
+        self.fps, self.length, self.selection = source.fps, source.length, source.selection
+        self._source, self._writer, self._stop = source, writer, stop
+
+    def __iter__(self) -> Iterator[Frame]:
+        empty = True
+        for frame in self._source:
+            empty = False
+            self._writer.write(frame.image, frame.time)
+            yield frame
+            if self._stop():
+                break
+        self.damage = self._source.damage
+        if empty:
+            raise InputError(f"{self._source.damage or self.name}: not one frame came")
+
+
+class Recording(VideoSource):
+    """What is left of a live source: its recording, without the row and column that H.264 adds to odd sizes.
+
+    Args:
+        path: of the recording.
+        source: what was recorded.
+    """
+
+    live = True
+
+    def __init__(self, path: Path, source: VideoSource) -> None:
+        self._file = open_source(path)
+        self.name, self.width, self.height = source.name, source.width, source.height
+        self.fps, self.length, self.selection = source.fps, self._file.length, source.selection
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._file:
+            yield Frame(frame.index, frame.time, frame.image[: self.height, : self.width])

@@ -1,0 +1,1 @@
+"""What a run leaves behind for people and editors: overlay, mask images, cutouts, a table of boxes."""

@@ -1,0 +1,125 @@
+"""Which files a run writes, where they lie, and which of them an earlier run left."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chronomask.errors import InputError
+
+RECORDING = "recording.mp4"
+"""The frames of a live source, which pass by once: what its results speak of."""
+
+_FRAME_FILES = re.compile(r"(\d+|together)(/\d+)?\.(png|webm)")
+"""Files that `masks` and `cutouts` hold, relative to these folders."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written beside tracks.json and results.json.
+
+    Attributes:
+        overlay: write overlay.mp4: the video with masks, ids, names and scores drawn in, with its sound and timing.
+        masks: "png" writes masks/00000.png, ...: one image a frame whose pixels are track ids, 0 where nobody is; with
+            a palette in the overlay's colours, or in 16 bits where ids go beyond 255.
+        cutout: cut the objects out, all else transparent: "webm" writes a video a track (VP9 with alpha) as
+            cutouts/ID.webm, "png" a folder of RGBA images a track as cutouts/ID/00000.png.
+        cutout_tracks: which are cut out: "all", each by itself; "together", in one picture; or ids such as "1,3".
+        csv: write tracks.csv: a line for every track in every frame, with class, score, time, box and area.
+    """
+
+    overlay: bool = True
+    masks: Literal["png"] | None = None
+    cutout: Literal["webm", "png"] | None = None
+    cutout_tracks: str = "all"
+    csv: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cutout_tracks not in ("all", "together"):
+            self._named_ids()
+
+    def cutouts(self, track_ids: list[int]) -> dict[str, set[int]]:
+        """Names of the cutouts, each with the tracks in it, of the tracks that are written.
+
+        Raises:
+            InputError: an id is asked for that is not among them.
+        """
+        if self.cutout_tracks == "all":
+            return {str(number): {number} for number in track_ids}
+        if self.cutout_tracks == "together":
+            return {"together": set(track_ids)}
+        wanted = self._named_ids()
+        if missing := sorted(set(wanted) - set(track_ids)):
+            raise InputError(f"cutout_tracks: there is no track {missing[0]}; found are {track_ids or 'none'}")
+        return {str(number): {number} for number in wanted}
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the frames are needed a second time."""
+        return self.overlay or self.masks is not None or self.cutout is not None
+
+    def paths(self, folder: Path, live: bool = False) -> list[Path]:
+        """Everything that is written into a folder; tracks.json comes last, and says that the rest is complete.
+
+        Args:
+            live: whether the source is.
+        """
+        chosen = {
+            RECORDING: live,
+            "results.json": True,
+            "overlay.mp4": self.overlay,
+            "masks": self.masks is not None,
+            "cutouts": self.cutout is not None,
+            "tracks.csv": self.csv,
+            "tracks.json": True,
+        }
+        return [folder / name for name, wanted in chosen.items() if wanted]
+
+    def _named_ids(self) -> list[int]:
+        parts = [part.strip() for part in self.cutout_tracks.split(",")]
+        if not all(part.isdecimal() for part in parts):
+            raise InputError(f"cutout_tracks {self.cutout_tracks!r}: all, together, or track ids such as 1,3")
+        return sorted({int(part) for part in parts})
+
+
+def check_replaceable(paths: list[Path], overwrite: bool) -> None:
+    """Finds out whether results may take the place of what is there.
+
+    Raises:
+        InputError: something is there and may not be replaced, or it is not what an earlier run left.
+    """
+    for path in paths:
+        if not path.exists():
+            continue
+        if not overwrite:
+            raise InputError(f"{path}: exists already; name another folder, or say --overwrite")
+        if path.is_dir() != (path.suffix == ""):
+            raise InputError(f"{path}: is in the way of a result of this name; name another folder")
+        if path.is_dir() and (foreign := next(_foreign(path), None)):
+            raise InputError(f"{path}: holds {foreign}, which is no result of this program; name another folder")
+
+
+def remove_earlier(folder: Path, live: bool) -> None:
+    """Removes the results of an earlier run from a folder, those that are not written again too; nothing else.
+
+    Args:
+        live: whether the source of the present run is live: then the recording is the present one.
+    """
+    everything = Outputs(masks="png", cutout="png", csv=True)
+    # From the last to the first: while results are incomplete, there is no tracks.json.
+    for path in reversed(everything.paths(folder, live=not live)):
+        if path.is_file():
+            path.unlink()
+        elif path.is_dir() and not any(_foreign(path)):
+            shutil.rmtree(path)
+
+
+def _foreign(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if not path.is_dir() and not _FRAME_FILES.fullmatch(relative.as_posix()):
+            yield relative

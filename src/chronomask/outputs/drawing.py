@@ -1,0 +1,62 @@
+"""Outputs that are made frame by frame: each is a context that gives a function to hand the frames to.
+
+Legend: K tracks, H W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from chronomask.errors import InputError
+from chronomask.formats.folder import folder_written_aside
+from chronomask.formats.spool import SpooledFrame
+from chronomask.render import draw_tracks, track_colour
+from chronomask.video import Frame, VideoSource, VideoWriter
+
+DrawFrame = Callable[[Frame, SpooledFrame], None]
+"""Takes a frame and the tracks in it; only tracks that are written."""
+
+
+@contextmanager
+def overlay(path: Path, source: VideoSource, labels: Mapping[int, str]) -> Generator[DrawFrame, None, None]:
+    """The video with its tracks drawn in, with the source's timing and sound.
+
+    Args:
+        labels: what is written beside each track.
+    """
+    with VideoWriter(path, source.width, source.height, source.fps, source.sound) as writer:
+
+        def draw(frame: Frame, drawn: SpooledFrame) -> None:
+            texts = [labels[int(number)] for number in drawn.track_ids]
+            writer.write(draw_tracks(frame.image, drawn.masks, drawn.track_ids, texts), frame.time)
+
+        yield draw
+
+
+@contextmanager
+def mask_images(folder: Path, highest: int) -> Generator[DrawFrame, None, None]:
+    """A PNG a frame whose pixels are track ids: with a palette where the highest id allows, else grey of 16 bits.
+
+    Raises:
+        InputError: the highest id does not fit into 16 bits.
+    """
+    if highest > 65535:
+        raise InputError(f"masks: track id {highest} does not fit into a PNG, which holds ids up to 65535")
+    palette = bytes(3) + b"".join(bytes(track_colour(number)) for number in range(1, 256))
+    with folder_written_aside(folder, (".png", ".webm"), overwrite=True) as aside:
+
+        def draw(frame: Frame, drawn: SpooledFrame) -> None:
+            ids = np.zeros(frame.image.shape[:2], np.uint8 if highest < 256 else np.uint16)
+            for number, mask in zip(drawn.track_ids, drawn.masks, strict=True):
+                ids[mask] = number
+            image = Image.fromarray(ids)
+            if highest < 256:
+                image.putpalette(palette)
+            image.save(aside / f"{frame.index:05d}.png")
+
+        yield draw
