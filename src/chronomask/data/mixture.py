@@ -105,7 +105,7 @@ class ClipMixture(Dataset[Sample]):
         view = _whole_view if self.config.fit == "resize" else _moving_window
         canvas = view(clip, self.config, self.config.camera if still else self.config.video_camera, generator)
         for _ in range(_below(self.config.max_pastes + 1, generator)):
-            self._paste_object(canvas, generator)
+            self.paste_object(canvas, generator)
         return drift_colours(canvas.clip_of_largest(self.config.max_instances), self.config.colours, generator)
 
     def _frames(self, total: int, generator: torch.Generator) -> list[int]:
@@ -116,7 +116,7 @@ class ClipMixture(Dataset[Sample]):
         frames = [min(start + step * stride, total - 1) for step in range(gaps + 1)]
         return frames[::-1] if _below(2, generator) else frames
 
-    def _paste_object(self, canvas: Canvas, generator: torch.Generator) -> None:
+    def paste_object(self, canvas: Canvas, generator: torch.Generator) -> None:
         """Copies in one object, its class drawn by the root of its frequency, so that rare classes are seen too."""
         if not self.objects:
             return
