@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,66 +12,29 @@ from chronomask import rle
 from chronomask.data.categories import Category
 from chronomask.errors import InputError
 from chronomask.files import written_aside
+from chronomask.formats.assumed import Assumed
+from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.fields import entries, field, integer, number, read_json, side, text
+from chronomask.formats.tracks import Track, TracksFile, VideoEntry
 from chronomask.rle import Rle
 
+__all__ = ["CAPABILITIES", "Track", "TracksFile", "VideoEntry", "read_tracks", "write_results", "write_tracks"]
 
-@dataclass(frozen=True)
-class VideoEntry:
-    """A video of a file.
-
-    Attributes:
-        id: what tracks refer to it by.
-        name: the file's or folder's name.
-        width: in pixels, as displayed (rotation applied).
-        height: in pixels, as displayed.
-        length: number of frames that the tracks speak about, each of them in order.
-        fps: frames a second; None where the file does not say.
-        file_names: one path a frame for a folder of frames, else None.
-    """
-
-    id: int
-    name: str
-    width: int
-    height: int
-    length: int
-    fps: float | None = None
-    file_names: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Track:
-    """One object followed through one video.
-
-    Attributes:
-        id: at least 1, unique in its file.
-        video_id: the video's id.
-        category_id: the category's id as in the data set (not a network index).
-        score: confidence in [0, 1].
-        segmentations: one entry a frame of the video, None where the object is out of sight.
-    """
-
-    id: int
-    video_id: int
-    category_id: int
-    score: float
-    segmentations: Sequence[Rle | None]
-
-
-@dataclass(frozen=True)
-class TracksFile:
-    """What a file of tracks holds. Of a plain submission list only `tracks` is known: the rest is empty.
-
-    Attributes:
-        tracks: in the order of the file; those of a submission list are numbered from 1.
-        videos: in the order of the file.
-        categories: in the order of the file.
-        info: version, checkpoint and settings that made the file.
-    """
-
-    tracks: tuple[Track, ...]
-    videos: tuple[VideoEntry, ...] = ()
-    categories: tuple[Category, ...] = ()
-    info: Mapping[str, Any] = field(default_factory=dict)
+CAPABILITIES = Capabilities(
+    title="YouTube-VIS json",
+    several_videos="in the file",
+    video_ids=True,
+    overlaps=True,
+    empty_masks=True,
+    scores=True,
+    classes="ids and names",
+    unused_classes=True,
+    crowds="yes",
+    merged=True,
+    fps=True,
+    file_names="yes",
+    info=True,
+)
 
 
 def write_tracks(
@@ -122,30 +84,62 @@ def read_tracks(path: str | Path) -> TracksFile:
         InputError: naming file, entry and field of what is missing or cannot be meant.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise InputError(f"{path}: no json file: {error}") from error
+    content = read_json(path)
     if isinstance(content, list):
-        return TracksFile(tuple(_read_track(path, i, entry, {}, i + 1) for i, entry in enumerate(content)))
+        return TracksFile(tuple(_read_result(f"{path}: entry {i}", entry, i + 1) for i, entry in enumerate(content)))
     if not isinstance(content, dict):
         raise InputError(f"{path}: must hold a list of results or an object with 'annotations', not {content!r:.80}")
-    videos = tuple(
-        _read_video(f"{path}: videos[{i}]", entry) for i, entry in enumerate(_entries(path, content, "videos"))
-    )
+    listed = enumerate(entries(path, content, "videos"))
+    videos = tuple(_read_video(f"{path}: videos[{i}]", entry) for i, entry in listed)
     categories = tuple(
-        Category(_integer(f"{path}: categories[{i}]", entry, "id"), _text(f"{path}: categories[{i}]", entry, "name"))
-        for i, entry in enumerate(_entries(path, content, "categories"))
+        Category(integer(f"{path}: categories[{i}]", entry, "id"), text(f"{path}: categories[{i}]", entry, "name"))
+        for i, entry in enumerate(entries(path, content, "categories"))
     )
-    by_id = {video.id: video for video in videos}
-    annotations = _entries(path, content, "annotations")
-    tracks = tuple(_read_track(path, i, entry, by_id, None) for i, entry in enumerate(annotations))
+    by_id, known = {video.id: video for video in videos}, {category.id for category in categories}
+    tracks: dict[int, Track] = {}
+    for i, entry in enumerate(entries(path, content, "annotations")):
+        track = _read_annotation(f"{path}: annotations[{i}]", entry, by_id, known)
+        if track.id in tracks:
+            raise InputError(f"{path}: annotations[{i}]: id {track.id} is the id of an earlier entry too")
+        tracks[track.id] = track
     info = content.get("info")
-    return TracksFile(tracks, videos, categories, info if isinstance(info, dict) else {})
+    return TracksFile(tuple(tracks.values()), videos, categories, info if isinstance(info, dict) else {})
+
+
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read a file whose videos are known: a submission list names none, they are those of `assumed.against`.
+
+    Without that file they are guessed from the masks, and their categories have no names.
+
+    Raises:
+        InputError: as `read_tracks`, and where tracks of a list do not fit the videos and categories.
+    """
+    file = read_tracks(path)
+    if file.videos or not file.tracks:
+        return file
+    if assumed.against is not None:
+        known = read_tracks(assumed.against)
+        videos, categories = known.videos, known.categories
+    else:
+        videos = tuple(_guessed(file, number, path, assumed) for number in sorted({t.video_id for t in file.tracks}))
+        categories = tuple(Category(n, f"class {n}") for n in sorted({t.category_id for t in file.tracks}))
+    lengths, ids = {video.id: video.length for video in videos}, {category.id for category in categories}
+    for i, track in enumerate(file.tracks):
+        if lengths.get(track.video_id) != len(track.segmentations) or track.category_id not in ids:
+            raise InputError(
+                f"{path}: entry {i}: video_id {track.video_id}, category_id {track.category_id} and"
+                f" {len(track.segmentations)} segmentations do not fit the videos and categories"
+            )
+    return replace(file, videos=videos, categories=categories)
+
+
+def _guessed(file: TracksFile, number: int, path: Path, assumed: Assumed) -> VideoEntry:
+    tracks = [track for track in file.tracks if track.video_id == number]
+    sizes = [mask["size"] for track in tracks for mask in track.segmentations if mask is not None]
+    if not sizes and assumed.size is None:
+        raise InputError(f"{path}: video {number} has no mask that tells its size; give --size or --against")
+    width, height = (sizes[0][1], sizes[0][0]) if sizes else assumed.size or (0, 0)
+    return VideoEntry(number, f"video {number}", width, height, len(tracks[0].segmentations))
 
 
 def _checked(tracks: Iterable[Track], videos: Sequence[VideoEntry], categories: set[int] | None) -> Iterator[Track]:
@@ -209,18 +203,19 @@ def _annotation(track: Track) -> dict[str, Any]:
     return {
         "id": track.id,
         **_result(track),
-        "iscrowd": 0,  # readers of YouTube-VIS annotations ask for it
+        "iscrowd": int(track.crowd),  # readers of YouTube-VIS annotations ask for it
+        **({"merged": True} if track.merged else {}),
         "areas": [None if mask is None else rle.area(mask) for mask in seen],
         "bboxes": [None if mask is None else list(rle.bbox(mask)) for mask in seen],
     }
 
 
-def _write_list(file: TextIO, entries: Iterable[dict[str, Any]]) -> None:
+def _write_list(file: TextIO, items: Iterable[dict[str, Any]]) -> None:
     """Write a json list entry by entry, one a line, so that no more than one is in memory."""
     file.write("[")
-    for number, entry in enumerate(entries):
-        file.write(",\n" if number else "\n")
-        file.write(_dumped(entry))
+    for place, item in enumerate(items):
+        file.write(",\n" if place else "\n")
+        file.write(_dumped(item))
     file.write("]")
 
 
@@ -229,39 +224,8 @@ def _dumped(value: dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _entries(path: Path, content: dict[str, Any], key: str) -> list[Any]:
-    value = content.get(key)
-    if not isinstance(value, list):
-        raise InputError(f"{path}: needs a list '{key}', has {value!r:.80}")
-    return value
-
-
-def _field(where: str, entry: Any, key: str) -> Any:
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}: must be an object, not {entry!r:.80}")
-    if key not in entry:
-        raise InputError(f"{where}: has no field '{key}'")
-    return entry[key]
-
-
-def _integer(where: str, entry: Any, key: str) -> int:
-    value = _field(where, entry, key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError(f"{where}: '{key}' must be a whole number, not {value!r:.80}")
-    return value
-
-
-def _text(where: str, entry: Any, key: str) -> str:
-    value = _field(where, entry, key)
-    if not isinstance(value, str):
-        raise InputError(f"{where}: '{key}' must be text, not {value!r:.80}")
-    return value
-
-
 def _read_video(where: str, entry: Any) -> VideoEntry:
-    width, height, length = (_integer(where, entry, key) for key in ("width", "height", "length"))
-    if min(width, height, length) < 1:
-        raise InputError(f"{where}: width {width}, height {height} and length {length} must be at least 1")
+    width, height, length = (side(where, entry, key) for key in ("width", "height", "length"))
     names = entry.get("file_names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise InputError(f"{where}: 'file_names' must be a list of paths, not {names!r:.80}")
@@ -269,7 +233,7 @@ def _read_video(where: str, entry: Any) -> VideoEntry:
     name = entry.get("name") or (str(Path(names[0]).parent) if names else str(entry.get("id")))
     fps = entry.get("fps")
     return VideoEntry(
-        id=_integer(where, entry, "id"),
+        id=integer(where, entry, "id"),
         name=str(name),
         width=width,
         height=height,
@@ -279,30 +243,44 @@ def _read_video(where: str, entry: Any) -> VideoEntry:
     )
 
 
-def _read_track(path: Path, index: int, entry: Any, videos: Mapping[int, VideoEntry], number: int | None) -> Track:
-    """One entry; `number` is the id it gets when it stands in a submission list, which also knows no videos."""
-    where = f"{path}: entry {index}" if number else f"{path}: annotations[{index}]"
-    video_id = _integer(where, entry, "video_id")
-    video = videos.get(video_id)
-    if number is None and video is None:
-        raise InputError(f"{where}: video_id {video_id} is no video of the file")
-    score = _field(where, entry, "score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise InputError(f"{where}: 'score' must be a number, not {score!r:.80}")
-    segmentations = _field(where, entry, "segmentations")
-    if not isinstance(segmentations, list):
-        raise InputError(f"{where}: 'segmentations' must be a list, one entry a frame, not {segmentations!r:.80}")
-    if video is not None and len(segmentations) != video.length:
-        raise InputError(
-            f"{where}: 'segmentations' has {len(segmentations)} entries, video {video_id} has {video.length} frames"
-        )
+def _read_result(where: str, entry: Any, number_of_entry: int) -> Track:
+    """An entry of a submission list, which knows no videos and gets its place for an id."""
     return Track(
-        id=_integer(where, entry, "id") if number is None else number,
-        video_id=video_id,
-        category_id=_integer(where, entry, "category_id"),
-        score=float(score),
-        segmentations=tuple(_read_mask(where, frame, mask, video) for frame, mask in enumerate(segmentations)),
+        id=number_of_entry,
+        video_id=integer(where, entry, "video_id"),
+        score=number(where, entry, "score"),
+        category_id=integer(where, entry, "category_id"),
+        segmentations=_read_masks(where, entry, None),
     )
+
+
+def _read_annotation(where: str, entry: Any, videos: Mapping[int, VideoEntry], categories: set[int]) -> Track:
+    video_id, category_id = integer(where, entry, "video_id"), integer(where, entry, "category_id")
+    if video_id not in videos:
+        raise InputError(f"{where}: video_id {video_id} is no video of the file")
+    if category_id not in categories:
+        raise InputError(f"{where}: category_id {category_id} is no category of the file")
+    return Track(
+        id=integer(where, entry, "id"),
+        video_id=video_id,
+        category_id=category_id,
+        # What a person drew is sure.
+        score=number(where, entry, "score") if "score" in entry else 1.0,
+        segmentations=_read_masks(where, entry, videos[video_id]),
+        crowd=bool(entry.get("iscrowd")),
+        merged=bool(entry.get("merged")),
+    )
+
+
+def _read_masks(where: str, entry: Any, video: VideoEntry | None) -> tuple[Rle | None, ...]:
+    masks = field(where, entry, "segmentations")
+    if not isinstance(masks, list):
+        raise InputError(f"{where}: 'segmentations' must be a list, one entry a frame, not {masks!r:.80}")
+    if video is not None and len(masks) != video.length:
+        raise InputError(
+            f"{where}: 'segmentations' has {len(masks)} entries, video {video.id} has {video.length} frames"
+        )
+    return tuple(_read_mask(where, frame, mask, video) for frame, mask in enumerate(masks))
 
 
 def _read_mask(where: str, frame: int, mask: Any, video: VideoEntry | None) -> Rle | None:

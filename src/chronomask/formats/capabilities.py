@@ -1,0 +1,79 @@
+"""The formats, and what each can carry. The documentation's table is made of their constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+Format = Literal["youtube-vis", "coco", "mots-text", "mots-png", "davis", "labelme", "cvat"]
+"""Names of the formats on the command line."""
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+MANY = range(1, 2**53)
+"""Ids without a bound that matters: json numbers beyond this are rounded by some programs."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What survives being written in a format and read again.
+
+    Attributes:
+        title: what people call the format.
+        several_videos: where a second video goes.
+        video_ids: ids and order of videos; else videos are known by name alone and counted from 1.
+        overlaps: pixels that lie in several masks of a frame.
+        exact_pixels: masks to the pixel; else they are outlined by polygons.
+        gaps: frames in the middle of a track in which it is out of sight.
+        empty_masks: masks, and tracks, without a pixel, as something else than being out of sight.
+        empty_frames: frames, at the end too, and videos without any object.
+        scores: confidence of a track.
+        classes: ids and names; names alone; ids of `class_numbers`, with names in a file labels.txt; or nothing.
+        class_numbers: the ids that fit, where not every id does.
+        unused_classes: categories without a track.
+        track_ids: the ids that fit; where they do not, tracks are counted from 1.
+        crowds: flag of crowds: on any track; as one region of a frame that is to be ignored; or nothing.
+        merged: flag of several objects under one mask.
+        fps: frames a second.
+        file_names: paths of the frames; `needed` where the format has no frame without one.
+        info: what made the file.
+    """
+
+    title: str
+    several_videos: Literal["in the file", "a folder each", "a file each"]
+    video_ids: bool = False
+    overlaps: bool = False
+    exact_pixels: bool = True
+    gaps: bool = True
+    empty_masks: bool = False
+    empty_frames: bool = True
+    scores: bool = False
+    classes: Literal["ids and names", "names", "numbers", "no"] = "no"
+    class_numbers: range = MANY
+    unused_classes: bool = False
+    track_ids: range = MANY
+    crowds: Literal["yes", "one region", "no"] = "no"
+    merged: bool = False
+    fps: bool = False
+    file_names: Literal["yes", "needed", "no"] = "no"
+    info: bool = False
+
+
+def capability_table(formats: Sequence[tuple[str, Capabilities]]) -> str:
+    """The table of the documentation, in markdown: one column a format, named as on the command line."""
+    lines = [
+        "| | " + " | ".join(capabilities.title for _, capabilities in formats) + " |",
+        "|---" * (len(formats) + 1) + "|",
+        "| `--from`, `--to` | " + " | ".join(f"`{name}`" for name, _ in formats) + " |",
+    ]
+    for entry in fields(Capabilities)[1:]:
+        cells = [_cell(getattr(capabilities, entry.name)) for _, capabilities in formats]
+        lines.append(f"| {entry.name.replace('_', ' ')} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: bool | str | range) -> str:
+    if isinstance(value, range):
+        return "any" if value == MANY else f"{value.start}-{value.stop - 1}"
+    return value if isinstance(value, str) else "yes" if value else "no"

@@ -1,0 +1,97 @@
+"""Masks and flags of tracks made to fit a format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from chronomask import rle
+from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.losses import Step, counted, listed
+from chronomask.formats.mots import IGNORED
+from chronomask.formats.tracks import Track, TracksFile
+from chronomask.rle import Rle
+
+
+def flags(file: TracksFile, capabilities: Capabilities) -> Step:
+    """Flags of crowds and of merged objects."""
+    losses = []
+    merged = [track for track in file.tracks if track.merged]
+    if merged and not capabilities.merged:
+        losses.append(f"merged: {counted(len(merged), 'track')} no longer said to hold several objects")
+        file = replace(file, tracks=tuple(replace(track, merged=False) for track in file.tracks))
+    crowds = [track for track in file.tracks if track.crowd]
+    if not crowds or capabilities.crowds == "yes":
+        return file, losses
+    if capabilities.crowds == "no":
+        losses.append(f"crowds: {counted(len(crowds), 'crowd')} written as ordinary objects")
+        return replace(file, tracks=tuple(replace(track, crowd=False) for track in file.tracks)), losses
+    tracks = [track for track in file.tracks if not track.crowd]
+    for video in file.videos:
+        if own := [track for track in crowds if track.video_id == video.id]:
+            masks = tuple(_united([track.segmentations[t] for track in own]) for t in range(video.length))
+            tracks.append(Track(own[0].id, video.id, IGNORED.id, 1.0, masks, crowd=True))
+    if any(track.category_id != IGNORED.id or track.score < 1 for track in crowds) or len(tracks) < len(file.tracks):
+        losses.append(f"crowds: {counted(len(crowds), 'crowd')} written as the region to ignore, without class")
+    return replace(file, tracks=tuple(tracks)), losses
+
+
+def _united(masks: Sequence[Rle | None]) -> Rle | None:
+    present = [mask for mask in masks if mask is not None]
+    return rle.union(present) if present else None
+
+
+def overlaps(file: TracksFile, capabilities: Capabilities) -> Step:
+    """Pixels that lie in several masks of a frame: the smallest mask keeps them."""
+    if capabilities.overlaps:
+        return file, []
+    rows = [list(track.segmentations) for track in file.tracks]
+    pixels = frames = 0
+    for video in file.videos:
+        own = [row for track, row in zip(file.tracks, rows, strict=True) if track.video_id == video.id]
+        for frame in range(video.length):
+            present = [row for row in own if row[frame] is not None]
+            shared = _separate(present, frame)
+            pixels, frames = pixels + shared, frames + bool(shared)
+    if not pixels:
+        return file, []
+    tracks = tuple(replace(t, segmentations=tuple(row)) for t, row in zip(file.tracks, rows, strict=True))
+    return replace(file, tracks=tracks), [
+        f"overlaps: {pixels} pixels in {frames} frames lie in several tracks; the smallest mask keeps them"
+    ]
+
+
+def _separate(rows: list[list[Rle | None]], frame: int) -> int:
+    """Take shared pixels from all but the smallest mask; returns how many there were."""
+    masks = [mask for row in rows if (mask := row[frame]) is not None]
+    areas = [rle.area(mask) for mask in masks]
+    if len(masks) < 2 or sum(areas) == rle.area(rle.union(masks)):
+        return 0
+    bitmaps = [rle.decode(mask) for mask in masks]
+    covered = np.sum(bitmaps, axis=0)
+    taken = np.zeros(covered.shape, bool)
+    for index in sorted(range(len(masks)), key=lambda i: areas[i]):
+        rows[index][frame] = rle.encode(bitmaps[index] & ~taken)
+        taken |= bitmaps[index]
+    return int(np.count_nonzero(covered > 1))
+
+
+def empty_masks(file: TracksFile, capabilities: Capabilities) -> Step:
+    """Masks without a pixel become None; tracks without one are left out."""
+    if capabilities.empty_masks:
+        return file, []
+    tracks, losses, masks = [], [], 0
+    for track in file.tracks:
+        row = tuple(None if mask is None or rle.area(mask) == 0 else mask for mask in track.segmentations)
+        masks += sum(new is None and old is not None for new, old in zip(row, track.segmentations, strict=True))
+        tracks.append(replace(track, segmentations=row))
+    if masks:
+        losses.append(f"empty masks: {counted(masks, 'mask')} without a pixel written as out of sight")
+    gone = [track for track in tracks if not any(track.segmentations)]
+    if gone:
+        losses.append(
+            f"empty masks: {counted(len(gone), 'track')} without a pixel left out: {listed(t.id for t in gone)}"
+        )
+    return replace(file, tracks=tuple(track for track in tracks if any(track.segmentations))), losses

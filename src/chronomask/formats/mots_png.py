@@ -1,0 +1,49 @@
+"""MOTS as PNG: a folder a video with one 16-bit PNG a frame, whose pixels are class x 1000 + instance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from chronomask.formats import mots
+from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.folder import video_folders
+from chronomask.formats.label_maps import label_maps, read_label_maps
+from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered
+
+CAPABILITIES = Capabilities(
+    title="MOTS PNG",
+    several_videos="a folder each",
+    classes="numbers",
+    class_numbers=range(1, 65),  # 65 x 1000 + 999 is too much for 16 bits
+    track_ids=mots.INSTANCES,
+    crowds="one region",
+)
+
+
+def read(path: Path) -> TracksFile:
+    """Read a folder of PNGs, or a folder of such folders.
+
+    Raises:
+        InputError: naming a file that is no 16-bit grey PNG, or of another size than the first.
+    """
+    videos: list[VideoEntry] = []
+    tracks: list[Track] = []
+    for number, folder in enumerate(video_folders(path, ".png"), 1):
+        found = read_label_maps(folder, ("I;16", "I;16B", "I"), "a grey PNG of 16 bits")
+        videos.append(VideoEntry(number, folder.resolve().name, found.width, found.height, found.length))
+        tracks += [mots.track_of(label, label // 1000, number, masks) for label, masks in found.masks.items()]
+    categories = mots.read_labels(path, (track.category_id for track in tracks))
+    return TracksFile(numbered(tracks), tuple(videos), categories)
+
+
+def write(file: TracksFile, path: Path) -> None:
+    """Write one sub-folder a video, and labels.txt. The file holds nothing that the format cannot carry."""
+    for video in file.videos:
+        folder = path / video.name
+        folder.mkdir(parents=True)
+        masks = {number: masks for number, _, masks in mots.labelled(file, video)}
+        for stem, labels in label_maps(video, masks):
+            Image.fromarray(labels).save(folder / f"{stem}.png")
+    mots.write_labels(file, path)

@@ -1,0 +1,132 @@
+"""MOTS as text: a file a video, a line a mask: frame, id (class x 1000 + instance), class, height, width, counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chronomask import rle
+from chronomask.errors import InputError
+from chronomask.formats import mots
+from chronomask.formats.assumed import Assumed
+from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.folder import files_of
+from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered
+from chronomask.rle import Rle
+
+CAPABILITIES = Capabilities(
+    title="MOTS text",
+    several_videos="a file each",
+    empty_frames=False,
+    classes="numbers",
+    class_numbers=range(1, 1000),
+    track_ids=mots.INSTANCES,
+    crowds="one region",
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    frame: int
+    id: int
+    class_id: int
+    mask: Rle
+
+
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read a text file, or a folder of them. Without `assumed.length` a video ends with its last mask.
+
+    Raises:
+        InputError: naming file, line and value.
+    """
+    folder = path if path.is_dir() else path.parent
+    files = [file for file in files_of(path, ".txt") if file.name != "labels.txt"] if path.is_dir() else [path]
+    videos: list[VideoEntry] = []
+    tracks: list[Track] = []
+    for file in files:
+        if lines := _read_lines(file, assumed.first_frame):
+            video = _video(file, len(videos) + 1, lines, assumed.length)
+            videos.append(video)
+            tracks += _tracks(video, lines)
+    if not videos:
+        raise InputError(f"{path}: holds no text file with a mask")
+    categories = mots.read_labels(folder, (track.category_id for track in tracks))
+    return TracksFile(numbered(tracks), tuple(videos), categories)
+
+
+def write(file: TracksFile, path: Path) -> None:
+    """Write one text file a video, and labels.txt, into a folder. The file holds nothing that cannot be carried."""
+    for video in file.videos:
+        rows = [
+            (frame, number, class_id, mask["counts"])
+            for number, class_id, masks in mots.labelled(file, video)
+            for frame, mask in enumerate(masks)
+            if mask is not None
+        ]
+        with (path / f"{video.name}.txt").open("w", encoding="ascii") as text:
+            for frame, number, class_id, counts in sorted(rows):
+                text.write(f"{frame} {number} {class_id} {video.height} {video.width} {counts}\n")
+    mots.write_labels(file, path)
+
+
+def _read_lines(file: Path, first_frame: int) -> list[_Line]:
+    try:
+        text = file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read as text: {error}") from error
+    lines = [
+        _read_line(f"{file}: line {number}", line, first_frame)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip()
+    ]
+    seen: set[tuple[int, int]] = set()
+    for line in lines:
+        if (line.frame, line.id) in seen:
+            raise InputError(f"{file}: frame {line.frame + first_frame} holds the id {line.id} twice")
+        seen.add((line.frame, line.id))
+        if line.mask["size"] != lines[0].mask["size"]:
+            raise InputError(
+                f"{file}: masks are {lines[0].mask['size']} at first, and {line.mask['size']} ([height, width])"
+                f" in frame {line.frame + first_frame}"
+            )
+    return lines
+
+
+def _read_line(where: str, line: str, first_frame: int) -> _Line:
+    words = line.split()
+    if len(words) != 6:
+        raise InputError(f"{where}: must hold frame, id, class, height, width and run lengths, has {line!r:.80}")
+    numbers = []
+    for word, meaning in zip(words, ("frame", "id", "class", "height", "width"), strict=False):
+        if not word.isdecimal():
+            raise InputError(f"{where}: {meaning} must be a whole number, not {word!r:.40}")
+        numbers.append(int(word))
+    frame, number, class_id, height, width = numbers
+    if frame < first_frame:
+        raise InputError(f"{where}: frame {frame} comes before the first, {first_frame} (--first-frame)")
+    if number // 1000 != class_id:
+        raise InputError(
+            f"{where}: id {number} does not belong to class {class_id}: it must be class x 1000 + instance"
+        )
+    if min(height, width) < 1:
+        raise InputError(f"{where}: height {height} and width {width} must be at least 1")
+    try:
+        mask = rle.from_annotation({"size": [height, width], "counts": words[5]}, height, width)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return _Line(frame - first_frame, number, class_id, mask)
+
+
+def _video(file: Path, number: int, lines: list[_Line], length: int | None) -> VideoEntry:
+    height, width = lines[0].mask["size"]
+    needed = max(line.frame for line in lines) + 1
+    if length is not None and length < needed:
+        raise InputError(f"{file}: has masks in {needed} frames, more than the {length} of --length")
+    return VideoEntry(number, file.stem, width, height, length or needed)
+
+
+def _tracks(video: VideoEntry, lines: list[_Line]) -> list[Track]:
+    masks: dict[tuple[int, int], list[Rle | None]] = {}
+    for line in lines:
+        masks.setdefault((line.id, line.class_id), [None] * video.length)[line.frame] = line.mask
+    return [mots.track_of(*key, video.id, row) for key, row in sorted(masks.items())]

@@ -1,0 +1,72 @@
+"""Which format a file or folder has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from chronomask.errors import InputError
+from chronomask.formats.capabilities import FORMATS, Format
+from chronomask.formats.fields import read_json
+from chronomask.formats.folder import files_of
+
+
+def recognise(path: Path) -> Format:
+    """The format of a file or folder, by what it holds.
+
+    Raises:
+        InputError: there is nothing, or nothing that is known, or several kinds of files.
+    """
+    if path.is_dir():
+        return _recognise_folder(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.suffix.lower() == ".json":
+        content = read_json(path)
+        return "coco" if isinstance(content, dict) and "images" in content else "youtube-vis"
+    kinds: dict[str, Format] = {".xml": "cvat", ".txt": "mots-text"}
+    if path.suffix.lower() not in kinds:
+        raise InputError(f"{path}: format not recognised; say --from {'|'.join(FORMATS)}")
+    return kinds[path.suffix.lower()]
+
+
+def _recognise_folder(path: Path) -> Format:
+    found = {
+        suffix: files
+        for suffix in (".png", ".json", ".xml", ".txt")
+        if (files := [file for folder in (path, *_folders(path)) for file in files_of(folder, suffix)])
+    }
+    found[".txt"] = [file for file in found.get(".txt", []) if file.name != "labels.txt"]
+    kinds = [suffix for suffix, files in found.items() if files]
+    if len(kinds) != 1:
+        held = " and ".join(kinds) if kinds else "no .png, .json, .xml or .txt"
+        raise InputError(f"{path}: holds {held} files; say --from {'|'.join(FORMATS)}")
+    match kinds[0]:
+        case ".xml":
+            return "cvat"
+        case ".txt":
+            return "mots-text"
+        case ".json":
+            return "labelme"
+    try:
+        with Image.open(found[".png"][0]) as image:
+            return "mots-png" if image.mode.startswith("I") else "davis"
+    except OSError as error:
+        raise InputError(f"{found['.png'][0]}: cannot be read as an image: {error}") from error
+
+
+def _folders(path: Path) -> list[Path]:
+    return [entry for entry in path.iterdir() if entry.is_dir()]
+
+
+def format_of_ending(path: Path) -> Format:
+    """The format that a path to write asks for.
+
+    Raises:
+        InputError: it could be several.
+    """
+    kinds: dict[str, Format] = {".json": "youtube-vis", ".xml": "cvat"}
+    if path.suffix not in kinds:
+        raise InputError(f"{path}: which format? say --to {'|'.join(FORMATS)}")
+    return kinds[path.suffix]
