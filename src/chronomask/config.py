@@ -123,13 +123,29 @@ class ClusterConfig:
 
 @dataclass(frozen=True)
 class StitchConfig:
-    """Joining the tubes of overlapping clips.
+    """Joining the tubes of overlapping clips, and of clips between which an object was hidden.
 
     Attributes:
-        minimum_iou: tubes join a track only above this IoU on the shared frames.
+        minimum_iou: tubes join a track only above this IoU on the shared frames ...
+        minimum_likeness: ... and at this cosine of their features or more, in [-1, 1]; -1 asks for none.
+        memory_frames: a track may be taken up again up to this many frames after it was last seen; 0 never.
+        memory_tracks: at most this many lost tracks are remembered, those seen last.
+        minimum_similarity: a tube takes up a lost track only above this similarity, in [0, 1]: of the features x of
+            the classes x nearness x likeness of size.
     """
 
     minimum_iou: float = 0.1
+    minimum_likeness: float = 0.8
+    memory_frames: int = 100
+    memory_tracks: int = 50
+    minimum_similarity: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("memory_frames", "memory_tracks"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} {getattr(self, name)}: must not be negative")
+        if not 0 <= self.minimum_similarity <= 1:
+            raise InputError(f"minimum_similarity {self.minimum_similarity}: must lie in [0, 1]")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,19 @@
 """Stitching on label maps made by hand: what the network would say is given, only the ids are in question."""
 
+import numpy as np
 import pytest
 import torch
 
 from chronomask.config import StitchConfig
+from chronomask.inference.memory import Look
 from chronomask.inference.stitch import Stitcher, merge, overlaps
 
 ROWS, COLUMNS = 24, 40
+
+
+def alike(tubes):
+    """Looks that tell nothing apart."""
+    return [Look(np.ones(2, np.float32), np.ones(3, np.float32))] * tubes
 
 
 def video_of(paths, length):
@@ -42,7 +49,7 @@ def stitched(video, length=8, overlap=4, config=StitchConfig()):  # noqa: B008  
     for start in range(0, len(video) - overlap, length - overlap):
         shared = overlap if start else 0
         labels, tubes = clip_of(video, start, length, generator)
-        ids, new = stitcher.add(labels, tubes, shared)
+        ids, new = stitcher.add(labels, alike(tubes), shared)
         assert len(ids) == len(set(ids)) == tubes
         tracks = torch.tensor([0, *ids])[labels.long()]
         old = out[start : start + shared]
@@ -96,7 +103,7 @@ def test_ids_survive_for_any_length_and_overlap(length, overlap):
 
 def test_ids_are_new_after_a_gap_longer_than_the_overlap():
     video = video_of([(0, 8, 10, lambda t: 5 if t < 6 or t >= 16 else None)], 24)
-    found = stitched(video)
+    found = stitched(video, config=StitchConfig(memory_frames=0))
     assert found[:6].unique().tolist() == [0, 1]
     assert found[16:].unique().tolist() == [0, 2]
 
@@ -108,8 +115,8 @@ def row(*values):
 def test_the_older_clip_wins_and_a_new_tube_keeps_what_is_free():
     stitcher = Stitcher(StitchConfig())
     first, second = row(1, 1, 1, 0, 0, 0).short(), row(1, 1, 0, 1, 2, 0).short()
-    assert stitcher.add(torch.cat([first, first]), 1, 0) == ([1], {1})
-    ids, new = stitcher.add(torch.cat([second, second]), 2, 1)
+    assert stitcher.add(torch.cat([first, first]), alike(1), 0) == ([1], {1})
+    ids, new = stitcher.add(torch.cat([second, second]), alike(2), 1)
     assert (ids, new) == ([1, 2], {2})
     # The shared frame: the older outline of track 1, not the newer; the new track where nobody was.
     assert stitcher.recent[0].tolist() == [[1, 1, 1, 0, 2, 0]]
@@ -126,21 +133,36 @@ def test_a_tube_below_the_minimum_iou_starts_a_track():
     first, second = row(1, 1, 1, 1, 0, 0, 0).short(), row(0, 0, 0, 1, 1, 1, 1).short()  # IoU 1/7
     for minimum, expected in ((0.1, [1]), (0.2, [2])):
         stitcher = Stitcher(StitchConfig(minimum_iou=minimum))
-        stitcher.add(first, 1, 0)
-        assert stitcher.add(second, 1, 1)[0] == expected
+        stitcher.add(first, alike(1), 0)
+        assert stitcher.add(second, alike(1), 1)[0] == expected
+
+
+def test_what_hides_an_object_does_not_inherit_its_track():
+    """Same place, other look; when the first look is back in the same place, so is its track."""
+    square, (red, green) = row(1, 1, 0).short(), np.eye(2, dtype=np.float32)
+    for minimum, expected in ((0.8, [1, 2, 2, 1]), (-1.0, [1, 1, 1, 1])):
+        stitcher = Stitcher(StitchConfig(minimum_likeness=minimum))
+        ids = []
+        for feature in (red, green, green, red):
+            look = Look(feature, np.ones(3, np.float32))
+            ids += stitcher.add(torch.cat([square] * 2), [look], 1 if ids else 0)[0]
+        assert ids == expected
 
 
 def test_tubes_that_do_not_touch_never_join():
-    stitcher = Stitcher(StitchConfig(minimum_iou=0.0))
-    stitcher.add(row(1, 1, 0, 0).short(), 1, 0)
-    assert stitcher.add(row(0, 0, 1, 1).short(), 1, 1) == ([2], {2})
+    stitcher = Stitcher(StitchConfig(minimum_iou=0.0, memory_frames=0))
+    stitcher.add(row(1, 1, 0, 0).short(), alike(1), 0)
+    assert stitcher.add(row(0, 0, 1, 1).short(), alike(1), 1) == ([2], {2})
 
 
-def test_without_overlap_every_clip_has_its_own_ids():
-    stitcher = Stitcher(StitchConfig())
+def test_without_overlap_only_the_memory_joins_clips():
     labels = row(1, 1, 2).short()
-    assert stitcher.add(labels, 2, 0) == ([1, 2], {1, 2})
-    assert stitcher.add(labels, 2, 0) == ([3, 4], {3, 4})
+    stitcher = Stitcher(StitchConfig())
+    assert stitcher.add(labels, alike(2), 0) == ([1, 2], {1, 2})
+    assert stitcher.add(labels, alike(2), 0) == ([1, 2], {1, 2})
+    stitcher = Stitcher(StitchConfig(memory_frames=0))
+    assert stitcher.add(labels, alike(2), 0) == ([1, 2], {1, 2})
+    assert stitcher.add(labels, alike(2), 0) == ([3, 4], {3, 4})
 
 
 def test_the_assignment_is_optimal_and_not_greedy():
@@ -151,8 +173,8 @@ def test_the_assignment_is_optimal_and_not_greedy():
     iou = overlaps(old, new.short(), [1, 2], 2)
     torch.testing.assert_close(iou, torch.tensor([[7 / 14, 3 / 10], [4 / 11, 0.0]]))
     stitcher = Stitcher(StitchConfig())
-    stitcher.add(old.short(), 2, 0)
-    assert stitcher.add(new.short(), 2, 1) == ([2, 1], set())
+    stitcher.add(old.short(), alike(2), 0)
+    assert stitcher.add(new.short(), alike(2), 1) == ([2, 1], set())
 
 
 def test_overlaps_are_intersection_over_union():
@@ -170,11 +192,11 @@ def test_overlaps_are_intersection_over_union():
 def test_clips_without_tubes():
     stitcher = Stitcher(StitchConfig())
     nothing, something = row(0, 0, 0).short(), row(0, 1, 1).short()
-    assert stitcher.add(nothing, 0, 0) == ([], set())
-    assert stitcher.add(something, 1, 1) == ([1], {1})
-    assert stitcher.add(nothing, 0, 1) == ([], set())
+    assert stitcher.add(nothing, alike(0), 0) == ([], set())
+    assert stitcher.add(something, alike(1), 1) == ([1], {1})
+    assert stitcher.add(nothing, alike(0), 1) == ([], set())
     assert stitcher.recent.tolist() == [[[0, 1, 1]]]  # the older clip's pixels stand
-    assert stitcher.add(something, 1, 1) == ([1], set())
+    assert stitcher.add(something, alike(1), 1) == ([1], set())
 
 
 def test_many_tubes():

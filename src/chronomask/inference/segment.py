@@ -22,13 +22,14 @@ from chronomask.config import SegmentConfig
 from chronomask.data.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.inference.cluster import cluster, label_map
+from chronomask.inference.memory import looks_of
 from chronomask.inference.snapshot import Snapshot
 from chronomask.inference.stitch import Stitcher, merge
 from chronomask.inference.stream import PendingFrame, Stream, WaitingFrame
 from chronomask.inference.tracks import TrackInfo, TrackSummary
 from chronomask.inference.upsample import paint
 from chronomask.losses import ClipOutputs
-from chronomask.model.network import STRIDE, Network, PixelOutputs
+from chronomask.model.network import STRIDE, FrameFeatures, Network, PixelOutputs
 from chronomask.structures import FrameResult
 from chronomask.video import Frame, VideoSource, open_source
 
@@ -211,7 +212,7 @@ class Segmenter:
         stream = self._stream
         tubes = cluster(outputs, self.config.cluster)
         labels = label_map(tubes, outputs.heat).cpu()
-        ids, new = stream.stitcher.add(labels, len(tubes), shared)
+        ids, new = stream.stitcher.add(labels, looks_of(tubes, _looked_at(stream.features)), shared)
         for number, tube in zip(ids, tubes, strict=True):
             nothing = np.zeros(len(self.categories), np.float32)
             stream.tracks.setdefault(number, TrackSummary(number, nothing)).add(tube)
@@ -273,6 +274,12 @@ def _first_frames(outputs: PixelOutputs, frames: int) -> ClipOutputs:
         class_logits=outputs.class_logits[0, :, :frames],
         foreground_logits=None if foreground is None else foreground[0, :frames],
     )
+
+
+def _looked_at(features: FrameFeatures | None) -> Tensor:
+    """The level of stride 16: by it tubes are told apart best (RESULTS.md)."""
+    assert features is not None, "tubes come from features"
+    return features.levels[:3][-1]
 
 
 def _check_image(image: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """The state of a segmentation between two clips, small enough to be written down every few seconds.
 
-Legend: N tracks, L classes, O pending frames, T frames of a clip, H W pixels of the source, h w stride-4 cells,
-B batches.
+Legend: N tracks, M remembered ones, L classes, C channels, O pending frames, T frames of a clip, B batches,
+H W pixels of the source, h w stride-4 cells.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ class Snapshot:
             final.
         recent: track ids of the last clip at stride 4.
         next_id: of the next track.
+        memory_seen: id, and number of the frame in which it was seen last, of every remembered track.
+        memory_place: centre and area there, as in `memory.Visit`.
+        memory_feature, memory_classes: its look.
         track_ids, class_evidence, object_evidence, pixels: the summary of every track so far.
     """
 
@@ -45,6 +48,10 @@ class Snapshot:
     pending_labels: Int[np.ndarray, "O H W"]
     recent: Int64[np.ndarray, "T h w"]
     next_id: int
+    memory_seen: Int64[np.ndarray, "M 2"]
+    memory_place: Float64[np.ndarray, "M 3"]
+    memory_feature: Float32[np.ndarray, "M C"]
+    memory_classes: Float32[np.ndarray, "M L"]
     track_ids: Int64[np.ndarray, " N"]
     class_evidence: Float32[np.ndarray, "N L"]
     object_evidence: Float64[np.ndarray, " N"]

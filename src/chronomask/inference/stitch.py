@@ -5,12 +5,15 @@ Legend: T frames of a clip, O frames shared with earlier clips, h w pixels at st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int, Int16, Int64
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from chronomask.config import StitchConfig
+from chronomask.inference.memory import Look, TrackMemory, visits
 
 
 def overlaps(
@@ -30,45 +33,64 @@ def overlaps(
 class Stitcher:
     """Gives every tube its track id, clip after clip.
 
-    Tubes join the tracks of the frames shared with the clips before by an optimal assignment on IoU; a tube that joins
-    none starts a track. On shared frames the older clip wins; the tube of a new track keeps there what the older clip
+    Tubes join the tracks of the frames shared with the clips before by an optimal assignment on IoU. One that joins
+    none, and covers none, may continue a track that was lost from sight (see `TrackMemory`), or else starts one. On
+    shared frames the older clip wins; a tube that continues no track of those frames keeps there what the older clip
     left free.
     """
 
     def __init__(self, config: StitchConfig) -> None:
         self.config = config
+        self.memory = TrackMemory(config)
         self.next_id = 1
+        self.seen = 0
         self.recent: Int64[Tensor, "T h w"] | None = None
 
-    def add(self, labels: Int16[Tensor, "T h w"], tubes: int, shared: int) -> tuple[list[int], set[int]]:
+    def add(self, labels: Int16[Tensor, "T h w"], looks: Sequence[Look], shared: int) -> tuple[list[int], set[int]]:
         """Joins one clip.
 
         Args:
             labels: 0 or k + 1 inside tube k.
-            tubes: K.
+            looks: of the K tubes.
             shared: O, how many of its first frames are the last ones of the frames seen so far.
 
         Returns:
-            The track id of every tube, and which of these ids are new.
+            The track id of every tube, and which of these ids were in none of the shared frames.
         """
-        ids: list[int | None] = [None] * tubes
-        if self.recent is not None and shared:
-            old = self.recent[-shared:]
-            known = [int(number) for number in old.unique() if number > 0]
-            iou = overlaps(old, labels[:shared], known, tubes)
-            for row, column in zip(*linear_sum_assignment(iou.numpy(), maximize=True), strict=True):
-                if iou[row, column] > self.config.minimum_iou:
-                    ids[column] = known[row]
-        joined: list[int] = []
-        for known_id in ids:
-            joined.append(self.next_id if known_id is None else known_id)
-            self.next_id += known_id is None
-        new = {number for number, known_id in zip(joined, ids, strict=True) if known_id is None}
-        tracks = torch.tensor([0, *joined])[labels.long()]
-        if self.recent is not None and shared:
-            tracks[:shared] = merge(self.recent[-shared:], tracks[:shared], new)
+        old = None if self.recent is None or not shared else self.recent[-shared:]
+        joined, covering = ({}, set()) if old is None else self._joined(old, labels[:shared], looks)
+        continued = set(joined.values())
+        places = visits(labels.numpy(), len(looks), self.seen - shared)
+        joined |= self.memory.recall(looks, places, set(range(len(looks))) - set(joined) - covering, continued)
+        for tube in range(len(looks)):
+            if tube not in joined:
+                joined[tube] = self.next_id
+                self.next_id += 1
+        ids = [joined[tube] for tube in range(len(looks))]
+        for number, look, place in zip(ids, looks, places, strict=True):
+            self.memory.note(number, look, place)
+        self.seen += len(labels) - shared
+        self.memory.forget(self.seen, ids)
+        new = set(ids) - continued
+        tracks = torch.tensor([0, *ids])[labels.long()]
+        if old is not None:
+            tracks[:shared] = merge(old, tracks[:shared], new)
         self.recent = tracks
-        return joined, new
+        return ids, new
+
+    def _joined(
+        self, old: Int64[Tensor, "O h w"], labels: Int16[Tensor, "O h w"], looks: Sequence[Look]
+    ) -> tuple[dict[int, int], set[int]]:
+        """Track ids by tube where a tube joins a track of the shared frames; and the tubes that might join one."""
+        known = [int(number) for number in old.unique() if number > 0]
+        iou = overlaps(old, labels, known, len(looks)).numpy()
+        for row, tube in zip(*(iou > self.config.minimum_iou).nonzero(), strict=True):
+            # Where an object is hidden, what hides it must not inherit the track.
+            if self.memory.likeness(known[row], looks[tube]) < self.config.minimum_likeness:
+                iou[row, tube] = 0
+        good = iou > self.config.minimum_iou
+        pairs = zip(*linear_sum_assignment(iou, maximize=True), strict=True)
+        return {int(k): known[row] for row, k in pairs if good[row, k]}, set(good.any(0).nonzero()[0].tolist())
 
 
 def merge(older: Int[Tensor, "*shape"], newer: Int[Tensor, "*shape"], new: set[int]) -> Int[Tensor, "*shape"]:

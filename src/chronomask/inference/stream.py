@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from chronomask.inference.memory import Look, Remembered
 from chronomask.inference.snapshot import Snapshot
 from chronomask.inference.stitch import Stitcher
 from chronomask.inference.tracks import TrackSummary
@@ -74,7 +75,8 @@ class Stream:
         height, width = self.size or (0, 0)
         labels = [frame.labels.numpy() for frame in self.pending]
         recent, tracks = self.stitcher.recent, list(self.tracks.values())
-        evidence = [track.class_evidence for track in tracks]
+        memory = self.stitcher.memory.tracks
+        no_vectors = np.zeros((0, 0), np.float32)
         return Snapshot(
             settings=settings,
             height=height,
@@ -83,11 +85,15 @@ class Stream:
             batches=np.array(self.batches, np.int64),
             pending_index=np.array([frame.index for frame in self.pending], np.int64),
             pending_time=np.array([frame.time for frame in self.pending], np.float64),
-            pending_labels=np.stack(labels) if labels else np.zeros((0, height, width), np.int16),
+            pending_labels=_stacked(labels, np.zeros((0, height, width), np.int16)),
             recent=np.zeros((0, 0, 0), np.int64) if recent is None else recent.numpy(),
             next_id=self.stitcher.next_id,
+            memory_seen=np.array([(i, track.last) for i, track in memory.items()], np.int64).reshape(-1, 2),
+            memory_place=np.array([(*track.end, track.area) for track in memory.values()], np.float64).reshape(-1, 3),
+            memory_feature=_stacked([track.look.feature for track in memory.values()], no_vectors),
+            memory_classes=_stacked([track.look.classes for track in memory.values()], no_vectors),
             track_ids=np.array([track.id for track in tracks], np.int64),
-            class_evidence=np.stack(evidence) if evidence else np.zeros((0, 0), np.float32),
+            class_evidence=_stacked([track.class_evidence for track in tracks], no_vectors),
             object_evidence=np.array([track.object_evidence for track in tracks], np.float64),
             pixels=np.array([track.pixels for track in tracks], np.float64),
         )
@@ -96,8 +102,17 @@ class Stream:
     def restored(cls, snapshot: Snapshot, stitcher: Stitcher) -> Stream:
         """The stream of a snapshot; `features` are still missing. The stitcher is a fresh one."""
         stitcher.next_id = snapshot.next_id
+        stitcher.seen = snapshot.position
         if len(snapshot.recent):
             stitcher.recent = torch.from_numpy(snapshot.recent)
+        for (number, last), (y, x, area), feature, classes in zip(
+            snapshot.memory_seen.tolist(),
+            snapshot.memory_place.tolist(),
+            snapshot.memory_feature,
+            snapshot.memory_classes,
+            strict=True,
+        ):
+            stitcher.memory.tracks[number] = Remembered(Look(feature, classes), last, (y, x), area)
         pending = zip(snapshot.pending_index, snapshot.pending_time, snapshot.pending_labels, strict=True)
         summaries = zip(
             snapshot.track_ids, snapshot.class_evidence, snapshot.object_evidence, snapshot.pixels, strict=True
@@ -110,3 +125,7 @@ class Stream:
             finished=snapshot.finished,
             tracks={int(i): TrackSummary(int(i), classes, float(o), float(p)) for i, classes, o, p in summaries},
         )
+
+
+def _stacked(arrays: list[np.ndarray], if_none: np.ndarray) -> np.ndarray:
+    return np.stack(arrays) if arrays else if_none
