@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import tyro
 
 from chronomask.commands.dataset import dataset_app
 from chronomask.commands.evaluation import compare, evaluate, submit, validate
 from chronomask.commands.segmentation import predict, segment
-from chronomask.commands.training import train
+from chronomask.commands.training import recipe_config, train
 from chronomask.errors import InputError
 
 app = tyro.extras.SubcommandApp()
-for command in (segment, predict, evaluate, validate, compare, submit, train):
+for command in (segment, predict, evaluate, validate, compare, submit):
     app.command(command)
 app.command(dataset_app, name="dataset")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    app.command(partial(train, config=recipe_config(arguments)), name="train")
     try:
         code = app.cli(
             prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."

@@ -6,10 +6,12 @@ The backbone stays frozen, as in training, but with random weights: the test nee
 import torch
 
 from chronomask.config import ClusterConfig, TrainConfig, lite
+from chronomask.data.mixture import Sample
 from chronomask.inference.cluster import cluster
 from chronomask.model.network import Network
 from chronomask.structures import Clip
-from chronomask.training.loop import batch_losses, build_optimizer, outputs_of_clip, weighted_sum
+from chronomask.training.objective import batch_losses, outputs_of_clip, weighted_sum
+from chronomask.training.schedule import build_optimizer
 from chronomask.training.targets import collate
 
 LENGTH, HEIGHT, WIDTH, RADIUS = 8, 64, 96, 14
@@ -46,7 +48,7 @@ def give_statistics(backbone, frames):
 def test_lite_learns_two_touching_twins_by_heart():
     torch.manual_seed(0)
     config = TrainConfig(learning_rate=3e-3)
-    network, batch = Network(lite()), collate([twin_clip()], stride=4)
+    network, batch = Network(lite()), collate([Sample(twin_clip())], stride=4)
     give_statistics(network.backbone, batch.frames[0])
     network.freeze_backbone()
     optimizer = build_optimizer(network, config)

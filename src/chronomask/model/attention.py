@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from chronomask.config import AttentionKind
+from chronomask.model.convolution import ClipConvolution
 
 
 class ChannelAttention(nn.Module):
@@ -30,7 +31,7 @@ class SpaceTimeAttention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(2, 1, 7, padding=3)
+        self.conv = ClipConvolution(2, 1, 7, padding=3)
 
     def forward(self, x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B C T h w"]:
         summary = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)

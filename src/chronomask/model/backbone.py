@@ -13,6 +13,7 @@ from typing import get_args
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from chronomask.config import BackboneName
 from chronomask.errors import InputError
@@ -23,9 +24,11 @@ class Backbone(nn.Module):
 
     Attributes:
         channels: features of stride 4, 8, 16, 32.
+        gradient_checkpointing: whether blocks are run again in the backward pass, see `recomputed`.
     """
 
     channels: tuple[int, int, int, int]
+    gradient_checkpointing: bool = False
     mean: Tensor
     std: Tensor
 
@@ -37,6 +40,17 @@ class Backbone(nn.Module):
     def normalise(self, pixels: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N 3 H W"]:
         """RGB 0-255 to what the weights were trained on."""
         return ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def _run(self, block: nn.Module, x: Tensor) -> Tensor:
+        return recomputed(block, x) if self.gradient_checkpointing else block(x)
+
+
+def recomputed(module: nn.Module, x: Tensor) -> Tensor:
+    """The module's output; for the backward pass only `x` is kept and the module is run once more.
+
+    Not for modules with batch norm in train mode, whose statistics would count every clip twice.
+    """
+    return checkpoint(module, x, use_reentrant=False)
 
 
 def _conv3x3(inputs: int, outputs: int, stride: int) -> nn.Conv2d:
@@ -96,7 +110,8 @@ class ResNet(Backbone):
         x = self.maxpool(self.bn1(self.conv1(self.normalise(pixels))).relu())
         features = []
         for level in range(4):
-            x = getattr(self, f"layer{level + 1}")(x)
+            for block in getattr(self, f"layer{level + 1}"):
+                x = self._run(block, x)
             features.append(x)
         return features
 
@@ -179,7 +194,7 @@ class EfficientNetLite0(Backbone):
         x = self.stem(self.normalise(pixels))
         features = []
         for index, block in enumerate(self.blocks):
-            x = block(x)
+            x = self._run(block, x)
             if index in self.taps:
                 features.append(x)
         return [*features, self.head(x)]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from chronomask.config import ModelConfig
 from chronomask.model.attention import build_attention
-from chronomask.model.backbone import build_backbone
+from chronomask.model.backbone import build_backbone, recomputed
 from chronomask.model.decoder import Decoder
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fpn import FPN
@@ -99,6 +99,7 @@ class Network(nn.Module):
     """Backbone and FPN frame by frame, Squeezes and attention, decoder, and the pixel heads."""
 
     _run_backbone: nn.Module
+    _gradient_checkpointing: bool = False
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -148,6 +149,10 @@ class Network(nn.Module):
         # Not registered as a child: its parameters are no part of the checkpoint.
         self.__dict__["_run_backbone"] = folded
 
+    def checkpoint_gradients(self, enabled: bool) -> None:
+        """Whether the backbone's blocks and attention are run again in the backward pass instead of kept in memory."""
+        self.backbone.gradient_checkpointing = self._gradient_checkpointing = enabled
+
     def forward(self, frames: UInt8[Tensor, "B T 3 H W"], size: tuple[int, int] | None = None) -> PixelOutputs:
         """All pixel outputs for a batch of clips of any length and size.
 
@@ -182,7 +187,8 @@ class Network(nn.Module):
         """
         levels = []
         for level, squeeze, attention in zip(features.levels, self.squeeze, self.attention, strict=True):
-            levels.append(attention(squeeze(_frames_to_clips(level, clips))))
+            squeezed = squeeze(_frames_to_clips(level, clips))
+            levels.append(recomputed(attention, squeezed) if self._gradient_checkpointing else attention(squeezed))
         x = self.decoder(levels)
         rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
         crop = (..., slice(rows), slice(columns))

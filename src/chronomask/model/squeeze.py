@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from chronomask.config import NormKind
+from chronomask.model.convolution import ClipConvolution
 
 
 def average_pool_time(x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B C t h w"]:
@@ -39,7 +40,7 @@ class Squeeze(nn.Module):
 
     def __init__(self, channels: int, norm: NormKind) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
+        self.conv = ClipConvolution(channels, channels, 3, padding=1, bias=False)
         self.norm = norm3d(norm, channels)
 
     def forward(self, x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B C t h w"]:

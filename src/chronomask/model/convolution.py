@@ -1,0 +1,24 @@
+"""The 3-D convolution of the network.
+
+Legend: B clips, C channels, T frames, h w pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ClipConvolution(nn.Conv3d):
+    """As nn.Conv3d, but in float32 where a clip is shorter than the kernel and bfloat16 would be used on a CPU.
+
+    PyTorch's weight gradient of bfloat16 is wrong there, by any amount (seen with 2.13: T = 2 for a kernel of 3, T = 2
+    to 6 for one of 7; a test would notice a change).
+    """
+
+    def forward(self, x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B D T h w"]:
+        if x.device.type == "cpu" and x.shape[2] < self.kernel_size[0] and torch.is_grad_enabled():
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.float())
+        return super().forward(x)

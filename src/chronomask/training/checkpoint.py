@@ -1,0 +1,162 @@
+"""What a training run keeps on disk, so that it can be killed at any moment and continue as if nothing had happened."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from chronomask.errors import InputError
+from chronomask.files import written_aside
+from chronomask.model.checkpoint import save_network
+from chronomask.model.network import Network
+from chronomask.training.average import MovingAverage
+from chronomask.training.failures import first_line
+
+KEPT = 2
+"""Number of newest states that stay: should the newest be unreadable, the run continues from the one before."""
+
+WEIGHTS, BEST = "model.safetensors", "best.safetensors"
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """All that changes while a run goes on. Random numbers are no part: each step seeds its own.
+
+    Attributes:
+        step: steps done.
+        network: as trained.
+        average: of the network's weights.
+        optimizer: with its momenta.
+        best: highest validation score so far; None before the first.
+    """
+
+    step: int
+    network: Network
+    average: MovingAverage
+    optimizer: torch.optim.Optimizer
+    best: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain containers and tensors."""
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Takes over what `to_dict` gave."""
+        self.step, self.best = saved["step"], saved["best"]
+        self.network.load_state_dict(saved["network"])
+        self.average.network.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+
+
+def open_run(out: Path, description: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Makes or checks the folder of a run; the saved state to continue from, None where there is none.
+
+    Args:
+        out: folder of the run.
+        description: everything that decides what is trained; kept in config.json.
+        machine: how it is carried out this time; kept there too, and free to change.
+
+    Raises:
+        InputError: `out` holds a run of another description, or none of its states can be read.
+    """
+    path, described = out / "config.json", json.loads(json.dumps(description))
+    if path.exists():
+        there = {name: value for name, value in _read_description(path).items() if name != "machine"}
+        difference = _difference(there, described)
+        if difference:
+            raise InputError(
+                f"{path}: the folder holds a run with another configuration: {difference}; name another folder"
+            )
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps({**described, "machine": dict(machine)}, indent=1))
+    for pattern in (".state-*.pt", ".model.*.safetensors", ".best.*.safetensors"):
+        for leftover in out.glob(pattern):
+            leftover.unlink()  # half a file, of a run that was killed while it wrote
+    return _newest_state(out)
+
+
+def save_checkpoint(out: Path, state: TrainingState, score: float | None) -> None:
+    """Writes the averaged weights, the best ones if `score` is the highest so far, and the state to continue from.
+
+    The state comes last: a run killed in between continues from the one before, and writes the same weights again.
+
+    Raises:
+        InputError: the disk is full, or the files cannot be written for another reason; what lay there is intact.
+    """
+    with _failures_explained(out, state.step):
+        save_network(out / WEIGHTS, state.average.network, half=True)
+        if score is not None and (state.best is None or score > state.best):
+            save_network(out / BEST, state.average.network, half=True)
+            state.best = score
+        with written_aside(_state_path(out, state.step)) as aside:
+            torch.save(state.to_dict(), aside)
+    for old in _states(out)[:-KEPT]:
+        old.unlink()
+
+
+def _state_path(out: Path, step: int) -> Path:
+    return out / f"state-{step:08d}.pt"
+
+
+def _states(out: Path) -> list[Path]:
+    """Of all checkpoints, the newest last."""
+    return sorted(out.glob("state-*.pt"))
+
+
+def _newest_state(out: Path) -> dict[str, Any] | None:
+    paths = _states(out)
+    for path in reversed(paths):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            print(f"chronomask: warning: {path}: cannot be read, left out: {first_line(error)}", file=sys.stderr)
+    if paths:
+        raise InputError(f"{out}: none of its states can be read; remove the folder to start anew")
+    return None
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: not the configuration of a run: {error}") from error
+
+
+def _difference(there: Any, here: Any, name: str = "") -> str:
+    """Names the first field that differs; empty where nothing does."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in {**there, **here}:
+            found = _difference(there.get(key), here.get(key), f"{name}.{key}" if name else key)
+            if found:
+                return found
+        return ""
+    return "" if there == here else f"{name} is {there} there and {here} now"
+
+
+@contextmanager
+def _failures_explained(out: Path, step: int) -> Iterator[None]:
+    # Each writer has its own exception for a full disk: torch RuntimeError, safetensors SafetensorError.
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        states = _states(out)
+        intact = f"{states[-1].name} is intact" if states else "there is none before it"
+        raise InputError(
+            f"{out}: cannot write the checkpoint of step {step} ({first_line(error)}); {intact}. "
+            "If the disk is full, free space; then give the same command again to continue"
+        ) from error

@@ -1,0 +1,69 @@
+"""What ends a run before its time, in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import distributed as dist
+
+from chronomask.errors import InputError
+
+
+class TrainingError(RuntimeError):
+    """Raised when a run cannot go on though nothing is wrong with its input. Commands exit with code 1."""
+
+
+@contextmanager
+def failures_explained(out: Path) -> Generator[None, None, None]:
+    """Turns what PyTorch raises deep inside into messages for the user; every other exception passes.
+
+    Args:
+        out: folder of the run, which holds the last checkpoint.
+
+    Raises:
+        InputError: the memory does not suffice, or a data worker met a file that cannot be used.
+        TrainingError: a data worker or another training process died.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(_without_traceback(str(error))) from error
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if _is_out_of_memory(error):
+            raise InputError(
+                "out of memory. Lower batch, or data.height and data.width; or raise accumulate, or set "
+                f"gradient_checkpointing. {_go_on(out)} ({first_line(error)})"
+            ) from error
+        if "DataLoader worker (pid" in text:
+            raise TrainingError(
+                f"a data worker died: {first_line(error)} If the system killed it for want of memory, lower "
+                f"workers. {_go_on(out)}"
+            ) from error
+        if isinstance(error, dist.DistError) or "Connection closed by peer" in text or "Connection reset" in text:
+            raise TrainingError(
+                f"another training process ended; its own message says why. {_go_on(out)} ({first_line(error)})"
+            ) from error
+        raise
+
+
+def first_line(error: BaseException) -> str:
+    """Of what the exception says; its type where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # On CPUs PyTorch raises a plain RuntimeError.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _go_on(out: Path) -> str:
+    return f"The last checkpoint in {out} is intact: the same command continues from it."
+
+
+def _without_traceback(text: str) -> str:
+    """The message alone of an exception that a data worker raised: PyTorch puts the worker's traceback into it."""
+    return text.rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2].rstrip()

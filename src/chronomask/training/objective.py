@@ -1,0 +1,51 @@
+"""From the network's outputs for a batch to the number that training makes small.
+
+Legend: B clips, T frames, H W pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from chronomask.config import LossConfig
+from chronomask.losses import ClipOutputs, LossTerms, clip_losses
+from chronomask.model.network import PixelOutputs
+from chronomask.training.targets import Batch
+
+TERMS = tuple(field.name for field in dataclasses.fields(LossTerms))
+
+
+def outputs_of_clip(outputs: PixelOutputs, clip: int, size: tuple[int, int] | None) -> ClipOutputs:
+    """One clip's outputs, interpolated to `size` if given (losses at a finer stride than the network's)."""
+
+    def at_size(x: Tensor) -> Tensor:
+        if size is None:
+            return x
+        return F.interpolate(x.transpose(0, 1), size=size, mode="bilinear", align_corners=False).transpose(0, 1)
+
+    foreground = outputs.foreground_logits
+    return ClipOutputs(
+        embedding=at_size(outputs.embedding[clip]),
+        log_variance=at_size(outputs.log_variance[clip]),
+        heat=at_size(outputs.heat[clip][None])[0],
+        class_logits=at_size(outputs.class_logits[clip]),
+        foreground_logits=None if foreground is None else at_size(foreground[clip][None])[0],
+    )
+
+
+def batch_losses(outputs: PixelOutputs, batch: Batch, stride: int) -> LossTerms:
+    """The terms averaged over the clips, so that batches of any split give the same gradient."""
+    terms = []
+    for index, targets in enumerate(batch.targets):
+        size = None if stride == 4 else (targets.ignore.shape[1], targets.ignore.shape[2])
+        terms.append(clip_losses(outputs_of_clip(outputs, index, size), targets))
+    return LossTerms(**{name: torch.stack([getattr(t, name) for t in terms]).mean() for name in TERMS})
+
+
+def weighted_sum(terms: LossTerms, config: LossConfig) -> Tensor:
+    """Eq. (6) with its weights, plus the auxiliary foreground term."""
+    return torch.stack([getattr(terms, name) * getattr(config, name) for name in TERMS]).sum()
