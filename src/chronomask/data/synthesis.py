@@ -114,8 +114,9 @@ class Canvas:
 
     def clip_of_largest(self, most: int) -> Clip:
         """The clip with the `most` largest instances, largest first; smaller ones are ignored, unseen ones left out."""
-        owners = np.bincount(np.ravel(self.codes >> OWNER_BITS), minlength=len(self.class_ids) + 1)[1:]
-        order = [k for k in np.argsort(-owners, kind="stable").tolist() if owners[k]]
+        owners = torch.from_numpy(self.codes >> OWNER_BITS).flatten()
+        areas = torch.bincount(owners, minlength=len(self.class_ids) + 1)[1:]
+        order = [k for k in areas.argsort(descending=True, stable=True).tolist() if areas[k]]
         return self._clip_of(order[:most], order[most:])
 
     def _clip_of(self, kept: list[int], ignored: list[int]) -> Clip:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int16, UInt8
 
-STEP = 1.5
+STEP = 2.0
 """Largest way in pixels between neighbouring sub-frames: beyond it, a blurred edge shows as a row of edges."""
 
 SHARP = 0.5
