@@ -158,6 +158,10 @@ class SegmentConfig:
         long_side: and the long side at most this many.
         clip_length: T, frames a clip.
         overlap: frames that neighbouring clips share; fewer is faster, more joins better.
+        latency: a frame is handed out when at most this many later ones were taken in. None waits until every clip
+            with the frame in it has had its say, which takes clip_length - 1. With less, later clips add nothing to
+            frames that are out already; below clip_length - overlap - 1 clips also follow each other more closely than
+            `overlap` asks for (every frame of its own for 0), which costs time.
         score: tracks below this confidence are left out of what is written.
         max_tracks: only this many tracks, best first, are written.
         object_below: tracks whose best class has a probability below this are named `object`.
@@ -169,6 +173,7 @@ class SegmentConfig:
     long_side: int = 448
     clip_length: int = 8
     overlap: int = 4
+    latency: int | None = None
     score: float = 0.15
     max_tracks: int = 10
     object_below: float = 0.3
@@ -180,6 +185,8 @@ class SegmentConfig:
             raise InputError(
                 f"overlap {self.overlap} and clip_length {self.clip_length}: need 0 <= overlap < clip_length, 1 or more"
             )
+        if self.latency is not None and self.latency < 0:
+            raise InputError(f"latency {self.latency}: must not be negative")
         if min(self.short_side, self.long_side) < 32:
             raise InputError(f"short_side {self.short_side} and long_side {self.long_side}: at least 32 pixels each")
         if self.max_tracks < 0:
@@ -187,6 +194,21 @@ class SegmentConfig:
         for name in ("score", "object_below"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1]")
+
+    @property
+    def delay(self) -> int:
+        """Frames by which results lag behind at most."""
+        return self.clip_length - 1 if self.latency is None else min(self.latency, self.clip_length - 1)
+
+    @property
+    def step(self) -> int:
+        """Frames from the beginning of a clip to that of the next."""
+        return min(self.clip_length - self.overlap, self.delay + 1)
+
+    @property
+    def held(self) -> int:
+        """Frames of a clip that wait for what the next clip adds to them."""
+        return min(self.overlap, self.delay + 1 - self.step)
 
 
 @dataclass(frozen=True)

@@ -291,11 +291,11 @@ def test_streaming_a_real_network_is_one_pass_over_the_clips(network, monkeypatc
         torch.testing.assert_close(outputs.heat, whole.heat[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("length", "overlap"), [(8, 3), (4, 2)])
-def test_a_restored_run_gives_what_the_whole_run_gives(network, length, overlap):
+@pytest.mark.parametrize(("length", "overlap", "latency"), [(8, 3, None), (4, 2, 1)])
+def test_a_restored_run_gives_what_the_whole_run_gives(network, length, overlap, latency):
     """To the last bit, wherever it was interrupted: a convolution may round otherwise in a batch of another size."""
     video = noise(14, 33, 40, 3).numpy()
-    config = settings(length, overlap)
+    config = settings(length, overlap, latency=latency)
     segmenter = Segmenter(network, config, torch.device("cpu"))
     expected = list(segmenter.segment(Frames(video)))
     tracks = segmenter.tracks

@@ -61,10 +61,9 @@ class Segmenter:
         """
         source = source if isinstance(source, VideoSource) else open_source(source)
         self._stream = self._new_stream()
-        frames = iter(source)
+        frames = source.frames(0 if after is None else after.replay.start)
         if after is not None:
-            again = islice(frames, after.replay.start, after.replay.stop)
-            self.restore(after, (frame.image for frame in again))
+            self.restore(after, (frame.image for frame in islice(frames, len(after.replay))))
         for frame in frames:
             yield from self._push(frame)
         yield from self._flush()
@@ -159,11 +158,11 @@ class Segmenter:
             stream.size = (frame.image.shape[0], frame.image.shape[1])
         _check_size(frame.index, frame.image, stream.size)
         stream.waiting.append(WaitingFrame(frame.index, frame.time, self._shrunk(frame.image)))
-        needed = config.clip_length if stream.features is None else config.clip_length - config.overlap
+        # A first clip that may not wait until it is full is filled up like a short video.
+        needed = config.delay + 1 if stream.features is None else config.step
         if len(stream.waiting) >= needed:
             self._run_clip()
-            # Frames that the next regular clip will not share cannot change any more.
-            stream.due = max(0, len(stream.pending) - config.overlap)
+            stream.due = max(0, len(stream.pending) - config.held)
             yield from self._hand_out()
 
     def _flush(self) -> Iterator[FrameResult]:
@@ -277,7 +276,7 @@ def _first_frames(outputs: PixelOutputs, frames: int) -> ClipOutputs:
 
 
 def _looked_at(features: FrameFeatures | None) -> Tensor:
-    """The level of stride 16: by it tubes are told apart best (RESULTS.md)."""
+    """The level of stride 16: by it, an object is told best from others after it was hidden."""
     assert features is not None, "tubes come from features"
     return features.levels[:3][-1]
 
