@@ -366,12 +366,16 @@ def test_forged_arrays_are_refused(tmp_path):
         (np.array([print], dtype=object), "'O8' are not read"),
         (np.array([(1.0, 2)], dtype=[("a", "f4"), ("b", "i4")]), "'V8' are not read"),
         (Call(np.ndarray, 3), "not a pickle of NumPy arrays"),
+        (Call(np.empty(0).__reduce__()[0], np.ndarray, (0,), b"b"), r"conv1\.weight .* has shape \(0,\)"),
     ):
         path.write_bytes(pickle.dumps({"conv1.weight": forged}))
-        with pytest.raises(InputError, match=rf"forged\.pkl: .*{message}|asks for builtins\.print"):
+        with pytest.raises(InputError, match=rf"forged\.pkl: .*{message}"):
             import_weights(resnet(18), path)
-    path.write_bytes(pickle.dumps({"conv1.weight": np.zeros(4, np.float32)}).replace(b"f4", b"f8"))
-    path.write_bytes(path.read_bytes()[:-3])
+    whole = pickle.dumps({"conv1.weight": np.zeros(4, np.float32)})
+    path.write_bytes(whole.replace(b"f4", b"f8"))  # 16 bytes for four numbers of 8
+    with pytest.raises(InputError, match=r"forged\.pkl: not a pickle of NumPy arrays: cannot reshape"):
+        import_weights(resnet(18), path)
+    path.write_bytes(whole[:-3])
     with pytest.raises(InputError, match=r"forged\.pkl: not a pickle of NumPy arrays"):
         import_weights(resnet(18), path)
 

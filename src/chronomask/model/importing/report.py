@@ -60,7 +60,12 @@ class ImportReport:
 
 def import_table(report: ImportReport) -> Table:
     """The account for a terminal, one row for tensors that share a fate and the beginning of their names."""
-    table = Table(title=escape(f"{report.source}: {report.layout}"), caption=escape("\n".join(report.notes)) or None)
+    table = Table(
+        title=escape(f"{report.source}: {report.layout}"),
+        caption=escape("\n".join(report.notes)) or None,
+        title_justify="left",
+        caption_justify="left",
+    )
     for heading in ("", "in the file", "in the network", "why"):
         table.add_column(heading, overflow="fold")
     table.add_column("tensors", justify="right")

@@ -1,8 +1,8 @@
 """Arrays from a pickle, without running anything that the file names.
 
-A pickle is a program: it may import and call whatever it likes. This reader hands it six names of NumPy's own and
-nothing else, and even those are stand-ins, because NumPy's real reconstruction trusts the flags in the file (a forged
-object type would turn bytes into pointers).
+A pickle is a program: it may import and call whatever it likes. This reader knows the few names that NumPy writes
+arrays with and nothing else, and even for those it has stand-ins, because NumPy's own reconstruction trusts the flags
+in the file (a forged object type would turn bytes into pointers).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class PickledArray:
         value: the array, in the byte order and memory layout of the file, read-only.
     """
 
-    value: np.ndarray
+    def __init__(self) -> None:
+        self.value = np.empty(0)  # NumPy fills arrays in a second step, which a forged file may leave out
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, raw = state
