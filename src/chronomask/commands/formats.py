@@ -1,0 +1,113 @@
+"""Commands that change files of tracks: convert, edit."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from chronomask.errors import InputError
+from chronomask.formats.capabilities import Format
+
+
+def convert(
+    source: Annotated[Positional[Path], tyro.conf.arg(metavar="SRC")],
+    target: Annotated[Positional[Path], tyro.conf.arg(metavar="DST")],
+    /,
+    source_format: Annotated[Format | None, tyro.conf.arg(name="from")] = None,
+    target_format: Annotated[Format | Literal["dataset"] | None, tyro.conf.arg(name="to")] = None,
+    video: tuple[Path, ...] = (),
+    against: Path | None = None,
+    size: str = "",
+    length: int | None = None,
+    fps: float | None = None,
+    first_frame: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Turn tracks from one format into another, and say what that loses.
+
+    Formats: youtube-vis (tracks.json, results.json), coco (json with one image a frame), mots-text, mots-png, davis,
+    labelme, cvat (for video, xml), and dataset, to train on: frames as images, and their annotations.
+
+    Args:
+        source: file or folder of tracks.
+        target: file or folder to write.
+        source_format: format of SRC; by default found out by what it holds.
+        target_format: format of DST; may be left out for .json (youtube-vis) and .xml (cvat).
+        video: for --to dataset: the video that the tracks are of, or several in the order of the file.
+        against: for a plain list of results: the annotation file with its videos and classes.
+        size: WIDTHxHEIGHT, where SRC does not say it.
+        length: number of frames, where SRC does not say it.
+        fps: frames a second, where SRC does not say it.
+        first_frame: number of the first frame in MOTS text: 0 in KITTI MOTS, 1 in MOTSChallenge.
+        overwrite: replace DST; a folder only where it holds nothing but files of that format.
+    """
+    from chronomask.formats.assumed import Assumed
+    from chronomask.formats.convert import read, write
+
+    if source.exists() and target.resolve() in source.resolve().parents:
+        raise InputError(f"{target}: holds {source}; name another folder")
+    file = read(source, source_format, Assumed(against, _parse_size(size), length, fps, first_frame))
+    losses: tuple[str, ...] = ()
+    if target_format == "dataset":
+        from chronomask.formats.dataset import write_dataset
+
+        write_dataset(file, video, target, overwrite)
+    elif video:
+        raise InputError("--video: is for --to dataset")
+    else:
+        losses = write(file, target, target_format, overwrite)
+    for loss in losses:
+        print(f"chronomask: lost: {loss}", file=sys.stderr)
+    print(f"{len(file.tracks)} tracks of {len(file.videos)} videos: {target}")
+
+
+def edit(
+    source: Annotated[Positional[Path], tyro.conf.arg(metavar="TRACKS")],
+    operations: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="OPERATION...")],
+    /,
+    out: Path,
+    overwrite: bool = False,
+) -> None:
+    """Correct tracks: delete, relabel, merge and split them, in the order given.
+
+    delete:3 removes track 3. relabel:2=dog makes track 2 a dog. merge:1+4 makes tracks 1 and 4 one, with the id and
+    class of the first. split:5@120 makes a new track of what track 5 has in frame 120 (counted from 0) and later.
+    class:robot adds a class, for relabel. Ids are those that the overlay shows; new ones were never used before.
+
+    Args:
+        source: a tracks.json, or tracks in another format that convert reads.
+        operations: such as delete:3 relabel:2=dog merge:1+4 split:5@120.
+        out: the tracks.json to write; what was done is noted in its info.
+        overwrite: replace --out; it may be the file that is read.
+    """
+    from chronomask.editing import Merge, apply, parse_operation, shared_frames
+    from chronomask.formats.convert import read, write
+
+    if not operations:
+        raise InputError("no operation: name at least one, such as delete:3")
+    parsed = [parse_operation(text) for text in operations]
+    file = read(source)
+    for operation in parsed:
+        if isinstance(operation, Merge) and (frames := shared_frames(file, operation)):
+            print(
+                f"chronomask: {operation}: several of the tracks are seen in {len(frames)} frames, from {frames[0]} to"
+                f" {frames[-1]}; the union of their masks is taken there",
+                file=sys.stderr,
+            )
+        file = apply(file, operation)
+    write(file, out, "youtube-vis", overwrite)
+    print(f"{len(file.tracks)} tracks: {out}")
+
+
+def _parse_size(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if found is None or "0" in found.groups():
+        raise InputError(f"--size {text}: must be WIDTHxHEIGHT, such as 1280x720")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,69 @@
+"""A data set to train on: the frames as images in JPEGImages, and instances.json in YouTube-VIS form beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from chronomask.errors import InputError
+from chronomask.formats.folder import folder_written_aside
+from chronomask.formats.tracks import TracksFile, VideoEntry
+from chronomask.formats.ytvis import write_tracks
+from chronomask.video import Selection, open_source
+
+_QUALITY = 95
+"""Of the JPEG files: what a frame loses is then far below what compression took from the video."""
+
+
+def write_dataset(file: TracksFile, sources: Sequence[str | Path], path: Path, overwrite: bool = False) -> None:
+    """Write a data set, whole or not at all.
+
+    Args:
+        file: the tracks of videos.
+        sources: what each video was segmented from, in the order of `file.videos`.
+        path: folder to make.
+        overwrite: whether a folder that holds nothing but .jpg and .json files may be replaced.
+
+    Raises:
+        InputError: not one source a video, or one with another size or number of frames than the tracks speak of.
+    """
+    if len(sources) != len(file.videos):
+        names = ", ".join(video.name for video in file.videos)
+        raise InputError(f"{len(sources)} videos given, the tracks are of {len(file.videos)}: {names}")
+    selection = _selection(file)
+    with folder_written_aside(path, (".jpg", ".json"), overwrite) as aside:
+        videos = [
+            _extract(video, source, selection, aside / "JPEGImages", whole=file.info.get("complete", True))
+            for video, source in zip(file.videos, sources, strict=True)
+        ]
+        write_tracks(aside / "instances.json", videos, file.categories, file.tracks, file.info)
+
+
+def _selection(file: TracksFile) -> Selection:
+    """The part of the source that the tracks are of, as `segment` notes it."""
+    source = file.info.get("source")
+    noted = source if isinstance(source, dict) else {}
+    return Selection(noted.get("start", 0.0), noted.get("end"), noted.get("every", 1))
+
+
+def _extract(video: VideoEntry, path: str | Path, selection: Selection, images: Path, whole: bool) -> VideoEntry:
+    source = open_source(path, selection=selection)
+    if (source.width, source.height) != (video.width, video.height):
+        raise InputError(f"{path}: is {source.width}x{source.height}, the tracks are of {video.width}x{video.height}")
+    folder = images / str(video.id)
+    folder.mkdir(parents=True)
+    names: list[str] = []
+    for frame in source:
+        if len(names) == video.length:
+            if not whole:  # segmenting it was interrupted
+                break
+            raise InputError(f"{path}: has more than the {video.length} frames that the tracks speak of")
+        name = f"{video.id}/{len(names):05d}.jpg"
+        Image.fromarray(frame.image).save(images / name, quality=_QUALITY)
+        names.append(name)
+    if len(names) < video.length:
+        raise InputError(f"{path}: has {len(names)} frames, the tracks speak of {video.length}")
+    return replace(video, file_names=tuple(names))
