@@ -1,0 +1,200 @@
+"""Does training wait for data? Clips a second from the loader, beside what a training step of `lite` takes.
+
+    python benchmarks/data.py VIDEOS.json,partial STILLS.json [--sizes 256x448] [--clips N] [--steps N] [--json FILE]
+
+DATA are named as for `chronomask train`; each is measured on its own with the default mixture (views moved, some
+blurred, objects copied in from stills, targets made), by 0, 1 and 2 worker processes. Training steps of one clip of 8
+frames follow on the same machine. Last, a json of the scale of YouTube-VIS 2019 train is made and opened in a process
+of its own. Busy neighbours change all figures: compare those of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.utils.data import DataLoader
+
+from chronomask.config import MachineConfig, MixtureConfig, TrainConfig, lite
+from chronomask.data.categories import LITE
+from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.sources import open_reader, open_training_sources
+from chronomask.files import written_aside
+from chronomask.model.network import Network, to_channels_last
+from chronomask.training.distributed import joined_ranks
+from chronomask.training.schedule import build_optimizer
+from chronomask.training.step import Stepper
+from chronomask.training.targets import collate
+
+SIZES = {"256x448": (256, 448), "640x1136": (640, 1136)}
+WORKERS = (0, 1, 2)
+VIDEOS, OBJECTS, MASKS = 2238, 3774, 131_000
+"""YouTube-VIS 2019 train; its frames are mostly 1280x720, its masks plain run lengths."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one data set at one size.
+
+    Attributes:
+        data: folder and kind of the data.
+        size: of the clips, height and width.
+        clips_per_second: by workers.
+        cpu_seconds: of one clip, without workers.
+        step_clips_per_second: what training steps take in.
+    """
+
+    data: str
+    size: tuple[int, int]
+    clips_per_second: dict[int, float]
+    cpu_seconds: float
+    step_clips_per_second: float
+
+
+def loading(source: WeightedSource, config: MixtureConfig, workers: int, clips: int) -> tuple[float, float]:
+    """Clips a second, and seconds of this process' CPU time for one; from the second clip on, when workers run."""
+    mixture = ClipMixture([source], config, seed=0, clips=clips + 1)
+    loader = iter(DataLoader(mixture, batch_size=1, num_workers=workers, collate_fn=partial(collate, stride=4)))
+    next(loader)
+    begun, used = time.perf_counter(), time.process_time()
+    made = sum(1 for _ in loader)
+    return made / (time.perf_counter() - begun), (time.process_time() - used) / made
+
+
+def training(source: WeightedSource, config: MixtureConfig, steps: int) -> float:
+    """Clips a second that steps of one clip take; the first step, which allocates, does not count."""
+    mixture = ClipMixture([source], config, seed=0, clips=steps + 1)
+    batches = [collate([mixture[index]], 4) for index in range(steps + 1)]
+    train, machine, network = TrainConfig(data=config), MachineConfig(), to_channels_last(Network(lite()))
+    with joined_ranks(machine.device) as ranks:
+        network.to(ranks.device).freeze_backbone()
+        stepper = Stepper(network.train(), build_optimizer(network, train), train, machine, ranks)
+        stepper.step(0, iter(batches[:1]))
+        begun = time.perf_counter()
+        for number, batch in enumerate(batches[1:], 1):
+            stepper.step(number, iter([batch]))
+        return steps / (time.perf_counter() - begun)
+
+
+def blob(rng: np.random.Generator) -> str:
+    """Plain run lengths of an ellipse with a ragged outline in a frame of 720x1280, as json."""
+    width, height = rng.integers(60, 400, 2)
+    columns = np.arange(width) + rng.integers(0, 1280 - width)
+    half = height / 2 * np.sqrt(np.clip(1 - (np.linspace(-1, 1, width)) ** 2, 0, 1)) + rng.uniform(0, 4, (2, width))
+    ends = columns * 720 + rng.integers(220, 500) + np.array([[-1], [1]]) * half.astype(int)
+    counts = np.diff(np.concatenate([[0], np.sort(ends.T.ravel()), [720 * 1280]]))
+    return json.dumps({"counts": counts.tolist(), "size": [720, 1280]})
+
+
+def write_large_set(path: Path, videos: int) -> None:
+    """A json with as many objects and masks a video as YouTube-VIS 2019 train has."""
+    rng, pick = np.random.default_rng(0), random.Random(0)
+    blobs = [blob(rng) for _ in range(500)]
+    objects, length = videos * OBJECTS // VIDEOS, round(MASKS / OBJECTS)
+    with path.open("w") as file:
+        names = [[f"{video:05d}/{frame:05d}.jpg" for frame in range(length)] for video in range(videos)]
+        entries = [
+            {"id": video + 1, "height": 720, "width": 1280, "length": length, "file_names": names[video]}
+            for video in range(videos)
+        ]
+        categories = [{"id": number, "name": f"class {number}"} for number in range(1, 41)]
+        file.write(f'{{"videos": {json.dumps(entries)}, "categories": {json.dumps(categories)}, "annotations": [')
+        for number in range(objects):
+            masks = ", ".join(pick.choice(blobs) for _ in range(length))
+            file.write(
+                f'{", " if number else ""}{{"id": {number + 1}, "video_id": {number % videos + 1}, "iscrowd": 0, '
+                f'"category_id": {number % 40 + 1}, "segmentations": [{masks}]}}'
+            )
+        file.write("]}")
+
+
+def opening(path: Path) -> dict[str, float]:
+    """Seconds, and peak resident memory in GiB, of opening an annotation file; in the process that does it alone."""
+    begun = time.perf_counter()
+    used = time.process_time()
+    reader = open_reader(path, LITE, images=path.parent)
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - used
+    masks = sum(info.frames for index in range(len(reader)) for info in reader.instances(index))
+    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 2**20
+    return {"videos": len(reader), "masks": masks, "seconds": seconds, "cpu_seconds": cpu, "peak_gib": peak}
+
+
+def large_set(videos: int) -> dict[str, float]:
+    """`opening` of a set of that many videos, and the size of its json in GiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "instances.json"
+        write_large_set(path, videos)
+        size = path.stat().st_size / 2**30
+        command = [sys.executable, __file__, "--open", str(path)]
+        return {"json_gib": size} | json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def table_of(rows: list[Row]) -> Table:
+    """The rows for people."""
+    table = Table("data", "size", *(f"workers {n}" for n in WORKERS), "cpu s", "step", "ratio")
+    for row in rows:
+        speeds = [f"{row.clips_per_second[workers]:.2f}" for workers in WORKERS]
+        step, alone = row.step_clips_per_second, row.clips_per_second[0]
+        size = f"{row.size[0]}x{row.size[1]}"
+        table.add_row(row.data, size, *speeds, f"{row.cpu_seconds:.3f}", f"{step:.2f}", f"{alone / step:.1f}")
+    return table
+
+
+def main() -> None:
+    """Measure, print a table of clips a second, and write the json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="*", help="training data, with options as for `chronomask train`")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="of the clips")
+    parser.add_argument("--clips", type=int, default=24, help="clips a measurement")
+    parser.add_argument("--steps", type=int, default=4, help="training steps a measurement")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of PyTorch, for the steps")
+    parser.add_argument("--videos", type=int, default=VIDEOS, help="of the large set; 0 leaves it out")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.open:
+        print(json.dumps(opening(options.open)))
+        return
+    torch.set_num_threads(options.threads)
+    console, rows = Console(width=120), []
+    for height, width in map(SIZES.__getitem__, options.sizes):
+        config = MixtureConfig(height=height, width=width)
+        for specification in options.data:
+            source = open_training_sources([specification], LITE)[0]
+            speeds = {workers: loading(source, config, workers, options.clips) for workers in WORKERS}
+            name, kind = Path(specification.split(",")[0]), "real" if source.reader.length(0) > 1 else "synthesised"
+            row = Row(
+                data=f"{name.parent.name}, {kind}",
+                size=(height, width),
+                clips_per_second={workers: speed for workers, (speed, _) in speeds.items()},
+                cpu_seconds=speeds[0][1],
+                step_clips_per_second=training(source, config, options.steps),
+            )
+            rows.append(row)
+    if rows:
+        console.print(
+            "clips a second: loaded, by workers, and taken by a step; cpu s: of loading a clip; ratio: workers 0 / step"
+        )
+        console.print(table_of(rows))
+    large = large_set(options.videos) if options.videos else None
+    if large:
+        console.print("opening a json of YouTube-VIS 2019 train's scale:", large)
+    if options.json:
+        with written_aside(options.json) as aside:
+            aside.write_text(json.dumps({"clips": [asdict(row) for row in rows], "large_set": large}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
