@@ -3,10 +3,10 @@
     python benchmarks/memory.py [--frames 300 3000 10000] [--json FILE]
 
 Every length runs in a process of its own: `segment_to_folder` with its snapshots, and all that it can write:
-tracks.json, results.json, overlay.mp4, mask images, cutouts, tracks.csv. The source is made up: six shapes that move all
-the time, and one that comes and goes, so that tracks begin and end too. A stand-in for the network sees every colour as
-an object, so that at least five tracks are live in every frame for certain, and 10,000 frames take minutes; clustering,
-stitching and everything behind them is the real thing.
+tracks.json, results.json, overlay.mp4, mask images, cutouts, tracks.csv. The source is made up: six shapes that move
+all the time, and one that comes and goes, so that tracks begin and end too. A stand-in for the network sees every
+colour as an object, so that at least five tracks are live in every frame for certain, and 10,000 frames take minutes;
+clustering, stitching and everything behind them is the real thing.
 """
 
 from __future__ import annotations

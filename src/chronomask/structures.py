@@ -1,6 +1,6 @@
 """What flows between the rooms of the package.
 
-Legend: T frames, H W pixels, h w = H/4 W/4, K instances, L classes, E embedding dimensions.
+Legend: T frames, H W pixels, h w = H/4 W/4, K instances, L classes.
 """
 
 from __future__ import annotations
@@ -45,13 +45,11 @@ class Tube:
     Attributes:
         probability: membership in [0, 1] at stride 4 (eq. 4); above 0.5 inside the tube.
         class_probabilities: softmax of the class scores averaged over the tube.
-        embedding: the centre mu of the tube in embedding space.
         objectness: confidence in [0, 1] that this is one object, whatever its class: mean heat x mean membership.
     """
 
     probability: Float[Tensor, "T h w"]
     class_probabilities: Float[Tensor, " L"]
-    embedding: Float[Tensor, " E"]
     objectness: float
 
 

@@ -156,7 +156,7 @@ def test_looks_are_means_over_the_tube():
     probability = torch.zeros(2, 8, 8)
     probability[0, :4, :4] = probability[1, 4:, 4:] = 0.9
     features = torch.arange(16.0).view(2, 2, 2, 2)
-    (found,) = looks_of([Tube(probability, torch.tensor([0.3, 0.7]), torch.zeros(2), 1.0)], features)
+    (found,) = looks_of([Tube(probability, torch.tensor([0.3, 0.7]), 1.0)], features)
     np.testing.assert_allclose(found.feature, [(features[0, c, 0, 0] + features[1, c, 1, 1]) / 2 for c in range(2)])
     np.testing.assert_allclose(found.classes, [0.3, 0.7])
     assert looks_of([], features) == []

@@ -81,7 +81,7 @@ def _tube(
     inside = probability > 0.5
     classes = masked_class_logits(outputs.class_logits, inside).softmax(0)
     objectness = outputs.heat[inside].mean() * p[inside].mean()
-    return Tube(probability, classes, mean, float(objectness))
+    return Tube(probability, classes, float(objectness))
 
 
 def label_map(tubes: list[Tube], like: Float[Tensor, "T h w"]) -> Int16[Tensor, "T h w"]:

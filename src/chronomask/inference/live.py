@@ -24,7 +24,7 @@ class Live(VideoSource):
         taken: frames handed out.
         dropped: frames that came too late.
         delay: seconds between the arrival of the frame handed out last and its handing out.
-        damage: of the source; and how many frames were dropped.
+        damage: of the source, and how many frames were dropped; known when the iteration has ended.
     """
 
     live = True
@@ -47,13 +47,6 @@ class Live(VideoSource):
         self._ended = self._stopped = False
         self._error: Exception | None = None
 
-    @property
-    def damage(self) -> str | None:  # type: ignore[override]
-        """What was wrong with the source, and how many frames came too late; None if nothing."""
-        late = f"{self.dropped} of {self.taken + self.dropped} frames came too late and were dropped"
-        causes = [self._source.damage, f"{self.name}: {late}" if self.dropped else None]
-        return "; ".join(cause for cause in causes if cause) or None
-
     def __iter__(self) -> Iterator[Frame]:
         """The newest frames, until the source ends.
 
@@ -73,6 +66,9 @@ class Live(VideoSource):
         finally:
             self._stopped = True
             reader.join(STOP_SECONDS)
+            late = f"{self.name}: {self.dropped} of {self.taken + self.dropped} frames came too late and were dropped"
+            causes = [self._source.damage, late if self.dropped else None]
+            self.damage = "; ".join(cause for cause in causes if cause) or None
 
     def _read(self) -> None:
         try:
