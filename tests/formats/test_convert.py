@@ -2,32 +2,142 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.formats.tubes import Drawn, built, drawn_videos, outlined
+from tests.formats.tubes import CAT, DOG, ROBOT, Drawn, box, built, drawn_videos, outlined, plain_file
 
-from chronomask.formats.capabilities import FORMATS, Format
+from chronomask import rle
+from chronomask.errors import InputError
+from chronomask.formats.assumed import Assumed
+from chronomask.formats.capabilities import FORMATS, MANY, Capabilities, Format, capability_table
 from chronomask.formats.convert import capabilities, read, write
 from chronomask.formats.fit import fit
-from chronomask.formats.tracks import TracksFile
+from chronomask.formats.tracks import Track, TracksFile
+from chronomask.formats.ytvis import write_results
 
 DOCS = Path(__file__).parents[2] / "docs/formats.md"
+PLAIN = plain_file()
+CLIP = PLAIN.videos[0]
 
 
 def there_and_back(file: TracksFile, format: Format) -> tuple[TracksFile, tuple[str, ...]]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / ("tracks.json" if format in ("youtube-vis", "coco") else "tracks")
         losses = write(file, path, format)
+        assert [entry.name for entry in Path(folder).iterdir()] == [path.name]
         return read(path, format), losses
 
 
+def on_tracks(**change: Any) -> TracksFile:
+    """The plain file with its first track changed."""
+    return replace(PLAIN, tracks=(replace(PLAIN.tracks[0], **change), PLAIN.tracks[1]))
+
+
+def on_video(**change: Any) -> TracksFile:
+    return replace(PLAIN, videos=(replace(CLIP, **change),))
+
+
+def longer() -> TracksFile:
+    tracks = tuple(replace(track, segmentations=(*track.segmentations, None)) for track in PLAIN.tracks)
+    return replace(on_video(length=4), tracks=tracks)
+
+
+def two_videos(first: int, second: int) -> TracksFile:
+    other = Track(3, second, 17, 1.0, PLAIN.tracks[0].segmentations)
+    tracks = (*(replace(track, video_id=first) for track in PLAIN.tracks), other)
+    return replace(PLAIN, tracks=tracks, videos=(replace(CLIP, id=first), replace(CLIP, id=second, name="clip2")))
+
+
+def holed() -> TracksFile:
+    """A square of 5 pixels with a hole."""
+    video = replace(CLIP, length=1)
+    outer, inner = box(video, 1, 1, 5, 5), box(video, 3, 3, 1, 1)
+    mask = rle.encode(rle.decode(outer) & ~rle.decode(inner))
+    return TracksFile((Track(1, 1, 17, 1.0, (mask,)),), (video,), (CAT,))
+
+
+# A field of Capabilities, a file that needs it, and how the loss begins where a format lacks it.
+NEEDS: list[tuple[str, Callable[[Capabilities], bool], TracksFile, str]] = [
+    ("several_videos", lambda able: True, two_videos(1, 2), ""),
+    ("video_ids", lambda able: able.video_ids, two_videos(4, 9), "video ids: 2 videos numbered anew: clip 4 → 1"),
+    (
+        "overlaps",
+        lambda able: able.overlaps,
+        on_tracks(segmentations=(None, box(CLIP, 0, 3, 9, 2), None)),
+        "overlaps: 5 pixels in 1 frames",
+    ),
+    ("exact_pixels", lambda able: able.exact_pixels, holed(), "exact pixels: 1 of 1 masks change as polygons"),
+    ("gaps", lambda able: able.gaps, on_tracks(segmentations=(box(CLIP, 1, 1, 3, 2), None, box(CLIP, 2, 1, 3, 2))), ""),
+    (
+        "empty_masks",
+        lambda able: able.empty_masks,
+        on_tracks(segmentations=(None, box(CLIP, 0, 0, 0, 0), None)),
+        "empty masks: 1 mask without a pixel",
+    ),
+    ("empty_frames", lambda able: able.empty_frames, longer(), "empty frames: the last 1 of 4 frames of clip"),
+    ("scores", lambda able: able.scores, on_tracks(score=0.25), "scores: 1 score left out"),
+    ("classes", lambda able: able.classes != "no", PLAIN, "classes: 2 tracks written without a class: cat"),
+    (
+        "classes",
+        lambda able: able.classes in ("ids and names", "numbers"),
+        replace(on_tracks(category_id=3), categories=(replace(DOG, id=3), CAT)),
+        "class",
+    ),
+    (
+        "class_numbers",
+        lambda able: able.classes == "ids and names" or (able.class_numbers is not None and 96 in able.class_numbers),
+        replace(on_tracks(category_id=96), categories=(CAT, replace(ROBOT, name="tiger"))),
+        "class",
+    ),
+    (
+        "unused_classes",
+        lambda able: able.unused_classes,
+        replace(PLAIN, categories=(CAT, DOG)),
+        "unused classes: 1 class",
+    ),
+    ("track_ids", lambda able: able.track_ids == MANY, on_tracks(id=4000), "track ids: "),
+    ("crowds", lambda able: able.crowds == "yes", on_tracks(crowd=True), "crowds: 1 crowd written as"),
+    ("merged", lambda able: able.merged, on_tracks(merged=True), "merged: 1 track no longer"),
+    ("fps", lambda able: able.fps, on_video(fps=12.5), "fps: 12.5 left out"),
+    (
+        "file_names",
+        lambda able: able.file_names != "no",
+        on_video(file_names=("film/1.jpg", "film/2.jpg", "film/10.jpg")),
+        "file names: paths of frames left out",
+    ),
+    ("file_names", lambda able: able.file_names != "needed", PLAIN, "file names: made up for clip, such as clip/00000"),
+    ("info", lambda able: able.info, replace(PLAIN, info={"version": "1"}), "info: version left out"),
+]
+
+
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=20, deadline=None, derandomize=True)
-@given(drawn=st.lists(drawn_videos(), min_size=1, max_size=3), first_id=st.sampled_from([30, 200, 5000]))
+def test_every_cell_of_the_table(format: Format) -> None:
+    able = capabilities(format)
+    assert {name for name, *_ in NEEDS} == {entry.name for entry in fields(Capabilities)} - {"title"}
+    for name, carried, file, named in NEEDS:
+        back, losses = there_and_back(file, format)
+        said = [loss for loss in losses if named and loss.startswith(named)]
+        fitted = fit(file, able).file
+        assert bool(said) == (not carried(able)), (name, losses)
+        assert back == (fitted if able.exact_pixels else outlined(fitted)), name
+        if not losses:
+            assert replace(back, tracks=_sorted(back)) == replace(file, tracks=_sorted(file)), name
+
+
+def _sorted(file: TracksFile) -> tuple[Track, ...]:
+    return tuple(sorted(file.tracks, key=lambda track: (track.video_id, track.id)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@settings(max_examples=8, deadline=None, derandomize=True, database=None)
+@given(drawn=st.lists(drawn_videos(), min_size=1, max_size=2), first_id=st.sampled_from([30, 200, 5000]))
 def test_what_fits_comes_back_and_the_rest_is_named(format: Format, drawn: list[Drawn], first_id: int) -> None:
     file, able = built(drawn, first_id), capabilities(format)
     fitted = fit(file, able)
@@ -36,3 +146,48 @@ def test_what_fits_comes_back_and_the_rest_is_named(format: Format, drawn: list[
         back, losses = there_and_back(file, format)
         assert back == (fitted.file if able.exact_pixels else outlined(fitted.file))
         assert losses[: len(fitted.losses)] == fitted.losses
+
+
+def test_the_smallest_mask_keeps_shared_pixels(tmp_path: Path) -> None:
+    write(on_tracks(segmentations=(None, box(CLIP, 0, 3, 9, 4), None)), tmp_path / "d", "davis")
+    middle = [track.segmentations[1] for track in read(tmp_path / "d").tracks]
+    assert [rle.area(mask) for mask in middle if mask is not None] == [36 - 15, 15]
+
+
+def test_formats_are_recognised_by_what_they_hold(tmp_path: Path) -> None:
+    for format in FORMATS:
+        path = tmp_path / (f"{format}.json" if format in ("youtube-vis", "coco") else format)
+        write(PLAIN, path, format)
+        assert read(path) == read(path, format)
+    write(PLAIN, tmp_path / "task.xml")
+    assert read(tmp_path / "task.xml") == read(tmp_path / "cvat")
+
+
+def test_one_video_of_a_set_can_be_read_alone(tmp_path: Path) -> None:
+    for format in ("mots-png", "davis", "labelme"):
+        write(two_videos(1, 2), tmp_path / format, format)
+        assert [video.name for video in read(tmp_path / format / "clip2").videos] == ["clip2"]
+
+
+def test_a_plain_list_takes_its_videos_from_the_masks_or_from_its_annotation_file(tmp_path: Path) -> None:
+    write_results(tmp_path / "results.json", PLAIN.videos, PLAIN.tracks)
+    write(on_video(fps=5.0), tmp_path / "instances.json")
+    guessed = read(tmp_path / "results.json")
+    assert (guessed.videos[0].name, guessed.videos[0].width, guessed.categories[0].name) == ("video 1", 9, "class 17")
+    known = read(tmp_path / "results.json", assumed=Assumed(against=tmp_path / "instances.json"))
+    assert known == on_video(fps=5.0)
+
+
+def test_a_score_outside_the_unit_interval_is_named() -> None:
+    with pytest.raises(InputError, match=r"track 1 has the score 17\.0"):
+        fit(on_tracks(score=17.0), capabilities("coco"))
+
+
+def test_more_tracks_than_a_palette_holds() -> None:
+    many = tuple(replace(PLAIN.tracks[1], id=number) for number in range(1, 257))
+    with pytest.raises(InputError, match="more than the 255 tracks that DAVIS PNG folders has ids for"):
+        fit(replace(PLAIN, tracks=many), replace(capabilities("davis"), overlaps=True))
+
+
+def test_the_documentation_holds_the_table() -> None:
+    assert capability_table([(format, capabilities(format)) for format in FORMATS]) in DOCS.read_text(encoding="utf-8")

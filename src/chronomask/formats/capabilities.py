@@ -30,7 +30,7 @@ class Capabilities:
         empty_frames: frames, at the end too, and videos without any object.
         scores: confidence of a track.
         classes: ids and names; names alone; ids of `class_numbers`, with names in a file labels.txt; or nothing.
-        class_numbers: the ids that fit, where not every id does.
+        class_numbers: the ids that fit where classes are numbers; 10 is for regions to ignore.
         unused_classes: categories without a track.
         track_ids: the ids that fit; where they do not, tracks are counted from 1.
         crowds: flag of crowds: on any track; as one region of a frame that is to be ignored; or nothing.
@@ -50,7 +50,7 @@ class Capabilities:
     empty_frames: bool = True
     scores: bool = False
     classes: Literal["ids and names", "names", "numbers", "no"] = "no"
-    class_numbers: range = MANY
+    class_numbers: range | None = None
     unused_classes: bool = False
     track_ids: range = MANY
     crowds: Literal["yes", "one region", "no"] = "no"
@@ -73,7 +73,9 @@ def capability_table(formats: Sequence[tuple[str, Capabilities]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: bool | str | range) -> str:
+def _cell(value: bool | str | range | None) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, range):
         return "any" if value == MANY else f"{value.start}-{value.stop - 1}"
     return value if isinstance(value, str) else "yes" if value else "no"

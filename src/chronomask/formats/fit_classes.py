@@ -47,7 +47,7 @@ def _new_categories(kept: Sequence[Category], capabilities: Capabilities) -> dic
     if capabilities.classes == "names":
         by_name = {category.name: category for category in named_categories(c.name for c in kept)}
         return {category.id: by_name[category.name] for category in kept}
-    numbers = [number for number in capabilities.class_numbers if number != IGNORED.id]
+    numbers = [number for number in capabilities.class_numbers or () if number != IGNORED.id]
     if len(kept) > len(numbers):
         raise InputError(f"{len(kept)} classes have tracks, {capabilities.title} has numbers for {len(numbers)}")
     if {category.id for category in kept} <= set(numbers):
