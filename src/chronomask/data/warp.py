@@ -89,7 +89,7 @@ def shrink(
     if factor < 2:
         return picture, matrices
     height, width = (side // factor for side in picture.shape[:2])
-    # What is left of the last, incomplete squares is repeated in the warp: less than `factor` source pixels.
+    # The last, incomplete squares lie beyond the border now: less than a pixel of any view.
     whole = picture[: height * factor, : width * factor]
     small = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, -1)
     to_large = np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]], matrices.dtype)
