@@ -136,7 +136,7 @@ class StitchConfig:
     """
 
     minimum_iou: float = 0.1
-    minimum_likeness: float = 0.8
+    minimum_likeness: float = 0.85
     memory_frames: int = 100
     memory_tracks: int = 50
     minimum_similarity: float = 0.5
