@@ -191,6 +191,7 @@ class KeptSpool(Spool):
         Raises:
             InputError: the file is no such spool, or one of a run with another description.
         """
+        # Not what Spool begins with, which is a file to be thrown away.
         self._path, text = Path(path), json.dumps(description, sort_keys=True)
         self._database = _connected(self._path)
         try:
