@@ -33,7 +33,7 @@ def test_convert_says_what_is_lost_and_where_it_wrote(
 ) -> None:
     assert run("convert", tracks, tmp_path / "davis", "--to", "davis") == 0
     printed = capsys.readouterr()
-    assert printed.out == f"2 tracks of 1 videos: {tmp_path / 'davis'}\n"
+    assert printed.out == f"2 tracks of 1 video: {tmp_path / 'davis'}\n"
     assert "lost: classes: 2 tracks written without a class: cat" in printed.err
     assert "lost: scores: 1 score left out" in printed.err
     assert len(list((tmp_path / "davis/clip").glob("*.png"))) == 3
@@ -106,7 +106,7 @@ def test_a_data_set_to_train_on(tracks: Path, tmp_path: Path, capsys: pytest.Cap
 def test_edit_in_the_order_given(tracks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "edited.json"
     assert run("edit", tracks, "split:1@1", "merge:2+3", "class:robot", "relabel:2=robot", "--out", out) == 0
-    assert "merge:2+3: several of the tracks are seen in 1 frames, from 1 to 1" in capsys.readouterr().err
+    assert "merge:2+3: several are seen in 1 frame, from 1 to 1" in capsys.readouterr().err
     file = read(out)
     assert [(track.id, track.category_id) for track in file.tracks] == [(1, 17), (2, 19)]
     assert file.info["edits"] == ["split:1@1", "merge:2+3", "class:robot", "relabel:2=robot"]

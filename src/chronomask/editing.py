@@ -11,11 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chronomask import rle
 from chronomask.data.categories import Category
 from chronomask.errors import InputError
-from chronomask.formats.tracks import Track, TracksFile
-from chronomask.rle import Rle
+from chronomask.formats.tracks import Track, TracksFile, united
 
 
 @dataclass(frozen=True)
@@ -193,12 +191,7 @@ def _merged(file: TracksFile, merge: Merge) -> Track:
     rows = zip(*(track.segmentations for track in tracks), strict=True)
     weights = [sum(mask is not None for mask in track.segmentations) for track in tracks]
     score = sum(t.score * weight for t, weight in zip(tracks, weights, strict=True)) / max(1, sum(weights))
-    return replace(tracks[0], score=round(score, 6), segmentations=tuple(_union(masks) for masks in rows))
-
-
-def _union(masks: tuple[Rle | None, ...]) -> Rle | None:
-    present = [mask for mask in masks if mask is not None]
-    return rle.union(present) if present else None
+    return replace(tracks[0], score=round(score, 6), segmentations=tuple(united(masks) for masks in rows))
 
 
 def _halves(file: TracksFile, split: Split, new_id: int) -> list[Track]:

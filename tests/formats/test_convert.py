@@ -71,7 +71,7 @@ NEEDS: list[tuple[str, Callable[[Capabilities], bool], TracksFile, str]] = [
         "overlaps",
         lambda able: able.overlaps,
         on_tracks(segmentations=(None, box(CLIP, 0, 3, 9, 2), None)),
-        "overlaps: 5 pixels in 1 frames",
+        "overlaps: 5 pixels of 1 frame in several tracks",
     ),
     ("exact_pixels", lambda able: able.exact_pixels, holed(), "exact pixels: 1 of 1 masks change as polygons"),
     ("gaps", lambda able: able.gaps, on_tracks(segmentations=(box(CLIP, 1, 1, 3, 2), None, box(CLIP, 2, 1, 3, 2))), ""),
@@ -187,6 +187,12 @@ def test_more_tracks_than_a_palette_holds() -> None:
     many = tuple(replace(PLAIN.tracks[1], id=number) for number in range(1, 257))
     with pytest.raises(InputError, match="more than the 255 tracks that DAVIS PNG folders has ids for"):
         fit(replace(PLAIN, tracks=many), replace(capabilities("davis"), overlaps=True))
+
+
+def test_a_format_of_objects_alone_needs_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no video has an object"):
+        write(replace(PLAIN, tracks=()), tmp_path / "out", "mots-text")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_documentation_holds_the_table() -> None:

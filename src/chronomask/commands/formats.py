@@ -48,6 +48,7 @@ def convert(
     """
     from chronomask.formats.assumed import Assumed
     from chronomask.formats.convert import read, write
+    from chronomask.formats.losses import counted
 
     if source.exists() and target.resolve() in source.resolve().parents:
         raise InputError(f"{target}: holds {source}; name another folder")
@@ -63,7 +64,7 @@ def convert(
         losses = write(file, target, target_format, overwrite)
     for loss in losses:
         print(f"chronomask: lost: {loss}", file=sys.stderr)
-    print(f"{len(file.tracks)} tracks of {len(file.videos)} videos: {target}")
+    print(f"{counted(len(file.tracks), 'track')} of {counted(len(file.videos), 'video')}: {target}")
 
 
 def edit(
@@ -87,6 +88,7 @@ def edit(
     """
     from chronomask.editing import Merge, apply, parse_operation, shared_frames
     from chronomask.formats.convert import read, write
+    from chronomask.formats.losses import counted
 
     if not operations:
         raise InputError("no operation: name at least one, such as delete:3")
@@ -94,14 +96,11 @@ def edit(
     file = read(source)
     for operation in parsed:
         if isinstance(operation, Merge) and (frames := shared_frames(file, operation)):
-            print(
-                f"chronomask: {operation}: several of the tracks are seen in {len(frames)} frames, from {frames[0]} to"
-                f" {frames[-1]}; the union of their masks is taken there",
-                file=sys.stderr,
-            )
+            where = f"{counted(len(frames), 'frame')}, from {frames[0]} to {frames[-1]}"
+            print(f"chronomask: {operation}: several are seen in {where}; their union is taken there", file=sys.stderr)
         file = apply(file, operation)
     write(file, out, "youtube-vis", overwrite)
-    print(f"{len(file.tracks)} tracks: {out}")
+    print(f"{counted(len(file.tracks), 'track')}: {out}")
 
 
 def _parse_size(text: str) -> tuple[int, int] | None:

@@ -87,6 +87,8 @@ def write(file: TracksFile, path: str | Path, format: Format | None = None, over
     path = Path(path)
     format = format or format_of_ending(path)
     fitted = fit(file, capabilities(format))
+    if not fitted.file.videos:
+        raise InputError(f"{path}: nothing to write: no video has an object, and {format} holds objects alone")
     if format in ("youtube-vis", "coco") or (format == "cvat" and path.suffix == ".xml"):
         if path.exists() and not overwrite:
             raise InputError(f"{path}: exists already; name another file, or say --overwrite")

@@ -21,17 +21,17 @@ def classes(file: TracksFile, capabilities: Capabilities) -> Step:
     wanted = {track.category_id for track in file.tracks if not _ignored(track, capabilities)}
     kept = [c for c in file.categories if c.id in wanted or (capabilities.unused_classes and c.id not in used)]
     new = _new_categories(kept, capabilities)
+    found = {*new.values()}
+    if used - wanted:
+        found.add(IGNORED)
+    if capabilities.classes == "no":
+        found.add(OBJECT)
     losses = _changes(file, new, capabilities)
-    if dropped := [c for c in file.categories if c.id not in used and c.id not in new and c != OBJECT]:
+    if dropped := [c for c in file.categories if c.id not in used and c not in found]:
         losses.append(f"unused classes: {counted(len(dropped), 'class')} without tracks left out")
     tracks = tuple(
         track if _ignored(track, capabilities) else replace(track, category_id=new[track.category_id].id)
         for track in file.tracks
-    )
-    found = (
-        set(new.values())
-        | ({IGNORED} if used - wanted else set())
-        | ({OBJECT} if capabilities.classes == "no" else set())
     )
     return replace(file, tracks=tracks, categories=tuple(sorted(found, key=lambda category: category.id))), losses
 

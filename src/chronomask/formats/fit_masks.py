@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from chronomask import rle
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.losses import Step, counted, listed
 from chronomask.formats.mots import IGNORED
-from chronomask.formats.tracks import Track, TracksFile
+from chronomask.formats.tracks import Track, TracksFile, united
 from chronomask.rle import Rle
 
 
@@ -31,16 +30,11 @@ def flags(file: TracksFile, capabilities: Capabilities) -> Step:
     tracks = [track for track in file.tracks if not track.crowd]
     for video in file.videos:
         if own := [track for track in crowds if track.video_id == video.id]:
-            masks = tuple(_united([track.segmentations[t] for track in own]) for t in range(video.length))
+            masks = tuple(united([track.segmentations[t] for track in own]) for t in range(video.length))
             tracks.append(Track(own[0].id, video.id, IGNORED.id, 1.0, masks, crowd=True))
     if any(track.category_id != IGNORED.id or track.score < 1 for track in crowds) or len(tracks) < len(file.tracks):
         losses.append(f"crowds: {counted(len(crowds), 'crowd')} written as the region to ignore, without class")
     return replace(file, tracks=tuple(tracks)), losses
-
-
-def _united(masks: Sequence[Rle | None]) -> Rle | None:
-    present = [mask for mask in masks if mask is not None]
-    return rle.union(present) if present else None
 
 
 def overlaps(file: TracksFile, capabilities: Capabilities) -> Step:
@@ -53,14 +47,13 @@ def overlaps(file: TracksFile, capabilities: Capabilities) -> Step:
         own = [row for track, row in zip(file.tracks, rows, strict=True) if track.video_id == video.id]
         for frame in range(video.length):
             present = [row for row in own if row[frame] is not None]
-            shared = _separate(present, frame)
-            pixels, frames = pixels + shared, frames + bool(shared)
+            count = _separate(present, frame)
+            pixels, frames = pixels + count, frames + bool(count)
     if not pixels:
         return file, []
     tracks = tuple(replace(t, segmentations=tuple(row)) for t, row in zip(file.tracks, rows, strict=True))
-    return replace(file, tracks=tracks), [
-        f"overlaps: {pixels} pixels in {frames} frames lie in several tracks; the smallest mask keeps them"
-    ]
+    shared = f"{counted(pixels, 'pixel')} of {counted(frames, 'frame')} in several tracks"
+    return replace(file, tracks=tracks), [f"overlaps: {shared}; the smallest mask keeps them"]
 
 
 def _separate(rows: list[list[Rle | None]], frame: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chronomask import rle
 from chronomask.data.categories import LITE, OBJECT, Category
 from chronomask.rle import Rle
 
@@ -71,6 +72,12 @@ class TracksFile:
     videos: tuple[VideoEntry, ...] = ()
     categories: tuple[Category, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def united(masks: Sequence[Rle | None]) -> Rle | None:
+    """The union of the masks of a frame; None where all are out of sight."""
+    present = [mask for mask in masks if mask is not None]
+    return rle.union(present) if present else None
 
 
 def numbered(tracks: Sequence[Track]) -> tuple[Track, ...]:
