@@ -19,11 +19,12 @@ from chronomask.losses import (
     foreground_loss,
     instance_gaussians,
     lovasz_hinge,
+    pull_loss,
     smoothness_loss,
 )
 from chronomask.model.network import PixelOutputs
 from chronomask.structures import NO_CLASS
-from chronomask.training.loop import TERMS, batch_losses, weighted_sum
+from chronomask.training.objective import TERMS, batch_losses, weighted_sum
 from chronomask.training.targets import Batch
 
 DIMENSIONS, LENGTH, ROWS, COLUMNS, CLASSES = 3, 2, 3, 4, 5
@@ -185,6 +186,14 @@ def test_foreground_loss_by_hand():
     assert foreground_loss(logits, masks, background).item() == pytest.approx(entropy + dice)
 
 
+def test_pull_loss_by_hand():
+    masks = torch.tensor([[[[True, True, False]]]])
+    embedding = torch.tensor([[[[0.0, 1.0, 9.0]]], [[[2.0, 2.0, 9.0]]]], dtype=torch.float64)
+    means = torch.tensor([[0.5, 2.0]], dtype=torch.float64)
+    # Beyond beta = 0.1 smooth L1 is |x| - beta / 2: the first dimension is 0.5 off, the second not at all.
+    assert pull_loss(embedding, means, masks).item() == pytest.approx((0.5 - 0.05) / 2)
+
+
 def test_gradients_by_finite_differences():
     outputs = outputs_of(grad=True)
     targets = targets_of(two_instances(), [1, 4])
@@ -192,7 +201,7 @@ def test_gradients_by_finite_differences():
     def terms(*tensors):
         found = clip_losses(ClipOutputs(*tensors), targets)
         # The target of the centre term is detached on purpose: a finite difference would see through that.
-        return found.embedding, found.smooth, found.classification, found.foreground
+        return found.embedding, found.smooth, found.pull, found.classification, found.foreground
 
     tensors = list(vars(outputs).values())
     assert torch.autograd.gradcheck(terms, tensors, atol=1e-6)
@@ -229,7 +238,7 @@ def test_hard_cases_stay_finite(case, foreground):
         assert all(value == 0 for value in values.values())
         assert all(grad is None or not grad.any() for grad in grads.values())
     if case in ("no instance", "only vanished instances", "all unknown"):
-        assert values["embedding"] == values["smooth"] == values["classification"] == 0
+        assert all(values[name] == 0 for name in ("embedding", "smooth", "pull", "classification"))
     if case == "no instance with a class":
         assert values["classification"] == 0
         assert values["embedding"] > 0
@@ -302,8 +311,7 @@ def test_finer_strides_compare_interpolated_outputs(stride):
 
 def test_weights_of_the_sum():
     terms = clip_losses(outputs_of(), targets_of(two_instances(), [1, 2]))
-    config = LossConfig(embedding=2.0, smooth=3.0, center=5.0, classification=7.0, foreground=11.0)
-    expected = (
-        2 * terms.embedding + 3 * terms.smooth + 5 * terms.center + 7 * terms.classification + 11 * terms.foreground
-    )
+    config = LossConfig(embedding=2.0, smooth=3.0, pull=13.0, center=5.0, classification=7.0, foreground=11.0)
+    expected = 2 * terms.embedding + 3 * terms.smooth + 13 * terms.pull + 5 * terms.center
+    expected += 7 * terms.classification + 11 * terms.foreground
     torch.testing.assert_close(weighted_sum(terms, config), expected)

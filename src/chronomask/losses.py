@@ -52,6 +52,7 @@ class LossTerms:
 
     embedding: Float[Tensor, ""]
     smooth: Float[Tensor, ""]
+    pull: Float[Tensor, ""]
     center: Float[Tensor, ""]
     classification: Float[Tensor, ""]
     foreground: Float[Tensor, ""]
@@ -107,6 +108,20 @@ def smoothness_loss(log_variance: Float[Tensor, "E T h w"], masks: Bool[Tensor, 
     for mask in masks:
         values = log_variance[:, mask]
         losses.append((values - values.mean(1, keepdim=True)).square().mean())
+    return torch.stack(losses).mean()
+
+
+def pull_loss(
+    embedding: Float[Tensor, "E T h w"], means: Float[Tensor, "K E"], masks: Bool[Tensor, "K T h w"]
+) -> Float[Tensor, ""]:
+    """Auxiliary: smooth L1 distance of every pixel's embedding from its instance's mean, mean over instances.
+
+    The gradient of eq. (4) vanishes far from the mean, just where a pixel has the longest way to go; this one does not.
+    """
+    losses = [
+        F.smooth_l1_loss(embedding[:, mask], mean[:, None].expand(-1, int(mask.sum())), beta=0.1)
+        for mean, mask in zip(means, masks, strict=True)
+    ]
     return torch.stack(losses).mean()
 
 
@@ -173,7 +188,7 @@ def clip_losses(outputs: ClipOutputs, targets: Targets) -> LossTerms:
     masks, class_ids = targets.masks[seen], targets.class_ids[seen]
     if not seen.any():
         center = center_loss(outputs.heat, torch.zeros_like(masks, dtype=outputs.heat.dtype), masks, targets.background)
-        return LossTerms(zero, zero, center, zero, foreground)
+        return LossTerms(zero, zero, zero, center, zero, foreground)
     means, variances = instance_gaussians(outputs.embedding, outputs.log_variance, masks)
     memberships = torch.stack(
         [membership(outputs.embedding, mean, variance) for mean, variance in zip(means, variances, strict=True)]
@@ -181,6 +196,7 @@ def clip_losses(outputs: ClipOutputs, targets: Targets) -> LossTerms:
     return LossTerms(
         embedding=embedding_loss(memberships, masks, targets.ignore),
         smooth=smoothness_loss(outputs.log_variance, masks),
+        pull=pull_loss(outputs.embedding, means, masks),
         center=center_loss(outputs.heat, memberships, masks, targets.background),
         classification=classification_loss(
             outputs.class_logits, memberships.detach(), masks, class_ids, targets.ignore

@@ -42,6 +42,12 @@ def test_single_precision_comes_back_exactly(network, path):
 
 
 @torch.no_grad()
+def test_half_precision_spares_what_may_exceed_it(network, path):
+    network.squeeze[1][0].norm.running_var.fill_(1e6)
+    save_network(path, network, half=True)
+    assert (load_network(path).squeeze[1][0].norm.running_var == 1e6).all()
+
+
 def test_half_precision_comes_back_closely_in_half_the_size(network, path, tmp_path):
     half = tmp_path / "folder" / "half.safetensors"
     save_network(half, network, half=True)

@@ -9,7 +9,7 @@ from chronomask.config import lite
 from chronomask.model.attention import ChannelAttention, SpaceTimeAttention, build_attention
 from chronomask.model.backbone import build_backbone
 from chronomask.model.class_scores import masked_class_logits
-from chronomask.model.decoder import Decoder
+from chronomask.model.decoder import Decoder, expand
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fpn import FPN
 from chronomask.model.squeeze import Squeeze, average_pool_time
@@ -170,3 +170,12 @@ def test_coarse_class_scores_count_by_the_share_of_their_cells(rows, columns):
     mask = random(2, rows, columns, seed=1) > 0
     fine = logits.repeat_interleave(4, 2).repeat_interleave(4, 3)[..., :rows, :columns]
     close(masked_class_logits(logits, mask), fine[:, mask].mean(1))
+
+
+@pytest.mark.parametrize(("length", "size"), [(1, (2, 6, 10)), (2, (4, 6, 10)), (3, (3, 6, 10)), (3, (5, 6, 10))])
+def test_expand_is_trilinear_upsampling(length, size):
+    x = random(2, 3, length, 3, 5).requires_grad_()
+    weights = random(2, 3, *size, seed=1)
+    ours, theirs = expand(x, size), F.interpolate(x, size=size, mode="trilinear", align_corners=False)
+    close(ours, theirs)
+    close(*(torch.autograd.grad((y * weights).sum(), x)[0] for y in (ours, theirs)))

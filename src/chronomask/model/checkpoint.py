@@ -16,9 +16,12 @@ FORMAT = "chronomask-1"
 
 
 def save_network(path: Path, network: Network, *, half: bool) -> None:
-    """Writes weights and configuration; with `half`, floating-point tensors as float16 (half the size)."""
+    """Writes weights and configuration; with `half`, weights as float16 (half the size).
+
+    Vectors (biases, normalisation) stay float32: they are few, and a running variance may exceed float16's 65,504.
+    """
     tensors = {
-        name: (tensor.half() if half and tensor.is_floating_point() else tensor).contiguous()
+        name: (tensor.half() if half and tensor.is_floating_point() and tensor.ndim > 1 else tensor).contiguous()
         for name, tensor in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
