@@ -1,8 +1,11 @@
-"""Commands about data sets: dataset synthesize."""
+"""Commands about data sets: dataset info, dataset preview, dataset synthesize."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +13,112 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.progress import progress_bar
+from chronomask.config import CLASS_LISTS, MixtureConfig
 from chronomask.datasets.config import SynthesizeConfig
+from chronomask.errors import InputError
 
 dataset_app = tyro.extras.SubcommandApp()
+
+_MOST = 50
+"""So many faults are printed; --json has all."""
+
+
+@dataset_app.command
+def info(
+    path: Annotated[Positional[Path], tyro.conf.arg(metavar="PATH")],
+    /,
+    images: Path | None = None,
+    pixels: bool = True,
+    skip_broken: bool = False,
+    json: Path | None = None,
+) -> int:
+    """Count what a data set holds, and find what is wrong with it.
+
+    Prints sizes, lengths, areas, classes, and every fault that training would stop at, each with its file and entry.
+    The exit code is 2 where there are such faults.
+
+    Args:
+        path: annotation file (COCO, YouTube-VIS or OVIS form), list of VOC images, or the folder that holds one.
+        images: folder of the images; found beside the annotations by default.
+        pixels: decode every image and mask; without it this takes seconds, but only finds the faults of the files.
+        skip_broken: faults are to be left out in training too (train --skip-broken): list them, but exit with 0.
+        json: also write all of it to this file.
+    """
+    from rich.console import Console
+
+    from chronomask.datasets.info import dataset_info, info_tables
+    from chronomask.files import written_aside
+
+    found = dataset_info(path, images=images, pixels=pixels, progress=progress_bar)
+    Console().print(*info_tables(found))
+    if json is not None:
+        with written_aside(json) as aside:
+            aside.write_text(dumps(asdict(found), indent=1))
+    _list_faults("problem", found.problems)
+    print(f"{len(found.problems)} problems" + (", left out" if skip_broken and found.problems else ""))
+    return 2 if found.problems and not skip_broken else 0
+
+
+@dataset_app.command
+def preview(
+    data: Annotated[Positional[str], tyro.conf.arg(metavar="DATA")],
+    /,
+    out: Path,
+    count: int = 12,
+    seed: int = 0,
+    entries: str = "",
+    as_trained: bool = False,
+    classes: str = "lite",
+    width: int = 1280,
+    fps: float = 8.0,
+    skip_broken: bool = False,
+    config: Annotated[MixtureConfig, tyro.conf.arg(name="data")] = MixtureConfig(),  # noqa: B008  (frozen)
+) -> None:
+    """Draw some entries of a data set with their masks, numbers and names, as one picture or a short video.
+
+    Ignored pixels (crowds, and what lies outside a moved still) are striped, unknown ones dotted. With --as-trained it
+    shows what the network will see: clips after synthesis and augmentation, by the settings of train.
+
+    Args:
+        data: as for train: annotation file or folder, with options behind commas, such as FILE.json,partial.
+        out: .png or .jpg for a contact sheet with up to four frames a video, .mp4 for a video.
+        count: entries or clips.
+        seed: of the choice; with --as-trained that of train, which draws the same clips from this source alone.
+        entries: names of entries, joined by commas, instead of a choice by chance.
+        as_trained: clips of the settings below, instead of the entries themselves.
+        classes: the classes that are trained: lite, coco, voc, ytvis2019, ytvis2021 or ovis.
+        width: of the sheet or video, in pixels.
+        fps: frames a second of a video; a still stays for a second.
+        skip_broken: go on where something cannot be read, and list it in the end.
+        config: the settings of --as-trained.
+    """
+    from chronomask.data.sources import open_training_sources
+    from chronomask.datasets.preview import clip_strips, entry_strips, frames_for, write_preview
+
+    names = [name.strip() for name in entries.split(",") if name.strip()]
+    _check_preview(names, as_trained, count, classes, width, fps)
+    frames, categories = frames_for(out, fps), CLASS_LISTS[classes]
+    (source,) = open_training_sources([data], categories, skip_broken=skip_broken)
+    if as_trained:
+        strips = clip_strips(source, categories, config, count, seed, frames)
+    else:
+        strips = entry_strips(source.reader, names, count, seed, frames)
+    skipped = write_preview(strips, out, width=width, fps=fps, skip_broken=skip_broken, progress=progress_bar)
+    _list_faults("skipped", [*source.reader.skipped, *skipped])
+    print(f"preview: {out}")
+
+
+def _check_preview(names: list[str], as_trained: bool, count: int, classes: str, width: int, fps: float) -> None:
+    if names and as_trained:
+        raise InputError(f"--entries {','.join(names)}: the clips of --as-trained are drawn by chance (--seed)")
+    if classes not in CLASS_LISTS:
+        raise InputError(f"--classes {classes}: must be one of {', '.join(CLASS_LISTS)}")
+    if not 200 <= width <= 16_384:
+        raise InputError(f"--width {width}: must lie between 200 and 16384")
+    if count < 1:
+        raise InputError(f"--count {count}: must be at least 1")
+    if not 0 < fps <= 240:
+        raise InputError(f"--fps {fps}: must lie above 0 and not above 240")
 
 
 @dataset_app.command
@@ -20,6 +126,7 @@ def synthesize(
     stills: Annotated[Positional[Path], tyro.conf.arg(metavar="STILLS")],
     out: Annotated[Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
+    images: Path | None = None,
     skip_broken: bool = False,
     config: Annotated[SynthesizeConfig, tyro.conf.arg(name="")] = SynthesizeConfig(),  # noqa: B008  (frozen)
 ) -> None:
@@ -29,20 +136,24 @@ def synthesize(
     set's own classes, and is read by train, predict, evaluate and validate. The camera stays inside the still.
 
     Args:
-        stills: annotation file of COCO form.
+        stills: annotation file of COCO form, list of VOC images, or the folder that holds one.
         out: folder for the data set; must not exist yet, or be empty.
-        skip_broken: go on where a still cannot be read, and list those in the end.
+        images: folder of the images; found beside the annotations by default.
+        skip_broken: go on where something cannot be read, and list it in the end.
         config: the settings below.
     """
-    from chronomask.data.categories import Category
-    from chronomask.data.coco import CocoImages
-    from chronomask.data.reading import read_json
-    from chronomask.data.sources import _images_beside
+    from chronomask.data.sources import open_reader
     from chronomask.datasets.synthesize import synthesize as run
 
-    categories = tuple(Category(entry["id"], entry["name"]) for entry in read_json(stills)["categories"])
-    reader = CocoImages(stills, _images_beside(stills), categories)
-    made = run(reader, categories, out, config, skip_broken=skip_broken, progress=progress_bar)
-    for message in made.skipped:
-        print(f"chronomask: skipped: {message}", file=sys.stderr)
+    reader = open_reader(stills, None, images=images, skip_broken=skip_broken)
+    made = run(reader, out, config, skip_broken=skip_broken, progress=progress_bar)
+    _list_faults("skipped", [*reader.skipped, *made.skipped])
     print(f"{made.videos} videos, {made.instances} instances, {made.ignored} ignored: {out / 'instances.json'}")
+
+
+def _list_faults(kind: str, messages: Iterable[str]) -> None:
+    listed = list(messages)
+    for message in listed[:_MOST]:
+        print(f"chronomask: {kind}: {message}", file=sys.stderr)
+    if len(listed) > _MOST:
+        print(f"chronomask: {kind}: and {len(listed) - _MOST:,} more", file=sys.stderr)

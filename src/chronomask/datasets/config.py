@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf
 
-from chronomask.config import MotionConfig
+from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.errors import InputError
 
 Progress = Callable[[Iterable, str, int | None], Iterable]
@@ -26,8 +27,10 @@ class SynthesizeConfig:
             evaluation neither asks for them nor punishes finding them.
         closeness: the camera comes up to this many times closer than its path needs to stay inside the still.
         colours: strength of the drift in brightness, contrast and colour; 0 leaves the pixels as they are.
+        max_pastes: at most this many objects are copied into a video from other stills, each on a path of its own.
         quality: of the JPEG files, 1 to 95.
-        camera: how far the camera moves.
+        camera: motion of the camera.
+        objects: motion of copied objects.
     """
 
     length: int = 8
@@ -38,16 +41,18 @@ class SynthesizeConfig:
     smallest: float = 0.0
     closeness: float = 1.2
     colours: float = 0.0
+    max_pastes: int = 0
     quality: int = 95
     camera: MotionConfig = MotionConfig()  # noqa: RUF009  (frozen)
+    objects: MotionConfig = MixtureConfig().objects
 
     def __post_init__(self) -> None:
-        for name, least in (("length", 1), ("height", 16), ("width", 16), ("videos_per_image", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} {getattr(self, name)}: must be at least {least}")
+        from_one = ("length", "height", "width", "videos_per_image", "closeness")
+        from_zero = ("seed", "smallest", "colours", "max_pastes")
+        for least, names in ((1, from_one), (0, from_zero)):
+            for name in names:
+                # Written so that NaN is refused too.
+                if not least <= getattr(self, name) < inf:
+                    raise InputError(f"{name} {getattr(self, name)}: must be at least {least}")
         if not 1 <= self.quality <= 95:
             raise InputError(f"quality {self.quality}: must lie between 1 and 95")
-        for name, least in (("smallest", 0), ("closeness", 1), ("colours", 0)):
-            # Written so that NaN is refused too.
-            if not least <= getattr(self, name) < float("inf"):
-                raise InputError(f"{name} {getattr(self, name)}: must be a number of at least {least}")

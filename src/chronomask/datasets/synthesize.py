@@ -1,6 +1,6 @@
 """A YouTube-VIS-form data set from annotated stills: every video is a camera path over one still.
 
-Legend: T frames, H W pixels, K instances.
+Legend: T frames, S sub-frames of one exposure, H W pixels, K instances.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 from chronomask import __version__, rle
-from chronomask.data.categories import Category
-from chronomask.data.reader import InstanceInfo, Reader
-from chronomask.data.synthesis import drift_colours, motion_matrices, uniform, warp_clip
+from chronomask.config import MixtureConfig
+from chronomask.data.categories import OBJECT, Category
+from chronomask.data.entries import EntryReader
+from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.motion import motion_matrices, uniform
+from chronomask.data.reader import InstanceInfo
+from chronomask.data.synthesis import Canvas, drift_colours
 from chronomask.datasets.config import Progress, SynthesizeConfig
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS, Clip
@@ -46,8 +50,7 @@ class Synthesized(NamedTuple):
 
 
 def synthesize(
-    stills: Reader,
-    categories: Sequence[Category],
+    stills: EntryReader,
     out: Path,
     config: SynthesizeConfig,
     *,
@@ -60,8 +63,7 @@ def synthesize(
     a mirrored border. Crowds stay crowds; where a still has crowds of several classes, each gets all of their pixels.
 
     Args:
-        stills: opened with `categories` as the classes.
-        categories: of the data set, with its own ids; their order is that of the class indices of `stills`.
+        stills: opened with the data set's own classes.
         out: a folder that does not exist yet, or an empty one; it appears when all is written.
         config: what the videos look like.
         skip_broken: go on where a still cannot be read.
@@ -73,20 +75,20 @@ def synthesize(
     if videos := [index for index in range(len(stills)) if stills.length(index) > 1]:
         raise InputError(f"{stills.annotations}: {stills.name(videos[0])} is a video; videos are made from stills")
     with _folder_written_aside(out) as aside:
-        writer = _Writer(aside, categories, config)
+        pasting = MixtureConfig(max_pastes=config.max_pastes, objects=config.objects)
+        mixture = ClipMixture([WeightedSource(stills, 1.0)], pasting, config.seed, 0)
+        writer = _Writer(aside, stills.file_categories, config)
         skipped = []
         for index in progress(range(len(stills)), "synthesizing", len(stills)):
             try:
-                still = stills.load(index)
+                clips, annotated = _clips(stills, index, mixture, config), stills.instances(index)
             except InputError as error:
                 if not skip_broken:
                     raise
                 skipped.append(str(error))
                 continue
-            for copy in range(config.videos_per_image):
-                seed = config.seed * 1_000_003 + index * config.videos_per_image + copy
-                video = _video(still, config, torch.Generator().manual_seed(seed))
-                writer.add(video, stills.name(index), stills.instances(index))
+            for clip in clips:
+                writer.add(clip, stills.name(index), annotated)
         if not writer.videos:
             raise InputError(f"{stills.annotations}: no still that could be read")
         writer.finish(stills.annotations.name)
@@ -99,8 +101,8 @@ def camera_path(
     interest: tuple[float, float],
     config: SynthesizeConfig,
     generator: torch.Generator,
-) -> Float[Tensor, "T 2 3"]:
-    """Affine maps from still to frame, one a frame, such that every frame lies inside the still.
+) -> Float[Tensor, "T S 3 3"]:
+    """Homographies from still to frame, one a sub-frame of every frame, such that every frame lies inside the still.
 
     Args:
         size: (height, width) of the still.
@@ -109,8 +111,8 @@ def camera_path(
         generator: source of all chance.
     """
     middle = ((config.width - 1) / 2, (config.height - 1) / 2)
-    short_side = float(min(config.height, config.width))
-    path = motion_matrices(config.length, (0.0, 0.0), middle, 1.0, False, short_side, config.camera, generator)
+    frame = (config.height, config.width)
+    path = motion_matrices(config.length, (0.0, 0.0), middle, 1.0, False, frame, config.camera, generator)
     low, high = _footprint(path, config)
     room = torch.tensor([size[1] - 1.0, size[0] - 1.0])
     # At this scale the whole path just fits into the still; a larger one shows less of it.
@@ -121,19 +123,30 @@ def camera_path(
     return path @ zoom
 
 
-def _footprint(path: Float[Tensor, "T 2 3"], config: SynthesizeConfig) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:
+def _footprint(
+    path: Float[Tensor, "T S 3 3"], config: SynthesizeConfig
+) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:
     """Least and largest (x, y) of the still that any frame of the path shows."""
     right, bottom = config.width - 1.0, config.height - 1.0
-    corners = torch.tensor([[0.0, right, 0.0, right], [0.0, 0.0, bottom, bottom]])
-    shown = torch.linalg.solve(path[:, :, :2], corners - path[:, :, 2:])
-    return shown.amin((0, 2)), shown.amax((0, 2))
+    corners = torch.tensor([[0.0, right, 0.0, right], [0.0, 0.0, bottom, bottom], [1.0, 1.0, 1.0, 1.0]])
+    shown = torch.linalg.solve(path, corners)
+    points = shown[..., :2, :] / shown[..., 2:, :]
+    return points.amin((0, 1, 3)), points.amax((0, 1, 3))
 
 
-def _video(still: Clip, config: SynthesizeConfig, generator: torch.Generator) -> Clip:
-    height, width = still.frames.shape[2:]
-    path = camera_path((height, width), _interest(still, generator), config, generator)
-    moved = warp_clip(still, path, config.height, config.width)
-    return drift_colours(moved, config.colours, generator) if config.colours else moved
+def _clips(stills: EntryReader, index: int, others: ClipMixture, config: SynthesizeConfig) -> list[Clip]:
+    """A still under moving cameras; objects copied in from `others` come behind its own instances."""
+    still = stills.load(index)
+    clips = []
+    for copy in range(config.videos_per_image):
+        seed = config.seed * 1_000_003 + index * config.videos_per_image + copy
+        generator = torch.Generator().manual_seed(seed)
+        path = camera_path(stills.size(index), _interest(still, generator), config, generator)
+        canvas = Canvas(still, path, (config.height, config.width))
+        for _ in range(int(torch.randint(config.max_pastes + 1, (), generator=generator))):
+            others.paste_object(canvas, generator)
+        clips.append(drift_colours(canvas.clip(), config.colours, generator))
+    return clips
 
 
 def _interest(still: Clip, generator: torch.Generator) -> tuple[float, float]:
@@ -157,10 +170,10 @@ class _Writer:
         self.videos: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
 
-    def add(self, clip: Clip, name: str, annotated: Sequence[InstanceInfo]) -> None:
-        """One video; `annotated` are the annotations of its still."""
+    def add(self, clip: Clip, still: str, annotated: Sequence[InstanceInfo]) -> None:
+        """One video; `still` is the name, and `annotated` are the annotations, of what it was made from."""
         # Numbered, for stills in different folders may share their name.
-        folder = f"{len(self.videos) + 1:05d}-{Path(name).stem}"
+        folder = f"{len(self.videos) + 1:05d}-{Path(still).stem}"
         names = [f"{folder}/{frame:05d}.jpg" for frame in range(len(clip.frames))]
         (self.folder / "JPEGImages" / folder).mkdir(parents=True)
         for frame, file_name in zip(clip.frames, names, strict=True):
@@ -168,12 +181,15 @@ class _Writer:
             image.save(self.folder / "JPEGImages" / file_name, quality=self.config.quality)
         height, width = clip.frames.shape[2:]
         video = {"id": len(self.videos) + 1, "name": folder, "height": height, "width": width, "length": len(names)}
-        self.videos.append({**video, "file_names": names})
-        instances = [info for info in annotated if not info.crowd]
-        for info, mask, class_id in zip(instances, clip.masks, clip.class_ids.tolist(), strict=True):
-            # The reader gives the classes of this very file, so only merged objects are without one.
-            merged = {"merged": True} if class_id == NO_CLASS else {}
-            self._annotate(mask, info.name, bool(merged), merged)
+        # What was not labelled in the still is unknown in the video too.
+        partial = {"labelled_classes": []} if clip.unknown.any() else {}
+        self.videos.append({**video, "file_names": names, **partial})
+        named = [info.name for info in annotated if not info.crowd]
+        # Behind the still's own instances come copied ones, which always have a class.
+        named += [self.categories[class_id].name for class_id in clip.class_ids[len(named) :].tolist()]
+        for name, masks, class_id in zip(named, clip.masks, clip.class_ids.tolist(), strict=True):
+            merged = class_id == NO_CLASS and name != OBJECT.name
+            self._annotate(masks, name, merged, {"merged": True} if merged else {})
         for crowd in sorted({info.name for info in annotated if info.crowd}):
             self._annotate(clip.ignore, crowd, True, {})
 
