@@ -119,9 +119,10 @@ class Spool:
         rows = self._database.execute(
             "SELECT track, counts FROM masks WHERE position = ? ORDER BY place", (position,)
         ).fetchall()
-        masks = np.zeros((len(rows), *self._known_size()), dtype=bool)
+        size = self._known_size()
+        masks = np.zeros((len(rows), *size), dtype=bool)
         for place, (_, counts) in enumerate(rows):
-            masks[place] = rle.decode(self._rle(counts))
+            masks[place] = rle.decode(Rle(size=list(size), counts=counts))
         return SpooledFrame(index, time, np.array([track for track, _ in rows], dtype=np.int64), masks)
 
     def add(self, result: FrameResult) -> None:
@@ -154,10 +155,11 @@ class Spool:
     def segmentations(self, track_id: int) -> list[Rle | None]:
         """One entry a frame added, None where the track is not in it; all None for an unknown id."""
         entries: list[Rle | None] = [None] * self._length
+        size = list(self._size or ())  # one for all: a list of its own for each of 10,000 frames is a megabyte
         for position, counts in self._database.execute(
             "SELECT position, counts FROM masks WHERE track = ?", (track_id,)
         ):
-            entries[position] = self._rle(counts)
+            entries[position] = Rle(size=size, counts=counts)
         return entries
 
     def close(self) -> None:
@@ -168,9 +170,6 @@ class Spool:
     def _known_size(self) -> tuple[int, int]:
         assert self._size is not None, "a spool that holds a frame knows its size"
         return self._size
-
-    def _rle(self, counts: str) -> Rle:
-        return Rle(size=list(self._known_size()), counts=counts)
 
 
 class KeptSpool(Spool):
