@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional
@@ -55,7 +55,7 @@ def info(
         with written_aside(json) as aside:
             aside.write_text(dumps(asdict(found), indent=1))
     _list_faults("problem", found.problems)
-    print(f"{len(found.problems)} problems" + (", left out" if skip_broken and found.problems else ""))
+    print(f"problems: {len(found.problems)}" + (", left out" if skip_broken and found.problems else ""))
     return 2 if found.problems and not skip_broken else 0
 
 
@@ -68,7 +68,7 @@ def preview(
     seed: int = 0,
     entries: str = "",
     as_trained: bool = False,
-    classes: str = "lite",
+    classes: Literal["lite", "coco", "voc", "ytvis2019", "ytvis2021", "ovis"] = "lite",
     width: int = 1280,
     fps: float = 8.0,
     skip_broken: bool = False,
@@ -86,7 +86,7 @@ def preview(
         seed: of the choice; with --as-trained that of train, which draws the same clips from this source alone.
         entries: names of entries, joined by commas, instead of a choice by chance.
         as_trained: clips of the settings below, instead of the entries themselves.
-        classes: the classes that are trained: lite, coco, voc, ytvis2019, ytvis2021 or ovis.
+        classes: the classes that are trained.
         width: of the sheet or video, in pixels.
         fps: frames a second of a video; a still stays for a second.
         skip_broken: go on where something cannot be read, and list it in the end.
@@ -96,7 +96,7 @@ def preview(
     from chronomask.datasets.preview import clip_strips, entry_strips, frames_for, write_preview
 
     names = [name.strip() for name in entries.split(",") if name.strip()]
-    _check_preview(names, as_trained, count, classes, width, fps)
+    _check_preview(names, as_trained, count, width, fps)
     frames, categories = frames_for(out, fps), CLASS_LISTS[classes]
     (source,) = open_training_sources([data], categories, skip_broken=skip_broken)
     if as_trained:
@@ -108,11 +108,9 @@ def preview(
     print(f"preview: {out}")
 
 
-def _check_preview(names: list[str], as_trained: bool, count: int, classes: str, width: int, fps: float) -> None:
+def _check_preview(names: list[str], as_trained: bool, count: int, width: int, fps: float) -> None:
     if names and as_trained:
         raise InputError(f"--entries {','.join(names)}: the clips of --as-trained are drawn by chance (--seed)")
-    if classes not in CLASS_LISTS:
-        raise InputError(f"--classes {classes}: must be one of {', '.join(CLASS_LISTS)}")
     if not 200 <= width <= 16_384:
         raise InputError(f"--width {width}: must lie between 200 and 16384")
     if count < 1:

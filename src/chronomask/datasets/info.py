@@ -149,7 +149,7 @@ def dataset_info(
         empty=sum(all(info.crowd for info in infos) for infos in looked.annotated),
         unseen=looked.areas.count(0.0) if pixels else None,
         sizes=tuple((width, height, count) for (height, width), count in sizes.most_common()),
-        lengths=(min(lengths), median(lengths), max(lengths)) if lengths else None,
+        lengths=(min(lengths), float(median(lengths)), max(lengths)) if lengths else None,
         areas=_binned([d if info.area is None else info.area for info, d in zip(instances, looked.areas, strict=True)]),
         classes=_class_counts(looked.annotated),
         problems=tuple(problems),
