@@ -30,9 +30,9 @@ def test_stills_are_counted(stills):
     assert info.sizes == ((90, 60, 2), (130, 120, 1))
     assert info.areas == Areas(small=2, medium=0, large=1, unknown=0)
     assert info.classes == (
-        ClassCount("cat", 1, 0, 1, known=True),
-        ClassCount("person", 1, 1, 1, known=True),
-        ClassCount("unicorn", 1, 0, 1, known=False),
+        ClassCount("cat", 1, 0, 1, lite="cat"),
+        ClassCount("person", 1, 1, 1, lite="person"),
+        ClassCount("unicorn", 1, 0, 1, lite="object"),
     )
     assert info.problems == ()
 
@@ -61,9 +61,10 @@ def test_videos_are_counted(tmp_path):
 def test_voc_is_counted(tmp_path):
     objects = np.zeros((40, 50), np.uint8)
     objects[5:20, 5:20] = 1
-    root = write_voc(tmp_path / "VOC2012", {"a": (textured(40, 50), objects, objects * 12, None)})
+    root = write_voc(tmp_path / "VOC2012", {"a": (textured(40, 50), objects, objects * 18, None)})
     info = dataset_info(root)
-    assert (info.form, info.instances, info.classes[0].name) == ("Pascal VOC stills", 1, "dog")
+    assert (info.form, info.instances, info.problems) == ("Pascal VOC stills", 1, ())
+    assert info.classes == (ClassCount("sofa", 1, 0, 1, lite="couch"),)
 
 
 def test_every_fault_is_found_and_named(stills):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,6 +15,7 @@ from rich.table import Table
 from chronomask.data.categories import LITE, OBJECT
 from chronomask.data.coco import CocoImages
 from chronomask.data.entries import EntryReader
+from chronomask.data.mapping import joined
 from chronomask.data.reader import InstanceInfo
 from chronomask.data.sources import open_reader
 from chronomask.data.voc import VocImages
@@ -45,14 +46,14 @@ class ClassCount:
         instances: annotations that are instances of it, merged ones included.
         crowds: annotations whose pixels are ignored.
         entries: stills or videos with at least one of either.
-        known: whether the bundled model has a class of this name.
+        lite: the bundled model's class for it, `object` for one without a class.
     """
 
     name: str
     instances: int
     crowds: int
     entries: int
-    known: bool
+    lite: str
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def dataset_info(
         sizes=tuple((width, height, count) for (height, width), count in sizes.most_common()),
         lengths=(min(lengths), float(median(lengths)), max(lengths)) if lengths else None,
         areas=_binned([d if info.area is None else info.area for info, d in zip(instances, looked.areas, strict=True)]),
-        classes=_class_counts(looked.annotated),
+        classes=_class_counts(looked.annotated, joined(reader.class_names, [category.name for category in LITE])),
         problems=tuple(problems),
     )
 
@@ -204,13 +205,14 @@ def _binned(areas: Sequence[float | None]) -> Areas:
     return Areas(small, len(known) - small - large, large, len(areas) - len(known))
 
 
-def _class_counts(annotated: Sequence[Sequence[InstanceInfo]]) -> tuple[ClassCount, ...]:
+def _class_counts(annotated: Sequence[Sequence[InstanceInfo]], lite: Mapping[str, str]) -> tuple[ClassCount, ...]:
     every = [info for infos in annotated for info in infos]
     instances = Counter(info.name for info in every if not info.crowd)
     crowds = Counter(info.name for info in every if info.crowd)
     entries = Counter(name for infos in annotated for name in {info.name for info in infos})
-    known = {category.name for category in (*LITE, OBJECT)}
-    counts = [ClassCount(name, instances[name], crowds[name], entries[name], name in known) for name in entries]
+    counts = [
+        ClassCount(name, instances[name], crowds[name], entries[name], lite.get(name, OBJECT.name)) for name in entries
+    ]
     return tuple(sorted(counts, key=lambda count: (-count.instances, count.name)))
 
 
@@ -222,7 +224,7 @@ def info_tables(info: DatasetInfo) -> list[Table]:
     classes = Table("class", "instances", "crowds", "entries", "in lite")
     for count in info.classes:
         numbers = (f"{count.instances:,}", f"{count.crowds:,}", f"{count.entries:,}")
-        classes.add_row(escape(count.name), *numbers, "yes" if count.known else "no")
+        classes.add_row(escape(count.name), *numbers, escape(count.lite))
     return [whole, classes] if info.classes else [whole]
 
 
@@ -254,5 +256,3 @@ def _rows(info: DatasetInfo) -> Iterator[tuple[str, str]]:
         )
     if info.unseen:
         yield "unseen", f"{info.unseen:,} instances without a pixel: empty masks, or hidden by smaller instances"
-    if strangers := [count.name for count in info.classes if not count.known]:
-        yield "not in lite", ", ".join(strangers) + ": objects without a class, unless a mapping file says otherwise"
