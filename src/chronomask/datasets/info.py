@@ -248,11 +248,14 @@ def _rows(info: DatasetInfo) -> Iterator[tuple[str, str]]:
     if info.crowds:
         yield "crowds", f"{info.crowds:,}: ignored pixels"
     if info.classless:
-        yield "classless", f"{info.classless:,} instances join several objects or are named `object`: no class to learn"
+        yield "classless", f"{info.classless:,}: instances that join several objects or are named `object`"
     if info.partial:
         yield (
             "partial",
             f"{info.partial:,} entries do not label every class: what lies outside their masks is unknown",
         )
     if info.unseen:
-        yield "unseen", f"{info.unseen:,} instances without a pixel: empty masks, or hidden by smaller instances"
+        yield (
+            "unseen",
+            f"{info.unseen:,}: instances without a pixel, for their masks are empty or hidden by smaller ones",
+        )
