@@ -35,7 +35,7 @@ class VideoScores:
     @property
     def fragmentation(self) -> float:
         """J lost because the object fell into several tracks."""
-        return self.inside - self.best
+        return max(self.inside, self.best) - self.best
 
 
 def video_scores(segmenter: Segmenter, images: Sequence[np.ndarray], truth: np.ndarray) -> VideoScores:
