@@ -86,3 +86,37 @@ def small_set(folder):
     frames = [textured(48, 64, seed) for seed in range(5)]
     masks = [box(48, 64, 8, 4 + 6 * index, 40, 30 + 6 * index) for index in range(5)]
     return write_stills(folder, stills), write_videos(folder, [(frames, [(18, masks, {})])])
+
+
+PALETTE = [channel for index in range(256) for channel in (index * 37 % 256, index * 91 % 256, index * 53 % 256)]
+
+
+def write_palette(path, indices):
+    """An image whose pixels are the indices themselves, as VOC's masks are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(np.asarray(indices, dtype=np.uint8))
+    image.putpalette(PALETTE)
+    image.save(path)
+
+
+def write_voc(root, images, lists=None):
+    """Writes the folders of Pascal VOC.
+
+    `images`: by name, the pixels (H W 3), the object image and the class image (or None), and the names in the xml (or
+    None). `lists`: by name of a list, names of images.
+    """
+    (root / "JPEGImages").mkdir(parents=True)
+    for name, (pixels, objects, classes, xml) in images.items():
+        Image.fromarray(pixels).save(root / "JPEGImages" / f"{name}.jpg")
+        write_palette(root / "SegmentationObject" / f"{name}.png", objects)
+        if classes is not None:
+            write_palette(root / "SegmentationClass" / f"{name}.png", classes)
+        if xml is not None:
+            (root / "Annotations").mkdir(exist_ok=True)
+            named = "".join(f"<object><name>{entry}</name></object>" for entry in xml)
+            (root / "Annotations" / f"{name}.xml").write_text(f"<annotation>{named}</annotation>")
+    for name, listed in (lists or {}).items():
+        path = root / "ImageSets" / "Segmentation" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{entry}\n" for entry in listed))
+    return root

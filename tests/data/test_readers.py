@@ -6,13 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chronomask.data.categories import Category
 from chronomask.data.coco import CocoImages
 from chronomask.data.labels import to_labels, to_masks
-from chronomask.data.sources import open_training_source
+from chronomask.data.mapping import CategoryMapping
+from chronomask.data.reader import InstanceInfo
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS
-from data.files import NETWORK, box, small_set, textured, write_stills, write_videos
+from data.files import NETWORK, box, textured, write_stills, write_videos
 
 HEIGHT, WIDTH = 20, 30
 
@@ -87,9 +89,22 @@ def test_a_merged_crowd_is_one_object_without_a_class(tmp_path):
 
 
 def test_images_labelled_for_some_classes_have_no_known_background(tmp_path):
-    clip = still(tmp_path, [(1, region(0, 0, 9, 9).numpy(), {})], labelled_classes=["person"])
-    assert clip.unknown.all()
+    objects = [(1, region(0, 0, 9, 9).numpy(), {})]
+    assert still(tmp_path, objects, labelled_classes=["person"]).unknown.all()
+    # All that the network knows is labelled, and that there may be unlabelled unicorns is no matter.
+    assert not still(tmp_path, objects, labelled_classes=["person", "cat", "dog"]).unknown.any()
     assert not still(tmp_path, []).unknown.any()
+
+
+def test_half_of_a_class_labelled_is_not_labelled(tmp_path):
+    """Bicycles count as motorbikes, so an image that labels only motorcycles has unlabelled motorbikes."""
+    path = write_stills(tmp_path, [(textured(HEIGHT, WIDTH), [], {"labelled_classes": ["motorcycle"]})])
+    content = json.loads(path.read_text())
+    content["categories"] = [{"id": 2, "name": "bicycle"}, {"id": 4, "name": "motorcycle"}]
+    path.write_text(json.dumps(content))
+    assert not CocoImages(path, tmp_path / "images", (Category(1, "motorcycle"),)).load(0).unknown.any()
+    rules = CategoryMapping({"bicycle": "motorbike", "motorcycle": "motorbike"})
+    assert CocoImages(path, tmp_path / "images", (Category(1, "motorbike"),), rules).load(0).unknown.all()
 
 
 def test_an_image_without_objects(tmp_path):
@@ -121,6 +136,12 @@ def test_a_video(tmp_path):
     assert not clip.unknown.any()
     assert "videos.json: video-0, frames [3, 0, 0]" in clip.source
     assert videos.load(1, [0]).masks.shape == (0, 1, HEIGHT, WIDTH)
+    assert (videos.size(0), videos.class_names) == ((HEIGHT, WIDTH), ("person", "cat", "dog", "unicorn"))
+    assert videos.instances(0) == [
+        InstanceInfo("dog", 1, None, 3, crowd=False),
+        InstanceInfo("person", NO_CLASS, None, 1, crowd=False),
+        InstanceInfo("person", NO_CLASS, None, 3, crowd=True),
+    ]
 
 
 def test_a_partly_annotated_video_has_no_known_background(tmp_path):
@@ -137,71 +158,28 @@ def test_videos_left_out(tmp_path):
         videos.without(["absent"])
 
 
-def test_unusable_images_are_named(tmp_path):
-    path = write_stills(tmp_path, [(textured(HEIGHT, WIDTH), [])] * 3)
-    images = CocoImages(path, tmp_path / "images", NETWORK)
-    (tmp_path / "images" / "stills-0.png").unlink()
-    (tmp_path / "images" / "stills-1.png").write_text("no image")
+def test_a_video_with_polygons_and_run_lengths(tmp_path):
+    """Every form of mask that stands in published files, each in its own frame of one instance."""
+    frames = [textured(HEIGHT, WIDTH, seed) for seed in range(4)]
+    path = write_videos(tmp_path, [(frames, [(18, [region(3, 2, 9, 12).numpy()] + [None] * 3, {})])])
     content = json.loads(path.read_text())
-    content["images"][2]["width"] = 31
+    masks = content["annotations"][0]["segmentations"]
+    masks[1] = [[2, 3, 12, 3, 12, 9, 2, 9]]
+    masks[2] = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 28, HEIGHT * 2]}
+    content["annotations"][0]["areas"] = [60, 60.0, 40, None]
     path.write_text(json.dumps(content))
-    for index in (0, 1):
-        with pytest.raises(InputError, match=f"stills-{index}.png: cannot be read as an image"):
-            images.load(index)
-    with pytest.raises(InputError, match=r"stills-2\.png: 30x20 pixels, the annotations say 31x20"):
-        CocoImages(path, tmp_path / "images", NETWORK).load(2)
+    videos = YtvisVideos(path, tmp_path / "JPEGImages", NETWORK)
+    clip = videos.load(0, range(4))
+    expected = [region(3, 2, 9, 12), region(3, 2, 9, 12), region(0, 28, 20, 30), torch.zeros(HEIGHT, WIDTH) > 0]
+    assert torch.equal(clip.masks[0], torch.stack(expected))
+    assert videos.instances(0)[0].area == pytest.approx(160 / 3)
 
 
-def test_unusable_annotations_are_named(tmp_path):
-    path = write_stills(tmp_path, [(textured(HEIGHT, WIDTH), [(1, [[1, 2, 3]], {})])])
-    with pytest.raises(InputError, match=r"stills\.json: annotation 0: segmentation: a polygon must"):
-        CocoImages(path, tmp_path / "images", NETWORK).load(0)
-    path.write_text(json.dumps({"images": [], "categories": []}))
-    with pytest.raises(InputError, match=r"stills\.json: has no list `annotations`"):
-        CocoImages(path, tmp_path / "images", NETWORK)
-
-
-def test_training_sources(tmp_path):
-    stills, videos = small_set(tmp_path)
-    source = open_training_source(str(stills), NETWORK)
-    assert isinstance(source.reader, CocoImages)
-    assert source.weight == 1
-    source = open_training_source(f"{videos},weight=0.25,partial", NETWORK)
-    assert source.weight == 0.25
-    assert source.reader.load(0, [0]).unknown.all()
-    source = open_training_source(f"{videos},without=video-0", NETWORK)
-    assert len(source.reader) == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "cause"),
-    [
-        ("stills.json,wieght=2", "unknown option 'wieght=2'; known: weight=, partial, without="),
-        ("stills.json,partial=yes", "unknown option 'partial=yes'"),
-        ("stills.json,weight=0", "weight=0 is not a positive number"),
-        ("stills.json,weight=much", "weight=much is not a positive number"),
-        ("stills.json,weight=inf", "weight=inf is not a positive number"),
-        ("stills.json,partial", "`partial` and `without` are for videos"),
-        ("stills.json,without=video-0", "`partial` and `without` are for videos"),
-        ("videos.json,without=absent", "no entry named absent"),
-        ("images", "is a folder"),
-        ("absent.json", "No such file"),
-        ("text.json", "not json"),
-        ("list.json", "a json object is needed, this is a list"),
-        ("empty.json", "has no list `categories`"),
-    ],
-)
-def test_training_sources_that_cannot_be_used(tmp_path, options, cause):
-    small_set(tmp_path)
-    (tmp_path / "text.json").write_text("no json")
-    (tmp_path / "list.json").write_text("[]")
-    (tmp_path / "empty.json").write_text("{}")
-    name = options.split(",")[0].split(".")[0]
-    with pytest.raises(InputError, match=cause) as caught:
-        open_training_source(f"{tmp_path}/{options}", NETWORK)
-    assert name in str(caught.value)
-
-
-def test_an_unknown_category_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"stills\.json: annotation 0: category_id 7 "):
-        still(tmp_path, [(7, region(0, 0, 9, 9).numpy(), {})])
+def test_an_open_file_holds_numbers_compactly(tmp_path):
+    """A list of Python's numbers would take 36 bytes a number, and published files hold millions."""
+    plain = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 28, HEIGHT * 2]}
+    path = write_stills(tmp_path, [(textured(HEIGHT, WIDTH), [(1, [[2, 3, 12, 3, 12, 9]], {}), (1, plain, {})])])
+    polygons, counts = (
+        a.segmentations[0] for a in CocoImages(path, tmp_path / "images", NETWORK).entries[0].annotations
+    )
+    assert (polygons[0].itemsize, counts["counts"].itemsize) == (8, 4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from chronomask.data.categories import Category
 from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.faults import Faults, Row, flag, ids, text, texts, whole
+from chronomask.data.layouts import images_of
 from chronomask.data.mapping import BY_NAME, CategoryMapping, Meaning
 from chronomask.data.reading import read_json
 from chronomask.errors import InputError
@@ -27,8 +27,8 @@ class AnnotationFileReader(EntryReader, ABC):
 
     Args:
         annotations: the json file.
-        images: the folder that file names are relative to.
-        categories: the network's classes.
+        images: the folder that file names are relative to; None to look for it (`images_of`).
+        categories: the network's classes; None for the file's own.
         mapping: how the file's categories become those classes.
         complete: whether every object is annotated; if not, everything outside the masks is unknown.
         skip_broken: leave out what is broken, with a message each in `skipped`. What lies outside the masks of an
@@ -47,45 +47,37 @@ class AnnotationFileReader(EntryReader, ABC):
     def __init__(
         self,
         annotations: Path,
-        images: Path,
-        categories: Sequence[Category],
+        images: Path | None,
+        categories: Sequence[Category] | None,
         mapping: CategoryMapping = BY_NAME,
         *,
         complete: bool = True,
         skip_broken: bool = False,
         content: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(annotations, images)
+        super().__init__(annotations, images or annotations.parent)
         content = read_json(annotations) if content is None else content
         faults = Faults(annotations, self.skipped if skip_broken else None)
-        names, _ = faults.parsed(content, "categories", lambda row, place: text(row, "name", place))
-        self.class_names = tuple(dict.fromkeys(names.values()))
-        meanings = mapping.meanings(self.class_names, categories)
+        self.category_names, _ = faults.parsed(content, "categories", lambda row, place: text(row, "name", place))
+        self.class_names = tuple(dict.fromkeys(self.category_names.values()))
+        self.file_categories = tuple(Category(number, name) for number, name in self.category_names.items())
+        categories = self.file_categories if categories is None else categories
+        self.meanings = mapping.meanings(self.class_names, categories)
 
         def entry_of(row: Row, place: str) -> Entry:
-            return self._entry(row, place, complete and _labels_all(row, place, meanings, len(categories)))
-
-        def annotation_of(row: Row, place: str) -> tuple[int, Annotation] | None:
-            number = whole(row, self.reference, place)
-            if number in lost:
-                return None
-            if number not in entries:
-                raise InputError(f"{place}: {self.reference} {number} is not among the file's {self.entry_key}")
-            return number, self._annotation(row, place, len(entries[number].file_names), names, meanings)
+            return self._entry(row, place, complete and _labels_all(row, place, self.meanings, len(categories)))
 
         entries, broken = faults.parsed(content, self.entry_key, entry_of)
         # Two entries with one id are both lost, for nobody knows whose the annotations are.
         lost = ids(broken, "id")
-        annotated, broken = faults.parsed(content, "annotations", annotation_of)
-        robbed = ids(broken, self.reference)
-        found: dict[int, list[Annotation]] = defaultdict(list)
-        for number, annotation in filter(None, annotated.values()):
-            found[number].append(annotation)
-        for number, entry in entries.items():
-            if number not in lost:
-                in_order = tuple(sorted(found[number], key=lambda annotation: annotation.meaning.role != "instance"))
-                whole_entry = entry.complete and number not in robbed
-                self.entries.append(replace(entry, annotations=in_order, complete=whole_entry))
+        found, robbed = self._annotations(content, faults, entries, lost)
+        self.entries = [
+            replace(entry, annotations=found[number], complete=entry.complete and number not in robbed)
+            for number, entry in entries.items()
+            if number not in lost
+        ]
+        if images is None:
+            self.images = images_of(annotations, [entry.file_names[0] for entry in self.entries])
 
     @abstractmethod
     def _entry(self, row: Row, place: str, complete: bool) -> Entry:
@@ -99,19 +91,39 @@ class AnnotationFileReader(EntryReader, ABC):
     def _area(self, row: Row, place: str) -> float | None:
         """The area that an annotation states."""
 
-    def _annotation(
-        self, row: Row, place: str, length: int, names: Mapping[int, str], meanings: Mapping[str, Meaning]
-    ) -> Annotation:
+    def _annotations(
+        self, content: Row, faults: Faults, entries: Mapping[int, Entry], lost: set[int]
+    ) -> tuple[dict[int, tuple[Annotation, ...]], set[int]]:
+        """The annotations of every entry, instances first; and the entries that lost one."""
+
+        def annotation_of(row: Row, place: str) -> tuple[int, Annotation] | None:
+            number = whole(row, self.reference, place)
+            if number in lost:
+                return None
+            if number not in entries:
+                raise InputError(f"{place}: {self.reference} {number} is not among the file's {self.entry_key}")
+            return number, self._annotation(row, place, len(entries[number].file_names))
+
+        annotated, broken = faults.parsed(content, "annotations", annotation_of)
+        found: dict[int, list[Annotation]] = {number: [] for number in entries}
+        for number, annotation in filter(None, annotated.values()):
+            found[number].append(annotation)
+        for listed in found.values():
+            listed.sort(key=lambda annotation: annotation.meaning.role != "instance")
+        return {number: tuple(listed) for number, listed in found.items()}, ids(broken, self.reference)
+
+    def _annotation(self, row: Row, place: str, length: int) -> Annotation:
         category = whole(row, "category_id", place)
-        if category not in names:
+        if category not in self.category_names:
             raise InputError(f"{place}: category_id {category} is not among the file's categories")
-        meaning = meanings[names[category]]
+        name = self.category_names[category]
+        meaning = self.meanings[name]
         if flag(row, "merged", place):
             meaning = Meaning(NO_CLASS, meaning.role)
         elif flag(row, "iscrowd", place) and meaning.role == "instance":
             meaning = Meaning(NO_CLASS, "ignore")
         masks = self._segmentations(row, place, length)
-        return Annotation(whole(row, "id", place), names[category], meaning, masks, self._area(row, place))
+        return Annotation(whole(row, "id", place), name, meaning, masks, self._area(row, place))
 
 
 def _labels_all(row: Row, place: str, meanings: Mapping[str, Meaning], classes: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from chronomask.data.categories import Category
 from chronomask.data.labels import to_masks
 from chronomask.data.mapping import Meaning
 from chronomask.data.reader import InstanceInfo
@@ -63,11 +64,16 @@ class EntryReader:
     Args:
         annotations: the file or folder that was opened, for messages.
         images: the folder that file names are relative to.
+
+    Attributes:
+        file_categories: the categories of the data set, with its own ids.
+        entries: videos or stills.
     """
 
     def __init__(self, annotations: Path, images: Path) -> None:
         self.annotations, self.images = annotations, images
         self.class_names: tuple[str, ...] = ()
+        self.file_categories: tuple[Category, ...] = ()
         self.skipped: list[str] = []
         self.entries: list[Entry] = []
 

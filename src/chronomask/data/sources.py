@@ -1,60 +1,156 @@
-"""Training data named on the command line: `FILE.json[,weight=0.4][,partial][,without=boat+hike]`."""
+"""Data sets opened by path, and as the command line of `train` names them."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Any, get_args
 
 from chronomask.data.categories import Category
 from chronomask.data.coco import CocoImages
+from chronomask.data.entries import EntryReader
+from chronomask.data.layouts import annotations_in
+from chronomask.data.mapping import Unmapped, read_mapping
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.reading import read_json
+from chronomask.data.voc import VocImages
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.errors import InputError
 
+DEFAULT_SHARES: dict[type[EntryReader], float] = {YtvisVideos: 0.6, CocoImages: 0.3, VocImages: 0.1}
+"""Shares of the clips where no source has a weight: those of the published recipe (section 5.3)."""
 
-def open_training_source(specification: str, categories: tuple[Category, ...]) -> WeightedSource:
-    """Opens one source of training data.
+
+def open_reader(
+    path: Path,
+    categories: Sequence[Category] | None,
+    *,
+    images: Path | None = None,
+    mapping: Path | None = None,
+    unmapped: Unmapped = "object",
+    complete: bool = True,
+    skip_broken: bool = False,
+) -> EntryReader:
+    """Opens a data set, whatever its form.
 
     Args:
-        specification: an annotation file of COCO or YouTube-VIS form, whose images lie in `JPEGImages` or `images`
-            beside it or in its own folder, and options: `weight=` its share of the clips (default 1), `partial` where
-            not every object of a video is annotated, `without=` names of videos to leave out, joined by `+`.
-        categories: the network's classes.
+        path: a json file of COCO or YouTube-VIS form (OVIS has that), a list of images of VOC
+            (`ImageSets/Segmentation/train.txt`), or a folder that holds one of these.
+        categories: the network's classes; None for the data set's own.
+        images: the folder that file names are relative to; looked for by default (`images_of`).
+        mapping: a file of rules for category names (`read_mapping`).
+        unmapped: what becomes of categories that are no class of the network.
+        complete: whether every object is annotated; if not, everything outside the masks is unknown.
+        skip_broken: leave out what is broken, with a message each in `skipped`.
 
     Raises:
-        InputError: an option is unknown, or the file cannot be used.
+        InputError: the path holds no data set or several, or, without `skip_broken`, one with faults.
     """
-    name, *options = specification.split(",")
-    weight, partial, without = 1.0, False, []
+    rules = read_mapping(mapping, unmapped)
+    found = annotations_in(path) if path.is_dir() else path
+    if found.is_dir() or found.suffix == ".txt":
+        return VocImages(found, categories, rules, images=images, complete=complete, skip_broken=skip_broken)
+    content = read_json(found)
+    form = YtvisVideos if "videos" in content else CocoImages
+    return form(found, images, categories, rules, complete=complete, skip_broken=skip_broken, content=content)
+
+
+def open_training_sources(
+    specifications: Sequence[str], categories: Sequence[Category] | None, *, skip_broken: bool = False
+) -> list[WeightedSource]:
+    """Opens all sources of training data. Where none has a weight, those of a kind share `DEFAULT_SHARES` of it.
+
+    Args:
+        specifications: see `parse_source`.
+        categories: the network's classes; None for the data set's own.
+        skip_broken: leave out what is broken, with a message each in the reader's `skipped`.
+
+    Raises:
+        InputError: a specification cannot be understood, or its data not used.
+    """
+    parsed = [parse_source(specification) for specification in specifications]
+    readers = [_open_source(source, categories, skip_broken) for source in parsed]
+    if any(source.weight is not None for source in parsed):
+        weights = [1.0 if source.weight is None else source.weight for source in parsed]
+    else:
+        kinds = Counter(type(reader) for reader in readers)
+        weights = [DEFAULT_SHARES[type(reader)] / kinds[type(reader)] for reader in readers]
+    return [WeightedSource(reader, weight) for reader, weight in zip(readers, weights, strict=True)]
+
+
+def open_training_source(specification: str, categories: Sequence[Category]) -> WeightedSource:
+    """Opens one source of training data; its weight is 1 where it names none."""
+    source = parse_source(specification)
+    return WeightedSource(_open_source(source, categories, skip_broken=False), source.weight or 1.0)
+
+
+@dataclass(frozen=True)
+class SourceSpecification:
+    """One source of training data, as named on the command line.
+
+    Attributes:
+        path: what `open_reader` takes.
+        weight: its share of the clips, relative to the others'; None where not given.
+        partial: not every object is annotated.
+        without: names of entries to leave out.
+        mapping, unmapped, images: as `open_reader` has them.
+    """
+
+    path: Path
+    weight: float | None = None
+    partial: bool = False
+    without: tuple[str, ...] = ()
+    mapping: Path | None = None
+    unmapped: Unmapped = "object"
+    images: Path | None = None
+
+
+def parse_source(specification: str) -> SourceSpecification:
+    """Understands `FILE_OR_FOLDER[,weight=0.4][,partial][,without=a+b][,mapping=FILE][,unmapped=drop][,images=FOLDER]`.
+
+    Raises:
+        InputError: an option is unknown, given twice, or has a wrong value.
+    """
+    path, *options = specification.split(",")
+    fields: dict[str, Any] = {}
     for option in options:
         key, _, value = option.partition("=")
+        if key in fields:
+            raise InputError(f"{specification}: {key} is given twice")
         match key:
             case "weight":
-                weight = _positive(value, specification)
-            case "partial" if not value:
-                partial = True
-            case "without":
-                without = value.split("+")
+                fields[key] = _positive(value, specification)
+            case "partial" if option == "partial":
+                fields[key] = True
+            case "without" if value:
+                fields[key] = tuple(value.split("+"))
+            case "mapping" | "images" if value:
+                fields[key] = Path(value)
+            case "unmapped" if value in get_args(Unmapped):
+                fields[key] = value
             case _:
-                raise InputError(f"{specification}: unknown option {option!r}; known: weight=, partial, without=")
-    path = Path(name)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name the annotation file in it")
-    if "videos" in read_json(path):
-        videos = YtvisVideos(path, _images_beside(path), categories, complete=not partial)
-        videos.without(without)
-        return WeightedSource(videos, weight)
-    if partial or without:
-        raise InputError(f"{specification}: `partial` and `without` are for videos; stills say `labelled_classes`")
-    return WeightedSource(CocoImages(path, _images_beside(path), categories), weight)
+                raise InputError(
+                    f"{specification}: {option!r} is no option; known are weight=NUMBER, partial, without=NAME+NAME,"
+                    " mapping=FILE, unmapped=object|ignore|drop, images=FOLDER"
+                )
+    return SourceSpecification(Path(path), **fields)
 
 
-def _images_beside(annotations: Path) -> Path:
-    for name in ("JPEGImages", "images"):
-        if (annotations.parent / name).is_dir():
-            return annotations.parent / name
-    return annotations.parent
+def _open_source(source: SourceSpecification, categories: Sequence[Category] | None, skip_broken: bool) -> EntryReader:
+    reader = open_reader(
+        source.path,
+        categories,
+        images=source.images,
+        mapping=source.mapping,
+        unmapped=source.unmapped,
+        complete=not source.partial,
+        skip_broken=skip_broken,
+    )
+    reader.without(source.without)
+    return reader
 
 
 def _positive(text: str, specification: str) -> float:

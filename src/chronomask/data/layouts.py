@@ -1,0 +1,77 @@
+"""Where the files of a data set lie: the layouts in which COCO, YouTube-VIS, OVIS and Pascal VOC are published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from chronomask.errors import InputError
+
+VOC_LISTS = Path("ImageSets", "Segmentation")
+"""Where VOC keeps the lists of its images, one name a line."""
+VOC_OBJECTS = "SegmentationObject"
+
+
+def annotations_in(folder: Path) -> Path:
+    """The one thing in a folder that annotations can be read from: a json file, a list of VOC images, or VOC's root.
+
+    Raises:
+        InputError: there is none, or more than one; the message lists them.
+    """
+    files = sorted(path for place in (folder, folder / "annotations") for path in place.glob("*.json"))
+    for root in [folder, *sorted(folder.glob("VOC20*")), *sorted(folder.glob("VOCdevkit/VOC20*"))]:
+        if (root / VOC_OBJECTS).is_dir():
+            files += sorted((root / VOC_LISTS).glob("*.txt")) or [root]
+    if not files:
+        raise InputError(f"{folder}: holds neither an annotation file (*.json) nor the folders of Pascal VOC")
+    if len(files) > 1:
+        listed = "\n".join(f"  {path}" for path in files)
+        raise InputError(f"{folder}: holds several files that could be meant; name one:\n{listed}")
+    return files[0]
+
+
+def voc_root(listing: Path) -> Path:
+    """The root of VOC's folders for a list of images in it, or for that root itself.
+
+    Raises:
+        InputError: the path lies in no such folders.
+    """
+    above = listing.absolute().parents
+    root = listing if listing.is_dir() else above[min(2, len(above) - 1)]
+    if not (root / VOC_OBJECTS).is_dir():
+        raise InputError(f"{listing}: lies in no VOC folders: there is no {root / VOC_OBJECTS}")
+    return root
+
+
+def images_of(annotations: Path, file_names: Sequence[str]) -> Path:
+    """The folder that the file names of an annotation file are relative to: the first in which one of them exists.
+
+    Looked for are the folders beside the file, and those of its split: `train` for `annotations_train.json`,
+    `train2017` for `annotations/instances_train2017.json`.
+
+    Raises:
+        InputError: none of the first names exists in any of the folders; the message lists those.
+    """
+    folders = [folder for folder in _candidates(annotations) if folder.is_dir()]
+    # More than one, so that one missing image is not taken for a wrong folder.
+    for name in islice(file_names, 20):
+        for folder in folders:
+            if (folder / name).is_file():
+                return folder
+    if not file_names:
+        return annotations.parent
+    listed = ", ".join(str(folder) for folder in folders)
+    raise InputError(f"{annotations}: its image {file_names[0]} is in none of {listed}; name the folder of its images")
+
+
+def _candidates(annotations: Path) -> list[Path]:
+    """In the order of trust, each once."""
+    beside, above = annotations.parent, annotations.parent.parent
+    splits = dict.fromkeys([annotations.stem.rsplit("_", 1)[-1], annotations.stem])
+    found = [beside / "JPEGImages", beside / "images", beside]
+    for place in (beside, above):
+        for split in splits:
+            found += [place / split / "JPEGImages", place / split, place / "images" / split]
+    found += [above / "JPEGImages", above / "images"]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,160 @@
+"""Pascal VOC's segmentation sets: instances and classes as palette images."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from chronomask.data.categories import VOC, Category
+from chronomask.data.entries import Entry, EntryReader
+from chronomask.data.layouts import VOC_OBJECTS, voc_root
+from chronomask.data.mapping import BY_NAME, CategoryMapping, Meaning
+from chronomask.data.reader import InstanceInfo
+from chronomask.data.reading import FrameLabels, open_image, paint
+from chronomask.errors import InputError
+
+VOID = 255
+"""Palette index of pixels that belong to nobody in particular: the outlines of objects."""
+
+
+class _Object(NamedTuple):
+    number: int
+    name: str
+    meaning: Meaning
+    area: int
+
+
+class VocImages(EntryReader):
+    """Stills of the VOC layout: `JPEGImages`, `SegmentationObject`, `SegmentationClass`, `Annotations`.
+
+    A pixel of the object image holds the number of its instance. Its class is what most of its pixels have in the
+    class image or, where that does not tell, the object of that number in the xml. Sets whose xml names other classes
+    than VOC's 20 are understood by the xml alone. Void pixels are ignored.
+
+    Args:
+        listing: a list of image names (`ImageSets/Segmentation/*.txt`), or the root of the layout for every image that
+            has an object image.
+        categories: the network's classes; None for the set's own.
+        mapping: how VOC's names become those classes.
+        images: the folder of the images, if it is not `JPEGImages`.
+        complete: whether every object is annotated; if not, everything outside the masks is unknown.
+        skip_broken: leave out images without readable annotations, with a message each in `skipped`.
+
+    Raises:
+        InputError: the layout, or without `skip_broken` an entry in it, cannot be used.
+    """
+
+    def __init__(
+        self,
+        listing: Path,
+        categories: Sequence[Category] | None,
+        mapping: CategoryMapping = BY_NAME,
+        *,
+        images: Path | None = None,
+        complete: bool = True,
+        skip_broken: bool = False,
+    ) -> None:
+        self.root = voc_root(listing)
+        super().__init__(listing, images or self.root / "JPEGImages")
+        self.xml_names: dict[str, list[str]] = {}
+        for name in _listed(listing, self.root):
+            try:
+                self.entries.append(self._entry(name, complete))
+            except InputError as error:
+                if not skip_broken:
+                    raise
+                self.skipped.append(str(error))
+        named = {name for names in self.xml_names.values() for name in names}
+        self.own_classes = not named <= {category.name for category in VOC}
+        own = tuple(Category(number, name) for number, name in enumerate(sorted(named), 1))
+        self.file_categories = own if self.own_classes else VOC
+        self.class_names = tuple(category.name for category in self.file_categories)
+        self.meanings = mapping.meanings(self.class_names, self.file_categories if categories is None else categories)
+
+    def instances(self, index: int) -> list[InstanceInfo]:
+        """Its annotations, as `Reader.instances` has them; the palette images are read for it."""
+        _, found = self._objects(index)
+        return [InstanceInfo(o.name, o.meaning.class_id, float(o.area), 1, o.meaning.role != "instance") for o in found]
+
+    def labels(self, index: int, frame: int) -> FrameLabels:
+        """The only frame without its pixels.
+
+        Raises:
+            InputError: a palette image is broken, or an object has no class.
+        """
+        entry = self.entries[index]
+        numbers, found = self._objects(index)
+        masks = [numbers == o.number for o in found if o.meaning.role == "instance"]
+        of_role = {role: [o.number for o in found if o.meaning.role == role] for role in ("ignore", "drop")}
+        ignore = np.isin(numbers, [VOID, *of_role["ignore"]])
+        unknown = np.isin(numbers, of_role["drop"]) | (not entry.complete)
+        labels = paint(masks, entry.height, entry.width)
+        return FrameLabels(labels, torch.from_numpy(ignore), torch.from_numpy(unknown))
+
+    def _entry(self, name: str, complete: bool) -> Entry:
+        height, width = self._palette(VOC_OBJECTS, name).shape
+        xml = self.root / "Annotations" / f"{name}.xml"
+        if xml.is_file():
+            self.xml_names[name] = _names_in(xml)
+        return Entry(name, (f"{name}.jpg",), height, width, (), complete)
+
+    def _objects(self, index: int) -> tuple[UInt8[np.ndarray, "H W"], list[_Object]]:
+        """The object image, and what stands in it: instances first."""
+        entry = self.entries[index]
+        numbers = self._palette(VOC_OBJECTS, entry.name)
+        classes = None
+        if not self.own_classes and (self.root / "SegmentationClass").is_dir():
+            classes = self._palette("SegmentationClass", entry.name)
+            if classes.shape != numbers.shape:
+                raise InputError(f"{self.annotations}: {entry.name}: its object and class images differ in size")
+        found = []
+        areas = np.bincount(numbers.ravel(), minlength=VOID + 1)
+        for number in range(1, VOID):
+            if areas[number]:
+                votes = None if classes is None else np.bincount(classes[numbers == number], minlength=VOID + 1)
+                name = self._class_name(entry.name, number, votes)
+                found.append(_Object(number, name, self.meanings[name], int(areas[number])))
+        return numbers, sorted(found, key=lambda o: o.meaning.role != "instance")
+
+    def _class_name(self, name: str, number: int, votes: np.ndarray | None) -> str:
+        """Of object `number` of an image; `votes` are its pixels by index of the class image."""
+        if votes is not None and votes[1 : len(VOC) + 1].any():
+            return VOC[int(votes[1 : len(VOC) + 1].argmax())].name
+        if number <= len(in_xml := self.xml_names.get(name, [])):
+            return in_xml[number - 1]
+        raise InputError(f"{self.annotations}: {name}: object {number} has no class, in neither class image nor xml")
+
+    def _palette(self, folder: str, name: str) -> UInt8[np.ndarray, "H W"]:
+        path = self.root / folder / f"{name}.png"
+        image = open_image(path)
+        if image.mode not in ("P", "L"):
+            raise InputError(f"{path}: an image with a palette is needed, this one has mode {image.mode}")
+        return np.array(image)
+
+
+def _listed(listing: Path, root: Path) -> list[str]:
+    if listing.is_dir():
+        return sorted(path.stem for path in (root / VOC_OBJECTS).glob("*.png"))
+    try:
+        lines = listing.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{listing}: cannot be read as a list of images: {error}") from error
+    names = [line.split()[0] for line in lines if line.strip()]
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise InputError(f"{listing}: {repeated[0]} is listed more than once")
+    return names
+
+
+def _names_in(xml: Path) -> list[str]:
+    try:
+        root = ElementTree.parse(xml).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        raise InputError(f"{xml}: cannot be read as xml: {error}") from error
+    return [found.findtext("name", "").strip() for found in root.iter("object")]
