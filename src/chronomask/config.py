@@ -11,7 +11,7 @@ from typing import Any, Literal
 from chronomask.data.categories import COCO, LITE, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category
 from chronomask.errors import InputError
 
-BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0"]
+BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0", "mobilenet_v2"]
 AttentionKind = Literal["none", "channel", "space-time", "both"]
 NormKind = Literal["batch", "group"]
 ClassSource = Literal["decoder", "backbone"]

@@ -116,7 +116,7 @@ def test_fpn_adds_what_is_coarser():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_lite0"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_lite0", "mobilenet_v2"])
 def test_folding_keeps_what_a_backbone_computes(name):
     torch.manual_seed(0)
     backbone = shuffled_norms(build_backbone(name)).eval()

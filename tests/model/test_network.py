@@ -193,7 +193,7 @@ def test_every_parameter_is_trained():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_lite0"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_lite0", "mobilenet_v2"])
 def test_backbones_give_strides_4_to_32(name):
     backbone = build_backbone(name).eval()
     features = backbone(noise(2, 3, 64, 96))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chronomask.model.backbone import Backbone
+from chronomask.model.backbone_base import Backbone
 from chronomask.model.importing.layouts import PixelConvention
 
 _DEAD = 1e-10

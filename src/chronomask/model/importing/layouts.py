@@ -1,4 +1,4 @@
-"""How other programs name the tensors of a ResNet and its pyramid, and what they assume about pixels.
+"""How other programs name the tensors of a backbone and its pyramid, and what they assume about pixels.
 
 Names on our side are those of `Network.state_dict()`. What a file cannot say (order of the colours, epsilon of frozen
 norms, place of the stride) is taken from the program's published COCO and ImageNet models.
@@ -124,6 +124,24 @@ def _lite0(name: str) -> str | None:
     return f"backbone.{_LITE0_MODULES[layer]}.{rest}" if layer in _LITE0_MODULES else None
 
 
+_MOBILENET = re.compile(
+    r"FeatureExtractor/MobilenetV2/"
+    r"(?:(?P<end>Conv|Conv_1)|expanded_conv(?:_(?P<block>\d+))?/(?P<part>expand|depthwise|project))/"
+    r"(?:(?:depthwise_)?weights|BatchNorm/(?P<norm>gamma|beta|moving_mean|moving_variance))"
+)
+_MOBILENET_ENDS = {"Conv": "stem", "Conv_1": "head"}
+_TENSORFLOW_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+
+
+def _tensorflow_mobilenet(name: str) -> str | None:
+    match = _MOBILENET.fullmatch(name)
+    if match is None:
+        return None
+    place = _MOBILENET_ENDS[match["end"]] if match["end"] else f"blocks.{match['block'] or 0}.{match['part']}"
+    field = f"1.{_TENSORFLOW_NORM[match['norm']]}" if match["norm"] else "0.weight"
+    return f"backbone.{place}.{field}"
+
+
 LITE0 = Layout("EfficientNet-Lite0", "_conv_stem.weight", ("efficientnet_lite0",), _lite0)
 
 LAYOUTS = (
@@ -149,6 +167,13 @@ LAYOUTS = (
         stride_in_1x1=True,
     ),
     LITE0,
+    # Pixels and epsilon (0.001) are those of our MobileNetV2, which was made after it.
+    Layout(
+        "TensorFlow detector with MobileNetV2",
+        "FeatureExtractor/MobilenetV2/Conv/weights",
+        ("mobilenet_v2",),
+        _tensorflow_mobilenet,
+    ),
 )
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from chronomask.errors import InputError
+from chronomask.model.importing.graphdef import read_graph
 from chronomask.model.importing.unpickle import PickledArray, unpickle_arrays
 
 _STATE_KEYS = ("model", "state_dict", "model_state_dict")
@@ -22,15 +23,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every named tensor of a checkpoint, on the CPU, in the order of the file.
 
     Nothing that lies in the file is run: `.pth` and `.pt` go through PyTorch's restricted reader, `.pkl` (the model zoo
-    of detectron2) through `unpickle_arrays`, `.safetensors` cannot hold code. The state dict may be the whole file or
-    lie under "model" or "state_dict" beside an optimiser's; entries that are no tensors are left out.
+    of detectron2) through `unpickle_arrays`, `.pb` (frozen graphs of TensorFlow) through `read_graph`; `.safetensors`
+    cannot hold code. The state dict may be the whole file or lie under "model" or "state_dict" beside an optimiser's;
+    entries that are no tensors are left out.
 
     Raises:
         InputError: no such file, another suffix, a damaged file, a pickle that asks for more than arrays, or no tensor.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file of weights")
-    readers = {".pth": _load_torch, ".pt": _load_torch, ".pkl": unpickle_arrays, ".safetensors": _load_safetensors}
+    readers = {
+        ".pth": _load_torch,
+        ".pt": _load_torch,
+        ".pkl": unpickle_arrays,
+        ".pb": read_graph,
+        ".safetensors": _load_safetensors,
+    }
     if path.suffix not in readers:
         raise InputError(f"{path}: weights are read from {', '.join(readers)} files")
     content = readers[path.suffix](path)

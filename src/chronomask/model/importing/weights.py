@@ -19,10 +19,11 @@ _BOTTLENECKS = ("resnet50", "resnet101")
 
 _FATES = (
     (("rpn.", "proposal_generator."), "region proposals"),
-    (("roi_heads.box",), "box head"),
+    (("roi_heads.box", "BoxPredictor_"), "box head"),
     (("roi_heads.mask",), "mask head"),
     (("roi_heads.keypoint",), "keypoint head"),
     (("fc.", "_fc."), "classifier"),
+    (("FeatureExtractor/MobilenetV2/layer_",), "further levels of the detector"),
     (("pixel_mean", "pixel_std"), "read for the conversion of the first convolution"),
 )
 
@@ -36,12 +37,13 @@ class _Matches:
 
 
 def import_weights(network: Network, path: str | Path, fpn: bool = False) -> ImportReport:
-    """Fills the backbone, in place, from a COCO Mask R-CNN or an ImageNet classifier; everything else stays.
+    """Fills the backbone, in place, from a COCO detector or an ImageNet classifier; everything else stays.
 
     Understood are the names of torchvision (detectors and classifiers), detectron2 and maskrcnn-benchmark, in `.pth`,
-    `.pt`, `.pkl` and `.safetensors` files; nothing that lies in a file is run. First convolution and norms are
-    converted, so that the backbone computes from our pixels what it computed from theirs. Where the stride lies is a
-    property of the network (`ModelConfig.stride_in_1x1`): the notes of the report say if it does not fit.
+    `.pt`, `.pkl` and `.safetensors` files, and those of TensorFlow's detectors with MobileNetV2 in `.pb` files; nothing
+    that lies in a file is run. First convolution and norms are converted, so that the backbone computes from our pixels
+    what it computed from theirs. Where the stride lies is a property of the network (`ModelConfig.stride_in_1x1`): the
+    notes of the report say if it does not fit.
 
     Call it before `Network.freeze_backbone`, which runs a copy. On an error the network is unchanged.
 
