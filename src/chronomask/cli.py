@@ -23,7 +23,7 @@ app.command(dataset_app, name="dataset")
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    app.command(partial(train, config=recipe_config(arguments)), name="train")
+    app.command(name="train")(partial(train, config=recipe_config(arguments)))
     try:
         code = app.cli(
             prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."

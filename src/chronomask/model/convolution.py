@@ -17,8 +17,8 @@ class ClipConvolution(nn.Conv3d):
     to 6 for one of 7; a test would notice a change).
     """
 
-    def forward(self, x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B D T h w"]:
-        if x.device.type == "cpu" and x.shape[2] < self.kernel_size[0] and torch.is_grad_enabled():
+    def forward(self, input: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B D T h w"]:
+        if input.device.type == "cpu" and input.shape[2] < self.kernel_size[0] and torch.is_grad_enabled():
             with torch.autocast("cpu", enabled=False):
-                return super().forward(x.float())
-        return super().forward(x)
+                return super().forward(input.float())
+        return super().forward(input)

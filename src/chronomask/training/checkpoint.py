@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pickle
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def _difference(there: Any, here: Any, name: str = "") -> str:
 
 
 @contextmanager
-def _failures_explained(out: Path, step: int) -> Iterator[None]:
+def _failures_explained(out: Path, step: int) -> Generator[None, None, None]:
     # Each writer has its own exception for a full disk: torch RuntimeError, safetensors SafetensorError.
     try:
         yield

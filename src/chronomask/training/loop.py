@@ -68,7 +68,7 @@ def train(
         state = _open(network, config, machine, out, origin or {}, ranks)
         batches = _batches(sources, config, machine, ranks, state.step)
         stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks)
-        watching = [CsvLog(out, state.step), SkippedList(out), *monitors] if ranks.first else []
+        watching = [CsvLog(out, state.step), SkippedList(out, sources), *monitors] if ranks.first else []
         for step in range(state.step, config.steps):
             begun = monotonic()
             rate = set_rates(state.optimizer, step, config)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 
+from chronomask.data.mixture import WeightedSource
 from chronomask.files import written_aside
 from chronomask.model.network import Network
 from chronomask.training.monitor import StepReport
@@ -54,21 +56,26 @@ class SkippedList:
 
     Args:
         out: folder of the run.
+        sources: whose readers may have left out something already when they were opened.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, sources: Sequence[WeightedSource]) -> None:
         self.path = out / "skipped.txt"
         self.known = set(self.path.read_text().splitlines()) if self.path.exists() else set[str]()
+        self._add(message for source in sources for message in source.reader.skipped)
 
     def on_step(self, report: StepReport) -> None:
-        lines = {" ".join(message.split()) for message in report.result.skipped} - self.known
+        self._add(report.result.skipped)
+
+    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
+        return None
+
+    def _add(self, messages: Iterable[str]) -> None:
+        lines = {" ".join(message.split()) for message in messages} - self.known
         if lines:
             self.known |= lines
             with self.path.open("a") as file:
                 file.writelines(f"{line}\n" for line in sorted(lines))
-
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
-        return None
 
 
 class ProgressLine:

@@ -1,0 +1,110 @@
+import re
+from dataclasses import asdict, replace
+
+import pytest
+
+from chronomask.cli import main
+from chronomask.config import LossConfig, MachineConfig, lite_recipe, paper_recipe
+from chronomask.data.categories import YTVIS_2019
+from chronomask.model.checkpoint import save_network
+from chronomask.training import loop
+from chronomask.training.failures import TrainingError
+from data.files import small_set
+from model.networks import network_of, tiny
+
+SMALL = ["--steps", "2", "--batch", "1", "--data.length", "2", "--data.height", "64", "--data.width", "64"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return [str(path) for path in small_set(tmp_path_factory.mktemp("data"))]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_network(path, network_of(tiny(channels=8)), half=False)
+    return str(path)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What the command hands to the training loop, which does nothing."""
+    found = []
+
+    def train(network, sources, config, out, machine, monitors, origin):
+        found.append((network, config, machine, origin))
+        return config.steps
+
+    monkeypatch.setattr(loop, "train", train)
+    return found
+
+
+def test_flags_override_the_recipes_values(data, checkpoint, calls, tmp_path):
+    common = ["train", *data, "--out", str(tmp_path), "--init", checkpoint]
+    assert main([*common, "--recipe", "paper", "--classes", "None", "--steps", "7", "--losses.smooth", "2"]) == 0
+    assert main([*common, "--recipe=lite", "--precision", "float32", "--stop-after", "2h"]) == 0
+    assert main(common) == 0
+    paper = replace(paper_recipe(), classes=None, steps=7, losses=LossConfig(smooth=2.0, stride=1))
+    assert [config for _, config, _, _ in calls] == [paper, lite_recipe(), lite_recipe()]
+    assert calls[1][2] == MachineConfig(precision="float32", stop_after="2h")
+    assert [origin["recipe"] for *_, origin in calls] == ["paper", "lite", "lite"]
+    assert list(calls[0][3]["data"]) == data
+
+
+@pytest.mark.parametrize(("recipe", "steps"), [("paper", "160000"), ("lite", "6000")])
+def test_help_shows_the_recipes_values_and_explains_every_option(recipe, steps, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")  # wider, tyro sets the options in several columns
+    with pytest.raises(SystemExit):
+        main(["train", "--recipe", recipe, "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"--steps INT optimiser steps of the whole run. (default: {steps})" in shown
+    losses = {f"losses.{name}": value for name, value in asdict(LossConfig()).items()}
+    for name, value in (asdict(paper_recipe()) | asdict(MachineConfig()) | losses).items():
+        if not isinstance(value, dict):
+            option = re.search(rf"--{name.replace('_', '-')}[, ](.*?)\(default: ", shown)
+            assert option is not None, name
+            assert len(option[1].split()) > 3, name
+
+
+def test_the_papers_network_has_the_classes_of_youtube_vis(data, calls, tmp_path, capsys):
+    command = ["train", *data, "--out", str(tmp_path), "--recipe", "paper"]
+    assert main(command) == 0
+    network = calls[0][0]
+    assert network.config.backbone == "resnet101"
+    assert network.config.categories == YTVIS_2019
+    assert "resnet101 starts from random weights" in capsys.readouterr().err
+
+
+def test_a_run_from_beginning_to_end(data, checkpoint, tmp_path, capsys):
+    command = ["train", *data, "--out", str(tmp_path / "run"), "--init", checkpoint, "--workers", "0", *SMALL]
+    assert main([*command, "--stop-after", "0s"]) == 0
+    assert "step 1 of 2: stopped; the same command continues" in capsys.readouterr().out
+    assert main(command) == 0
+    output = capsys.readouterr()
+    assert "step 2 of 2: finished" in output.out
+    assert "step 2/2  embedding" in output.err
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_wrong_use_is_explained(data, checkpoint, tmp_path, capsys):
+    common = ["train", *data, "--out", str(tmp_path), "--init", checkpoint]
+    for arguments, message in (
+        (["--classes", "voc"], "its 3 classes (person, ...) are not those of --classes voc (20: aeroplane, ...)"),
+        (["--backbone-weights", "x.pth"], "--init"),
+        (["--import-fpn"], "--import-fpn: needs --backbone-weights"),
+        (["--batch", "0"], "batch 0: must be 1 or more"),
+    ):
+        assert main([*common, *arguments]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["train", "--out", str(tmp_path), "--init", checkpoint]) == 2
+    assert "no training data" in capsys.readouterr().err
+
+
+def test_what_is_not_the_callers_fault_exits_with_1(data, checkpoint, tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise TrainingError("a data worker died")
+
+    monkeypatch.setattr(loop, "train", fail)
+    assert main(["train", *data, "--out", str(tmp_path), "--init", checkpoint]) == 1
+    assert "chronomask: a data worker died" in capsys.readouterr().err
