@@ -36,8 +36,10 @@ def train(
     or many, train together under torchrun: torchrun --nproc-per-node 2 --no-python chronomask train ...
 
     Args:
-        data: annotation files of COCO or YouTube-VIS form, each with options behind commas: FILE.json,weight=0.4 (share
-            of the clips), FILE.json,partial (not every object of a video is annotated), FILE.json,without=boat+hike.
+        data: annotation files or folders of COCO, YouTube-VIS or Pascal VOC form, each with options behind commas:
+            weight=0.4 (share of the clips; by default 0.6 for videos, 0.3 for COCO and 0.1 for VOC), partial (not every
+            object is annotated), without=boat+hike (entries to leave out), mapping=FILE (class names to the network's),
+            unmapped=object|ignore|drop (classes that the network has not), images=FOLDER.
         out: folder of the run: config.json, log.csv, model.safetensors (moving average), best.safetensors (where there
             is a validation), state-*.pt (to continue) and skipped.txt.
         recipe: which values the settings below have where nothing else is said: those of the small model, or those of
@@ -49,16 +51,16 @@ def train(
         config: the settings below.
         machine: the settings below.
     """
-    from chronomask.data.sources import open_training_source
+    from chronomask.data.sources import open_training_sources
     from chronomask.training.distributed import is_first_process
     from chronomask.training.failures import TrainingError
     from chronomask.training.loop import train as run
     from chronomask.training.progress import ProgressLine
 
     network = _initial_network(config, init, backbone_weights, import_fpn)
-    sources = [open_training_source(specification, network.config.categories) for specification in data]
-    origin = {"recipe": recipe, "data": list(data)}
-    origin |= {"init": init and str(init), "backbone_weights": backbone_weights and str(backbone_weights)}
+    sources = open_training_sources(data, network.config.categories, skip_broken=config.skip_broken)
+    weights = {"init": str(init), "backbone_weights": str(backbone_weights), "import_fpn": import_fpn}
+    origin = {"recipe": recipe, "data": data, **weights}
     try:
         with ProgressLine() as progress:
             done = run(network, sources, config, out, machine, [progress], origin)
