@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chronomask.errors import InputError
-from chronomask.structures import Clip, FrameResult, Tube
+from chronomask.results import FrameResult
 
 if TYPE_CHECKING:
     from chronomask.config import SegmentConfig
     from chronomask.inference.load import load
     from chronomask.inference.segment import Segmenter
+    from chronomask.structures import Clip, Tube
 
 __version__ = "0.1.0"
 __all__ = ["Clip", "FrameResult", "InputError", "SegmentConfig", "Segmenter", "Tube", "__version__", "load"]
@@ -24,11 +25,13 @@ _LAZY = {
     "load": "chronomask.inference.load",
     "Segmenter": "chronomask.inference.segment",
     "SegmentConfig": "chronomask.config",
+    "Clip": "chronomask.structures",
+    "Tube": "chronomask.structures",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Importing the package must stay quick for `chronomask --help`: PyTorch's models come with the first use.
+    # Importing the package must stay quick for `chronomask --help`, and the runner works where no PyTorch is.
     if name in _LAZY:
         from importlib import import_module
 

@@ -21,8 +21,8 @@ from jaxtyping import Bool, Int64
 
 from chronomask import rle
 from chronomask.errors import InputError
+from chronomask.results import FrameResult
 from chronomask.rle import Rle
-from chronomask.structures import FrameResult
 
 _SCHEMA = """
     CREATE TABLE frames (position INTEGER PRIMARY KEY, source_index INTEGER, time REAL);
