@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch._dynamo.exc import BackendCompilerFailed
 
 from chronomask.config import LossConfig, MachineConfig, TrainConfig
 from chronomask.data.mixture import WeightedSource
@@ -231,6 +232,15 @@ def test_training_needs_data_with_instances(sources, tmp_path):
 def test_want_of_memory_says_which_setting_to_lower(error, tmp_path):
     advice = r"Lower batch, or data\.height and data\.width.*gradient_checkpointing"
     with pytest.raises(InputError, match=advice), failures_explained(tmp_path):
+        raise error
+
+
+def test_a_failing_compiler_says_how_to_go_on_without(tmp_path):
+    error = BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None)
+    with (
+        pytest.raises(TrainingError, match=r"torch\.compile failed: .*Leave out compile"),
+        failures_explained(tmp_path),
+    ):
         raise error
 
 

@@ -38,6 +38,10 @@ def failures_explained(out: Path) -> Generator[None, None, None]:
                 "out of memory. Lower batch, or data.height and data.width; or raise accumulate, or set "
                 f"gradient_checkpointing. {_go_on(out)} ({first_line(error)})"
             ) from error
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise TrainingError(
+                f"torch.compile failed: {first_line(error)}. {_go_on(out)} Leave out compile"
+            ) from error
         if "DataLoader worker (pid" in text:
             raise TrainingError(
                 f"a data worker died: {first_line(error)} If the system killed it for want of memory, lower "
