@@ -12,6 +12,8 @@ from chronomask.errors import InputError
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
+_SINGULAR = {"categories": "category", "images": "image", "videos": "video", "annotations": "annotation"}
+
 
 class Faults:
     """What becomes of the faults of one file.
@@ -53,9 +55,6 @@ class Faults:
         if number in taken:
             raise InputError(f"{place}: id {number} is the id of an earlier entry too")
         return number
-
-
-_SINGULAR = {"categories": "category", "images": "image", "videos": "video", "annotations": "annotation"}
 
 
 def ids(rows: Iterable[Any], key: str) -> set[int]:

@@ -19,7 +19,8 @@ class InstanceInfo:
         class_id: the network's index, or NO_CLASS.
         area: pixels, mean over the frames in which it is annotated; None where the file does not say.
         frames: number of frames in which it is annotated.
-        crowd: whether its pixels are ignored, so that it is no instance of the clip.
+        crowd: whether it is no instance of the clip: its pixels are ignored (crowds, categories mapped to `ignore`) or
+            unknown (categories mapped to `drop`).
     """
 
     name: str
