@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from chronomask.errors import InputError
-from chronomask.video import VideoWriter, open_source
+from chronomask.video import VideoWriter, open_frames, open_source
 
 RED, GREEN, BLUE = (200, 30, 30), (20, 180, 40), (30, 60, 220)
 
@@ -266,16 +266,27 @@ def test_frames_of_differing_sizes_name_both(tmp_path):
         open_source(folder)
 
 
-def test_unreadable_images(tmp_path):
-    folder = make_folder(tmp_path / "shots", ["1.png", "2.png"], size=(200, 140))
+def test_unreadable_images_are_left_out(tmp_path):
+    folder = make_folder(tmp_path / "shots", ["1.png", "2.png", "3.png"], size=(200, 140))
     data = (folder / "2.png").read_bytes()
     (folder / "2.png").write_bytes(data[: len(data) // 2])
     source = open_source(folder)
-    with pytest.raises(InputError, match=r"2\.png: cannot be read as an image"):
-        list(source)
+    frames = list(source)
+    assert [(frame.index, frame.time) for frame in frames] == [(0, 0.0), (1, 2 / 25)]
+    assert (source.file_names, source.length) == (("1.png", "3.png"), 2)
+    assert "1 of 3 images are left out" in str(source.damage)
     (folder / "1.png").write_text("text")
+    assert open_source(folder).file_names == ("3.png",)
+    (folder / "3.png").write_text("text")
     with pytest.raises(InputError, match=r"1\.png: cannot be read as an image"):
         open_source(folder)
+
+
+def test_listed_images_must_all_be_readable(tmp_path):
+    folder = make_folder(tmp_path / "shots", ["1.png", "2.png"])
+    (folder / "2.png").write_text("text")
+    with pytest.raises(InputError, match=r"2\.png: cannot be read as an image"):
+        open_frames("shots", [folder / "1.png", folder / "2.png"])
 
 
 @pytest.mark.parametrize("size", [(64, 48), (65, 47), (1, 1)])

@@ -47,7 +47,7 @@ def cutouts(
         def draw(frame: Frame, drawn: SpooledFrame) -> None:
             for name, numbers in groups.items():
                 inside = [int(number) in numbers for number in drawn.track_ids]
-                writers[name](frame, drawn.masks[inside].any(axis=0))
+                writers[name](frame, np.logical_or.reduce(drawn.masks[inside], axis=0))
 
         yield draw
 

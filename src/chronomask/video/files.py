@@ -149,5 +149,6 @@ def _selected(length: int | None, fps: float, selection: Selection) -> int | Non
     """How many of so many frames a selection takes, about."""
     if length is None or selection == Selection():
         return length
-    end = length if selection.end is None else min(length, selection.end * fps)
-    return max(1, math.ceil((end - selection.start * fps) / selection.every))
+    first = math.ceil(selection.start * fps)
+    last = length if selection.end is None else min(length, math.ceil(selection.end * fps))
+    return max(1, math.ceil((last - first) / selection.every))

@@ -1,0 +1,394 @@
+"""From any source to a folder of results: what is written, what is left alone, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import functools
+import json
+import shutil
+import signal
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from chronomask import rle
+from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.errors import InputError
+from chronomask.inference import job
+from chronomask.inference.interruption import Interrupted
+from chronomask.inference.job import segment_to_folder
+from chronomask.inference.segment import Segmenter
+from chronomask.outputs.choice import Outputs
+from chronomask.render import track_colour
+from chronomask.video import Selection, open_source, streams
+from films import GREEN, film, moving_square
+from inference.test_segment import ColourNetwork
+
+EVERYTHING = Outputs(masks="png", cutout="png", csv=True)
+NOTHING = Outputs(overlay=False)
+
+
+@pytest.fixture
+def segmenter():
+    """Sees every patch of colour as an object, in clips of four frames."""
+    cluster = ClusterConfig(seed_threshold=0.6, minimum_pixels=1)
+    config = SegmentConfig(clip_length=4, overlap=2, score=0.0, cluster=cluster)
+    return Segmenter(ColourNetwork(), config, torch.device("cpu"))
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "weights"
+    path.write_bytes(b"stands in for a file of weights")
+    return path
+
+
+@pytest.fixture
+def run(segmenter, checkpoint, tmp_path):
+    """Segments a source into `out`."""
+
+    def run(source, out=tmp_path / "out", outputs=NOTHING, **options):
+        if not hasattr(source, "frames"):
+            source = open_source(source)
+        return segment_to_folder(segmenter, source, out, checkpoint=checkpoint, outputs=outputs, **options)
+
+    return run
+
+
+def tracks_of(out):
+    return json.loads((out / "tracks.json").read_text())
+
+
+def masks_of(out):
+    """The masks of all tracks together, frame by frame; None where nobody is."""
+    content = tracks_of(out)
+    frames = [[] for _ in range(content["videos"][0]["length"])]
+    for annotation in content["annotations"]:
+        for frame, code in zip(frames, annotation["segmentations"], strict=True):
+            frame += [code] if code else []
+    return [rle.decode(rle.union(frame)) if frame else None for frame in frames]
+
+
+def pixels_of(path):
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+def turned(path):
+    """Notes in the file that it is to be shown a quarter turn clockwise, as telephones do."""
+    data = path.read_bytes()
+    upright = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1 << 16))
+    place = data.index(upright, data.index(b"tkhd"))
+    quarter = [0, 1 << 16, 0, (1 << 32) - (1 << 16), 0]
+    path.write_bytes(
+        data[:place] + b"".join(number.to_bytes(4, "big") for number in quarter) + data[place + len(upright) :]
+    )
+
+
+ODD_VIDEOS = {
+    "10-bit.mkv": {"codec": "ffv1", "pix_fmt": "yuv420p10le"},
+    "grey.mkv": {"codec": "ffv1", "pix_fmt": "gray"},
+    "turned.mp4": {},
+    "variable.mkv": {"codec": "ffv1", "times": [0, 40, 200, 210, 800, 900, 1000, 1500, 1501, 3000]},
+    "odd.mkv": {"codec": "ffv1", "pix_fmt": "yuv444p", "size": (63, 47)},
+    "3x1.mkv": {"codec": "ffv1", "pix_fmt": "yuv444p", "size": (3, 1)},
+    "1x1.mkv": {"codec": "ffv1", "pix_fmt": "yuv444p", "size": (1, 1)},
+    "b-frames.mp4": {"bf": "3", "x264-params": "b-adapt=0"},
+    "sound.mp4": {"sounds": ["aac"]},
+    "two sounds.mkv": {"sounds": ["aac", "ac3"]},
+}
+
+
+@pytest.mark.parametrize("name", ODD_VIDEOS)
+def test_odd_videos(tmp_path, run, name):
+    options = dict(ODD_VIDEOS[name])
+    images = moving_square(10, options.pop("size", (64, 48)))
+    film(tmp_path / name, images, **options)
+    if name == "turned.mp4":
+        turned(tmp_path / name)
+        images = [np.rot90(image, -1) for image in images]
+    summary = run(tmp_path / name, outputs=Outputs(csv=True, masks="png"))
+    assert summary.frames == 10
+    height, width = images[0].shape[:2]
+    entry = tracks_of(tmp_path / "out")["videos"][0]
+    assert (entry["width"], entry["height"], entry["length"]) == (width, height, 10)
+    for image, mask in zip(images, masks_of(tmp_path / "out"), strict=True):
+        inside = image.any(axis=2)
+        assert mask is not None
+        # The objects' cells are 4 pixels wide.
+        assert (mask & inside).sum() / (mask | inside).sum() > 0.7
+    source = open_source(tmp_path / name)
+    expected = [frame.time for frame in source]
+    assert source.damage is None
+    overlay = open_source(tmp_path / "out/overlay.mp4")
+    assert (overlay.width, overlay.height) == (width + width % 2, height + height % 2)
+    np.testing.assert_allclose([frame.time for frame in overlay], np.array(expected) - expected[0], atol=2e-3)
+    assert (overlay.sound is not None) == ("sound" in name)
+    with (tmp_path / "out/tracks.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted({float(row["time"]) for row in rows}) == pytest.approx(expected, abs=1e-6)
+    assert pixels_of(tmp_path / "out/masks/00009.png").shape == (height, width)
+
+
+def test_truncated_video(tmp_path, run):
+    whole = film(tmp_path / "a.mp4", moving_square(40), g="5", container_options={"movflags": "+faststart"})
+    whole = whole.read_bytes()
+    (tmp_path / "a.mp4").write_bytes(whole[: len(whole) * 3 // 4])
+    source = open_source(tmp_path / "a.mp4")
+    summary = run(source, outputs=Outputs())
+    assert 10 < summary.frames < 40
+    assert "a.mp4" in source.damage
+    assert tracks_of(tmp_path / "out")["videos"][0]["length"] == summary.frames
+    assert len(list(open_source(tmp_path / "out/overlay.mp4"))) == summary.frames
+
+
+def test_a_damaged_image_is_left_out_of_everything(tmp_path, run):
+    (tmp_path / "frames").mkdir()
+    for number, image in enumerate(moving_square(9)):
+        Image.fromarray(image).save(tmp_path / f"frames/{number}.png")
+    data = (tmp_path / "frames/4.png").read_bytes()
+    (tmp_path / "frames/4.png").write_bytes(data[:-40])
+    assert run(tmp_path / "frames", outputs=Outputs()).frames == 8
+    entry = tracks_of(tmp_path / "out")["videos"][0]
+    assert entry["file_names"] == [f"{number}.png" for number in range(9) if number != 4]
+    assert len(list(open_source(tmp_path / "out/overlay.mp4"))) == 8
+
+
+def test_results_speak_of_the_selected_frames(tmp_path, run):
+    film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    selection = Selection(start=0.4, every=4)
+    run(open_source(tmp_path / "a.mkv", selection=selection), outputs=Outputs(csv=True))
+    content = tracks_of(tmp_path / "out")
+    assert (content["videos"][0]["length"], content["videos"][0]["fps"]) == (5, 6.25)
+    assert {"start": 0.4, "end": None, "every": 4}.items() <= content["info"]["source"].items()
+    assert content["info"]["complete"] is True
+    times = [frame.time for frame in open_source(tmp_path / "out/overlay.mp4")]
+    np.testing.assert_allclose(times, np.arange(5) * 0.16, atol=1e-3)
+    with (tmp_path / "out/tracks.csv").open() as file:
+        assert {(row["frame"], row["time"]) for row in csv.DictReader(file)} == {
+            ("0", "0.4"), ("1", "0.56"), ("2", "0.72"), ("3", "0.88"), ("4", "1.04")
+        }  # fmt: skip
+
+
+def test_the_table_of_boxes(tmp_path, run):
+    film(tmp_path / "a.mkv", moving_square(6), "ffv1", "bgr0")
+    (row,) = run(tmp_path / "a.mkv", outputs=Outputs(csv=True)).tracks
+    lines = (tmp_path / "out/tracks.csv").read_text().splitlines()
+    assert lines[0] == "track,class,score,frame,time,x,y,w,h,area"
+    assert len(lines) == 7
+    for frame, (line, mask) in enumerate(zip(lines[1:], masks_of(tmp_path / "out"), strict=True)):
+        rows, columns = np.nonzero(mask)
+        box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        assert line == f"1,{row.name},{row.score},{frame},{frame / 25},{','.join(map(str, box))},{mask.sum()}"
+
+
+def test_mask_images_hold_track_ids(tmp_path, run):
+    film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    run(tmp_path / "a.mkv", outputs=Outputs(overlay=False, masks="png"))
+    assert len(list((tmp_path / "out/masks").iterdir())) == 6
+    for number, mask in enumerate(masks_of(tmp_path / "out")):
+        with Image.open(tmp_path / f"out/masks/{number:05d}.png") as image:
+            assert image.mode == "P"
+            np.testing.assert_array_equal(np.asarray(image), mask)
+            assert tuple(image.getpalette()[3:6]) == track_colour(1)
+
+
+def test_images_cut_out(tmp_path, run):
+    film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    run(tmp_path / "a.mkv", outputs=Outputs(overlay=False, cutout="png"))
+    frames = [frame.image for frame in open_source(tmp_path / "a.mkv")]
+    for number, (mask, frame) in enumerate(zip(masks_of(tmp_path / "out"), frames, strict=True)):
+        pixels = pixels_of(tmp_path / f"out/cutouts/1/{number:05d}.png")
+        np.testing.assert_array_equal(pixels[..., 3], mask * 255)
+        np.testing.assert_array_equal(pixels[..., :3], frame * mask[..., None])
+
+
+@pytest.mark.parametrize("which", ["all", "together", "1"])
+def test_video_cut_out(tmp_path, run, which):
+    times = [0, 40, 500, 540, 900, 1000]
+    film(tmp_path / "a.mkv", moving_square(6, (63, 47)), "ffv1", "yuv444p", times=times)
+    run(tmp_path / "a.mkv", outputs=Outputs(overlay=False, cutout="webm", cutout_tracks=which))
+    (path,) = (tmp_path / "out/cutouts").iterdir()
+    assert path.name == ("together.webm" if which == "together" else "1.webm")
+    decoder = av.CodecContext.create("libvpx-vp9", "r")  # FFmpeg's own knows no alpha
+    with av.open(str(path)) as container:
+        frames = [frame for packet in container.demux(video=0) if packet.size for frame in decoder.decode(packet)]
+    assert [frame.pts for frame in frames] == times
+    for frame, mask in zip(frames, masks_of(tmp_path / "out"), strict=True):
+        pixels = frame.to_ndarray(format="rgba")
+        assert ((pixels[..., 3] > 127) == mask).mean() > 0.98
+        np.testing.assert_allclose(np.median(pixels[mask][:, :3], axis=0), GREEN, atol=25)
+
+
+def test_asking_for_a_cutout_of_nobody(tmp_path, run):
+    film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    with pytest.raises(InputError, match=r"there is no track 7; found are \[1\]"):
+        run(tmp_path / "a.mkv", outputs=Outputs(cutout="png", cutout_tracks="1,7"))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="'one': all, together, or track ids"):
+        Outputs(cutout="png", cutout_tracks="one")
+
+
+def test_other_files_are_left_alone(tmp_path, run):
+    film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    out = tmp_path / "out"
+    (out / "masks").mkdir(parents=True)
+    (out / "masks/mine.png").write_text("a drawing")
+    (out / "overlay.mp4").write_text("a film")
+    with pytest.raises(InputError, match=r"overlay\.mp4: exists already"):
+        run(tmp_path / "a.mkv", outputs=Outputs())
+    with pytest.raises(InputError, match="masks: exists already"):
+        run(tmp_path / "a.mkv", outputs=Outputs(overlay=False, masks="png"))
+    with pytest.raises(InputError, match=r"masks: holds mine\.png"):
+        run(tmp_path / "a.mkv", outputs=Outputs(overlay=False, masks="png"), overwrite=True)
+    run(tmp_path / "a.mkv")
+    assert (out / "masks/mine.png").read_text() == "a drawing"
+    assert (out / "overlay.mp4").read_text() == "a film"
+    run(tmp_path / "a.mkv", overwrite=True)
+    assert (out / "masks/mine.png").exists()
+
+
+def test_overwriting_leaves_nothing_of_the_earlier_run(tmp_path, run):
+    film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    paths = run(tmp_path / "a.mkv", outputs=EVERYTHING).paths
+    assert all(path.exists() for path in paths)
+    run(tmp_path / "a.mkv", overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.json", "tracks.json"]
+
+
+def stopping(at, error, out, copy=None):
+    """A progress display under which the work ends at a frame, as if by a signal; a copy is made before."""
+
+    def progress(items, task, total):
+        for number, item in enumerate(items):
+            if number == at and task.startswith("segmenting"):
+                if copy:
+                    shutil.copytree(out, copy)
+                raise error
+            yield item
+
+    return progress
+
+
+@pytest.fixture
+def saving_always(monkeypatch):
+    monkeypatch.setattr(job, "segment_into", functools.partial(job.segment_into, seconds=0.0))
+
+
+def contents(folder):
+    """All files below a folder with what they hold."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("saving_always")
+def test_a_killed_run_resumes_and_nobody_can_tell(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    run(source, tmp_path / "whole", EVERYTHING)
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    with pytest.raises(RuntimeError):
+        run(source, out, EVERYTHING, progress=stopping(17, RuntimeError(), out, killed))
+    assert list(contents(killed)) != []
+    with pytest.raises(InputError, match=r"killed: holds an interrupted run; go on with it by --resume"):
+        run(source, killed, EVERYTHING)
+    with pytest.raises(InputError, match="source"):
+        run(film(tmp_path / "b.mkv", moving_square(29), "ffv1"), killed, EVERYTHING, resume=True)
+    with pytest.raises(InputError, match="source"):
+        run(open_source(source, selection=Selection(every=2)), killed, EVERYTHING, resume=True)
+    run(source, killed, EVERYTHING, resume=True)
+    assert contents(killed) == contents(tmp_path / "whole")
+
+
+def test_resuming_what_is_complete_changes_nothing(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    summary = run(source)
+    before = contents(tmp_path / "out")
+    assert run(source, resume=True) == summary
+    assert contents(tmp_path / "out") == before
+    with pytest.raises(InputError, match=r"complete without overlay\.mp4"):
+        run(source, resume=True, outputs=Outputs())
+    with pytest.raises(InputError, match="another source"):
+        run(film(tmp_path / "b.mkv", moving_square(5), "ffv1"), resume=True)
+
+
+def pressing_ctrl_c(at, task_begins):
+    """A progress display under which Ctrl-C is pressed at a frame."""
+
+    def progress(items, task, total):
+        for number, item in enumerate(items):
+            if number == at and task.startswith(task_begins):
+                signal.raise_signal(signal.SIGINT)
+            yield item
+
+    return progress
+
+
+def test_ctrl_c_keeps_what_is_final(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    with pytest.raises(Interrupted, match="after 12 frames"):
+        run(source, outputs=Outputs(csv=True), progress=pressing_ctrl_c(11, "segmenting"))
+    content = tracks_of(tmp_path / "out")
+    assert content["videos"][0]["length"] == 12
+    assert content["info"]["complete"] is False
+    assert sorted(contents(tmp_path / "out")) == [".partial/frames.db", "results.json", "tracks.csv", "tracks.json"]
+    run(source, resume=True)
+    run(source, tmp_path / "whole")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_ctrl_c_while_drawing_keeps_the_tracks(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    with pytest.raises(Interrupted):
+        run(source, outputs=Outputs(masks="png"), progress=pressing_ctrl_c(11, "drawing"))
+    assert tracks_of(tmp_path / "out")["videos"][0]["length"] == 30
+    assert sorted(contents(tmp_path / "out")) == [".partial/frames.db", "results.json", "tracks.json"]
+
+
+@pytest.mark.usefixtures("saving_always")
+@pytest.mark.parametrize("phase", ["segmenting", "drawing"])
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, run, phase):
+    def progress(items, task, total):
+        for number, item in enumerate(items):
+            if number == 5 and task.startswith(phase):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            yield item
+
+    source = film(tmp_path / "a.mkv", moving_square(12), "ffv1")
+    with pytest.raises(InputError, match="out: the disk is full"):
+        run(source, outputs=Outputs(masks="png"), progress=progress)
+    assert set(contents(tmp_path / "out")) <= {".partial/frames.db"}
+    assert run(source, resume=True).frames == 12
+
+
+@pytest.fixture
+def camera(monkeypatch):
+    """FFmpeg's test picture stands in for a camera, of odd size."""
+    monkeypatch.setattr(streams, "camera_address", lambda text, platform: ("lavfi", "testsrc=size=33x25:rate=10"))
+    return open_source("0", selection=Selection(end=2.0))
+
+
+def test_a_camera_is_recorded(tmp_path, run, camera):
+    summary = run(camera, outputs=Outputs(masks="png"))
+    assert summary.frames == 20
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "masks", "overlay.mp4", "recording.mp4", "results.json", "tracks.json"
+    ]  # fmt: skip
+    assert sorted(path.name for path in summary.paths) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert pixels_of(tmp_path / "out/masks/00019.png").shape == (25, 33)
+    recording = list(open_source(tmp_path / "out/recording.mp4"))
+    np.testing.assert_allclose([frame.time for frame in recording], np.arange(20) / 10, atol=1e-3)
+
+
+def test_ctrl_c_ends_a_camera_cleanly(tmp_path, run, camera):
+    summary = run(camera, outputs=Outputs(), progress=pressing_ctrl_c(3, "segmenting"))
+    assert 4 <= summary.frames < 20
+    assert tracks_of(tmp_path / "out")["info"]["complete"] is True
+    assert len(list(open_source(tmp_path / "out/overlay.mp4"))) == summary.frames
+
+
+def test_a_camera_cannot_be_resumed(run, camera):
+    with pytest.raises(InputError, match="live source"):
+        run(camera, resume=True)
