@@ -7,16 +7,29 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional
 
-from chronomask.config import CLASS_LISTS, NAMED_MODELS, RECIPES, MachineConfig, TrainConfig
+from chronomask.commands.progress import progress_bar
+from chronomask.config import (
+    CLASS_LISTS,
+    NAMED_MODELS,
+    RECIPES,
+    MachineConfig,
+    TrainConfig,
+    WatchConfig,
+    fine_tune_recipe,
+)
 from chronomask.errors import InputError
 
 if TYPE_CHECKING:
+    from chronomask.data.mixture import WeightedSource
     from chronomask.model.network import Network
+    from chronomask.training.monitor import Monitor
+    from chronomask.training.progress import ProgressLine
+    from chronomask.training.validation import Validation
 
 
 def train(
@@ -27,6 +40,9 @@ def train(
     init: Path | None = None,
     backbone_weights: Path | None = None,
     import_fpn: bool = False,
+    fine_tune: str | None = None,
+    holdout: float = 0.2,
+    watch: Annotated[WatchConfig, tyro.conf.arg(name="")] = WatchConfig(),  # noqa: B008  (frozen)
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008  (frozen)
     machine: Annotated[MachineConfig, tyro.conf.arg(name="")] = MachineConfig(),  # noqa: B008  (frozen)
 ) -> int:
@@ -34,6 +50,9 @@ def train(
 
     A run that was killed or stopped continues when the same command is given again. Several processes, on one machine
     or many, train together under torchrun: torchrun --nproc-per-node 2 --no-python chronomask train ...
+
+    With --fine-tune lite the bundled model learns the classes of one annotated folder, in minutes on a laptop. It draws
+    what it will learn from (preview.png), holds some entries back, and says how well it finds those before and after.
 
     Args:
         data: annotation files or folders of COCO, YouTube-VIS or Pascal VOC form, each with options behind commas:
@@ -48,40 +67,144 @@ def train(
         backbone_weights: file with others' weights for a ResNet: a COCO Mask R-CNN or an ImageNet classifier of
             torchvision, detectron2 or maskrcnn-benchmark. An EfficientNet-Lite0 starts from ImageNet's without it.
         import_fpn: take the feature pyramid too from --backbone-weights.
+        fine_tune: bundled model or checkpoint file that shall learn the classes of DATA, which is one file or folder
+            then. Changes the values below to those of a short run.
+        holdout: with --fine-tune, share of the images or videos (40 at most) that are not trained on but scored.
+        watch: the settings below.
         config: the settings below.
         machine: the settings below.
     """
-    from chronomask.data.sources import open_training_sources
     from chronomask.training.distributed import is_first_process
     from chronomask.training.failures import TrainingError
     from chronomask.training.loop import train as run
     from chronomask.training.progress import ProgressLine
 
-    network = _initial_network(config, init, backbone_weights, import_fpn)
-    sources = open_training_sources(data, network.config.categories, skip_broken=config.skip_broken)
-    weights = {"init": str(init), "backbone_weights": str(backbone_weights), "import_fpn": import_fpn}
-    origin = {"recipe": recipe, "data": data, **weights}
-    try:
-        with ProgressLine() as progress:
-            done = run(network, sources, config, out, machine, [progress], origin)
-    except TrainingError as error:
-        print(f"chronomask: {error}", file=sys.stderr)
-        return 1
+    origin: dict[str, Any] = {"recipe": recipe, "data": data, "init": str(init)}
+    origin |= {"backbone_weights": str(backbone_weights), "import_fpn": import_fpn}
+    with ProgressLine() as progress:
+        if fine_tune is not None:
+            _refuse_beside_fine_tune(
+                {"--recipe": recipe != "lite", "--init": init, "--backbone-weights": backbone_weights},
+                {"--import-fpn": import_fpn, "--classes": config.classes, "--validate": watch.validate},
+            )
+            origin |= {"fine_tune": fine_tune, "holdout": holdout}
+            network, sources, validation = _begin_fine_tuning(fine_tune, data, holdout, config, machine, out)
+        else:
+            origin |= {"validate": str(watch.validate)}
+            network, sources = _begin(data, config, init, backbone_weights, import_fpn)
+            validation = _validation(watch, network, machine)
+        monitors = [progress, *_watchers(watch, validation, progress, sources, config, out)]
+        try:
+            done = run(network, sources, config, out, machine, monitors, origin)
+        except TrainingError as error:
+            print(f"chronomask: {error}", file=sys.stderr)
+            return 1
     if is_first_process():
-        state = "finished" if done == config.steps else "stopped; the same command continues from here"
-        print(f"step {done} of {config.steps}: {state}\nweights: {out / 'model.safetensors'}")
+        _say_how_it_ended(done, config, out)
     return 0
 
 
+def _say_how_it_ended(done: int, config: TrainConfig, out: Path) -> None:
+    from chronomask.training.validation import read_scores
+
+    state = "finished" if done == config.steps else "stopped; the same command continues from here"
+    print(f"step {done} of {config.steps}: {state}\nweights: {out / 'model.safetensors'}")
+    scores = read_scores(out)
+    if 0 in scores and done in scores:
+        print(f"held back, before: {scores[0]}\nheld back, after:  {scores[done]}")
+
+
 def recipe_config(arguments: Sequence[str]) -> TrainConfig:
-    """The settings of the recipe that `--recipe` names among the arguments: the defaults of all other options.
+    """The settings that `--recipe` or `--fine-tune` among the arguments ask for: the defaults of all other options.
 
     They must be known before the options are parsed, so that single flags override them and --help shows them.
     """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--recipe", nargs="?")
-    named = parser.parse_known_args(arguments)[0].recipe
+    parser.add_argument("--fine-tune", nargs="?")
+    given = parser.parse_known_args(arguments)[0]
+    if given.fine_tune is not None:
+        return fine_tune_recipe()
+    named = given.recipe
     return RECIPES.get(named, RECIPES["lite"])()  # a wrong name is found when the options are parsed
+
+
+def _refuse_beside_fine_tune(*options: dict[str, object]) -> None:
+    for option, given in (pair for group in options for pair in group.items()):
+        if given:
+            raise InputError(f"{option}: not together with --fine-tune, which has weights, classes and recipe already")
+
+
+def _begin_fine_tuning(
+    weights: str, data: Sequence[str], holdout: float, config: TrainConfig, machine: MachineConfig, out: Path
+) -> tuple[Network, list[WeightedSource], Validation | None]:
+    """Opens and shows the data, scores the weights on what is held back, and adapts them to the new classes."""
+    import os
+
+    from rich.console import Console
+
+    from chronomask.training import finetune
+    from chronomask.training.validation import Validation
+
+    if len(data) != 1 or "LOCAL_RANK" in os.environ:
+        raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}, in one process, without torchrun")
+    console = Console(stderr=True)
+    start = finetune.fine_tuning(weights, data[0], config, holdout)
+    console.print(finetune.class_table(start))
+    finetune.draw_preview(start, config, out / "preview.png")
+    console.print(f"what it will learn from: {out / 'preview.png'}")
+    validation = None
+    if len(start.held):
+        names = [category.name for category in start.network.config.categories]
+        instances, frames = finetune.write_held(start.held, out / "holdout", progress_bar)
+        validation = Validation(instances, names, every=config.steps, device=machine.device, frames=frames)
+        console.print(f"held back, before: {validation.run(0, start.network, out)}")
+    console.print("fitting the class head ...")
+    finetune.fit_new_classes(start, config)
+    return start.network, [start.source], validation
+
+
+def _begin(
+    data: Sequence[str], config: TrainConfig, init: Path | None, backbone_weights: Path | None, import_fpn: bool
+) -> tuple[Network, list[WeightedSource]]:
+    from chronomask.data.sources import open_training_sources
+
+    network = _initial_network(config, init, backbone_weights, import_fpn)
+    return network, open_training_sources(data, network.config.categories, skip_broken=config.skip_broken)
+
+
+def _validation(watch: WatchConfig, network: Network, machine: MachineConfig) -> Validation | None:
+    from chronomask.training.validation import Validation
+
+    if watch.validate is None:
+        return None
+    names = [category.name for category in network.config.categories]
+    return Validation(watch.validate, names, every=watch.validate_every, device=machine.device)
+
+
+def _watchers(
+    watch: WatchConfig,
+    validation: Validation | None,
+    progress: ProgressLine,
+    sources: Sequence[WeightedSource],
+    config: TrainConfig,
+    out: Path,
+) -> list[Monitor]:
+    """Those who watch beside the progress line, in the first process."""
+    from chronomask.training.distributed import is_first_process
+    from chronomask.training.pictures import Pictures
+    from chronomask.training.tensorboard import Board
+
+    if not is_first_process():
+        return []
+    board = Board(out) if watch.tensorboard else None
+    watchers: list[Monitor] = [board] if board else []
+    if validation is not None:
+        validation.listeners = [progress.scores, *([board.scores] if board else [])]
+        watchers.append(validation)
+    if watch.pictures_every:
+        watchers.append(Pictures(sources, config, watch.pictures_every, [board.picture] if board else []))
+    return watchers
 
 
 def _initial_network(

@@ -207,19 +207,27 @@ class Network(nn.Module):
         )
 
     def _place(self, raw: Float[Tensor, "B E T h w"], size: tuple[int, int]) -> Float[Tensor, "B E T h w"]:
-        """Adds its coordinate to every offset: x in +-max(1, W/H), y in +-max(1, H/W) over the unpadded frame."""
-        height, width = size
-        _, _, length, rows, columns = raw.shape
-        grids = {
-            "y": (_centres(rows, raw) * 2 / height - 1).view(1, rows, 1) * max(1.0, height / width),
-            "x": (_centres(columns, raw) * 2 / width - 1).view(1, 1, columns) * max(1.0, width / height),
-            "t": torch.linspace(-1, 1, length, device=raw.device).view(length, 1, 1) * (length > 1),
-        }
-        placed = [
-            raw[:, index] if name == "free" else raw[:, index].tanh() + grids[name]
+        """Adds its coordinate to every offset."""
+        offsets = [
+            raw[:, index] if name == "free" else raw[:, index].tanh()
             for index, name in enumerate(self.config.embedding)
         ]
-        return torch.stack(placed, 1)
+        return torch.stack(offsets, 1) + self.coordinates(raw, size)
+
+    def coordinates(self, like: Float[Tensor, "B E T h w"], size: tuple[int, int]) -> Float[Tensor, "1 E T h w"]:
+        """What the embedding holds of a pixel's place: x in +-max(1, W/H), y in +-max(1, H/W) over the unpadded frame.
+
+        Zero in dimensions without a coordinate.
+        """
+        height, width = size
+        length, rows, columns = like.shape[2:]
+        grids = {
+            "y": (_centres(rows, like) * 2 / height - 1).view(1, rows, 1) * max(1.0, height / width),
+            "x": (_centres(columns, like) * 2 / width - 1).view(1, 1, columns) * max(1.0, width / height),
+            "t": torch.linspace(-1, 1, length, device=like.device).view(length, 1, 1) * (length > 1),
+            "free": torch.zeros(1, 1, 1, device=like.device),
+        }
+        return torch.stack([grids[name].expand(length, rows, columns) for name in self.config.embedding])[None]
 
 
 def _centres(count: int, like: Tensor) -> Tensor:

@@ -56,6 +56,31 @@ class Monitor(Protocol):
         ...
 
 
+class Milestones:
+    """Which checkpoints do what is done only now and then.
+
+    It depends on the numbers of the steps alone, so that a run that is continued does the same.
+
+    Args:
+        every: steps from one time to the next; each is at the first checkpoint from there on, and one at the end.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every, self.end = every, 0
+        self.last: int | None = None
+
+    def note(self, report: StepReport) -> None:
+        """Is told of every step."""
+        self.end = report.steps
+        if self.last is None:
+            self.last = report.step  # a run begins, and goes on, at a checkpoint
+
+    def due(self, step: int) -> bool:
+        """Whether it is time at the checkpoint after `step` steps; asked once for every checkpoint."""
+        before, self.last = self.last or 0, step
+        return step == self.end or step // self.every > before // self.every
+
+
 def peak_memory(device: torch.device) -> int:
     """Bytes, see `StepReport.memory`."""
     if device.type == "cuda":

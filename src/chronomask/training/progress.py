@@ -116,6 +116,10 @@ class ProgressLine:
     def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
         return None
 
+    def scores(self, step: int, scores: object) -> None:
+        """Shows the result of a validation, above the line."""
+        self.console.print(f"step {step}: {scores}", soft_wrap=True, highlight=False)
+
 
 def progress_text(report: StepReport, seconds: float, skipped: int) -> str:
     """One line: step, loss terms, learning rate, speed, memory, time left at `seconds` a step."""

@@ -1,0 +1,118 @@
+"""Other classes for a trained network: the class scores it has, and quickly fitted ones for what is new.
+
+Legend: N stills, L classes, h w cells at stride 4, hc wc cells at stride 16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from chronomask.config import MixtureConfig
+from chronomask.data.categories import Category
+from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.losses import masked_class_logits
+from chronomask.model.network import BackboneClassHead, Network
+from chronomask.structures import NO_CLASS
+from chronomask.training.targets import collate
+
+
+def with_classes(network: Network, categories: Sequence[Category]) -> tuple[Network, list[str]]:
+    """A copy of a network for other classes; the scores of classes that it knows by name are taken over.
+
+    Args:
+        network: with trained weights.
+        categories: the classes of the copy.
+
+    Returns:
+        The copy, whose scores of new classes have random weights, and the names that were known.
+    """
+    copy = Network(replace(network.config, categories=tuple(categories)))
+    scores = "class_head.scores" if network.config.class_source == "backbone" else "class_head"
+    row_of = {_plain(category.name): row for row, category in enumerate(network.config.categories)}
+    rows = [(new, row_of[_plain(c.name)]) for new, c in enumerate(categories) if _plain(c.name) in row_of]
+    old, new = network.state_dict(), copy.state_dict()
+    for name, tensor in new.items():
+        if not name.startswith(f"{scores}."):
+            tensor.copy_(old[name])
+            continue
+        for target, source in rows:
+            tensor[target] = old[name][source]
+    return copy.eval(), [categories[target].name for target, _ in rows]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace(" ", "_")
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the class head reads of one still, and the truth: fine and coarse features, masks, class indices."""
+
+    features: tuple[Float[Tensor, "1 c hc wc"], Float[Tensor, "1 d _ _"]]
+    masks: Bool[Tensor, "K 1 h w"]
+    class_ids: Int64[Tensor, " K"]
+
+
+def fit_class_head(
+    network: Network,
+    sources: Sequence[WeightedSource],
+    data: MixtureConfig,
+    *,
+    stills: int = 160,
+    steps: int = 250,
+    seed: int = 0,
+) -> None:
+    """Fits the class head, and nothing else, to true masks: the backbone looks at every still only once.
+
+    Naming needs no clips, so this takes seconds where training on clips takes minutes. Heads that read the decoder are
+    left as they are.
+
+    Args:
+        network: changed in place.
+        sources: training data.
+        data: what training clips look like; here, of one frame each.
+        stills: number of views to learn from.
+        steps: optimiser steps of four views.
+        seed: of all chance.
+    """
+    head = network.class_head
+    if not isinstance(head, BackboneClassHead):
+        return
+    seen = _looked_at(network, sources, data, stills, seed)
+    if not seen:
+        return
+    optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        chosen = [seen[i] for i in torch.randint(len(seen), (4,), generator=generator).tolist()]
+        loss = torch.stack([_naming_loss(head, still) for still in chosen]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def _looked_at(
+    network: Network, sources: Sequence[WeightedSource], data: MixtureConfig, stills: int, seed: int
+) -> list[_Seen]:
+    mixture, seen = ClipMixture(sources, replace(data, length=1), seed, stills), []
+    for number in range(stills):
+        batch = collate([mixture[number]], 4)
+        targets = batch.targets[0]
+        named = (targets.class_ids != NO_CLASS) & targets.masks.flatten(1).any(1)
+        if named.any():
+            with torch.no_grad():
+                features = network.backbone(batch.frames[0])
+            seen.append(_Seen((features[2], features[3]), targets.masks[named], targets.class_ids[named]))
+    return seen
+
+
+def _naming_loss(head: BackboneClassHead, still: _Seen) -> Float[Tensor, ""]:
+    logits = head(*still.features)[0].unsqueeze(1)
+    scores = torch.stack([masked_class_logits(logits, mask) for mask in still.masks])
+    return F.cross_entropy(scores, still.class_ids)

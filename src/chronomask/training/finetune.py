@@ -1,0 +1,182 @@
+"""Fine-tuning: an annotator's own classes, from weights that were trained for others."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from chronomask.config import TrainConfig
+from chronomask.data.categories import Category
+from chronomask.data.entries import Entry, EntryReader
+from chronomask.data.mixture import WeightedSource
+from chronomask.data.reading import read_json
+from chronomask.data.sources import open_training_sources
+from chronomask.datasets.config import Progress, SynthesizeConfig
+from chronomask.datasets.preview import clip_strips, frames_for, write_preview
+from chronomask.datasets.synthesize import synthesize
+from chronomask.errors import InputError
+from chronomask.files import written_aside
+from chronomask.inference.load import bundled_weights
+from chronomask.model.checkpoint import load_network
+from chronomask.model.network import Network
+from chronomask.training.class_head import fit_class_head, with_classes
+
+MOST_HELD = 40
+"""More entries are not held back: each is segmented twice, which takes a second or more."""
+
+
+@dataclass(frozen=True, eq=False)
+class FineTuning:
+    """All that a run of fine-tuning begins with.
+
+    Attributes:
+        network: for the annotator's classes.
+        training: entries to train on.
+        held: entries held back for validation; empty where there is none.
+        known: names of the classes that the initial weights had already.
+    """
+
+    network: Network
+    training: EntryReader
+    held: EntryReader
+    known: tuple[str, ...]
+
+    @property
+    def source(self) -> WeightedSource:
+        """The entries to train on, as the only source of clips."""
+        return WeightedSource(self.training, 1.0)
+
+
+def fine_tuning(weights: str, data: str, config: TrainConfig, holdout: float) -> FineTuning:
+    """Opens data and weights; the network's classes are those of which the data has instances.
+
+    Args:
+        weights: name of a bundled model, or a checkpoint file.
+        data: as for training: an annotation file or folder, with options behind commas.
+        config: of the run; its seed decides what is held back.
+        holdout: share of the entries that are held back, in [0, 1); at most `MOST_HELD`.
+
+    Raises:
+        InputError: the data cannot be used, has no instance of a class, or too few entries to hold one back; or no such
+            weights.
+    """
+    if not 0 <= holdout < 1:
+        raise InputError(f"holdout {holdout}: must lie in [0, 1)")
+    pretrained = load_network(bundled_weights(weights) if weights == Path(weights).stem else Path(weights))
+    categories = classes_in(data, config.skip_broken)
+    reader = _opened(data, categories, config.skip_broken)
+    training, held = held_back(reader, holdout, config.seed)
+    torch.manual_seed(config.seed)  # of the scores of new classes
+    network, known = with_classes(pretrained, categories)
+    return FineTuning(network, training, held, tuple(known))
+
+
+def classes_in(data: str, skip_broken: bool = False) -> tuple[Category, ...]:
+    """The categories of a data set of which it has instances, in its own order.
+
+    Raises:
+        InputError: the data cannot be used, or has no such instance.
+    """
+    reader = _opened(data, None, skip_broken)
+    counts = counted(reader)
+    found = tuple(category for category in reader.file_categories if counts[category.name])
+    if not found:
+        raise InputError(f"{reader.annotations}: not one labelled instance of a class to learn from")
+    return found
+
+
+def _opened(data: str, categories: Sequence[Category] | None, skip_broken: bool) -> EntryReader:
+    ((reader, _),) = open_training_sources([data], categories, skip_broken=skip_broken)
+    assert isinstance(reader, EntryReader), "files are opened by such readers"
+    return reader
+
+
+def counted(reader: EntryReader) -> Counter[str]:
+    """Instances by class name; those of no single class are left out."""
+    instances = (info for index in range(len(reader)) for info in reader.instances(index))
+    return Counter(info.name for info in instances if not info.crowd and info.class_id >= 0)
+
+
+def held_back(reader: EntryReader, share: float, seed: int) -> tuple[EntryReader, EntryReader]:
+    """The entries to train on, and the share of them that is held back.
+
+    Entries are drawn evenly from those that have the same rarest class, so that both parts see every class.
+
+    Raises:
+        InputError: a share above 0 of fewer than two entries.
+    """
+    if share > 0 and len(reader) < 2:
+        raise InputError(f"{reader.annotations}: {len(reader)} entry; holding some back needs two (--holdout 0: none)")
+    counts, groups = counted(reader), defaultdict(list)
+    for index in torch.randperm(len(reader), generator=torch.Generator().manual_seed(seed)).tolist():
+        names = {info.name for info in reader.instances(index) if not info.crowd and info.class_id >= 0}
+        groups[min(names, key=lambda name: (counts[name], name), default="")].append(index)
+    count = min(max(1, round(share * len(reader))), MOST_HELD) if share > 0 else 0
+    # Every entry by its place within its group, in [0, 1): the first of all groups together are an even draw.
+    places = [(place / len(group), index) for group in groups.values() for place, index in enumerate(group)]
+    held = {index for _, index in sorted(places)[:count]}
+    return _part(reader, [e for i, e in enumerate(reader.entries) if i not in held]), _part(
+        reader, [e for i, e in enumerate(reader.entries) if i in held]
+    )
+
+
+def _part(reader: EntryReader, entries: list[Entry]) -> EntryReader:
+    part = copy(reader)
+    part.entries = entries
+    return part
+
+
+def write_held(held: EntryReader, out: Path, progress: Progress) -> tuple[Path, Path]:
+    """Writes the entries that were held back as annotated videos; what lies in `out` already is left as it is.
+
+    Stills become short videos under a moving camera; of videos, only the annotations are written.
+
+    Returns:
+        The annotation file, and the folder that its file names are relative to.
+    """
+    instances = out / "instances.json"
+    if all(held.length(index) == 1 for index in range(len(held))):
+        if not instances.exists():
+            synthesize(held, out, SynthesizeConfig(), progress=progress)
+        return instances, out / "JPEGImages"
+    content, chosen = read_json(held.annotations), {entry.file_names for entry in held.entries}
+    videos = [video for video in content["videos"] if tuple(video["file_names"]) in chosen]
+    ids = {video["id"] for video in videos}
+    annotations = [entry for entry in content["annotations"] if entry["video_id"] in ids]
+    with written_aside(instances) as aside:
+        aside.write_text(json.dumps({**content, "videos": videos, "annotations": annotations}))
+    return instances, held.images
+
+
+def fit_new_classes(start: FineTuning, config: TrainConfig) -> None:
+    """Gives the classes that are new to the network sensible scores before the joint training."""
+    if len(start.known) < len(start.network.config.categories):
+        fit_class_head(start.network, [start.source], config.data, seed=config.seed)
+
+
+def draw_preview(start: FineTuning, config: TrainConfig, path: Path, count: int = 8) -> None:
+    """Draws the first clips that the network will learn from as a contact sheet, with their masks and names."""
+    categories = start.network.config.categories
+    strips = clip_strips(start.source, categories, config.data, count, config.seed, frames_for(path, fps=1))
+    write_preview(strips, path, width=1280, fps=1, skip_broken=config.skip_broken)
+
+
+def class_table(start: FineTuning) -> Table:
+    """What is learned, from how much."""
+    training, held = counted(start.training), counted(start.held)
+    table = Table("class", "scores begin", "instances", "held back", title="fine-tuning")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for category in start.network.config.categories:
+        begin = "from the weights" if category.name in start.known else "anew"
+        table.add_row(category.name, begin, str(training[category.name]), str(held[category.name]))
+    table.add_section()
+    table.add_row("images or videos", "", str(len(start.training)), str(len(start.held)))
+    return table
