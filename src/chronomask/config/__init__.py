@@ -1,0 +1,55 @@
+"""Settings as frozen dataclasses. Named models and recipes are functions that return one; nothing here is mutable."""
+
+from chronomask.config.data import MixtureConfig, MotionConfig, published_motion
+from chronomask.config.model import (
+    NAMED_MODELS,
+    AttentionKind,
+    BackboneName,
+    ClassSource,
+    ModelConfig,
+    NormKind,
+    lite,
+    model_from_json,
+    model_to_json,
+    paper,
+)
+from chronomask.config.segmentation import ClusterConfig, SegmentConfig, StitchConfig
+from chronomask.config.training import (
+    CLASS_LISTS,
+    RECIPES,
+    LossConfig,
+    MachineConfig,
+    TrainConfig,
+    WatchConfig,
+    fine_tune_recipe,
+    lite_recipe,
+    paper_recipe,
+)
+
+__all__ = [
+    "CLASS_LISTS",
+    "NAMED_MODELS",
+    "RECIPES",
+    "AttentionKind",
+    "BackboneName",
+    "ClassSource",
+    "ClusterConfig",
+    "LossConfig",
+    "MachineConfig",
+    "MixtureConfig",
+    "ModelConfig",
+    "MotionConfig",
+    "NormKind",
+    "SegmentConfig",
+    "StitchConfig",
+    "TrainConfig",
+    "WatchConfig",
+    "fine_tune_recipe",
+    "lite",
+    "lite_recipe",
+    "model_from_json",
+    "model_to_json",
+    "paper",
+    "paper_recipe",
+    "published_motion",
+]

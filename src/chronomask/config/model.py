@@ -1,0 +1,107 @@
+"""The network: section 4 of the paper, with its choices as settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chronomask.data.categories import LITE, Category
+from chronomask.errors import InputError
+
+BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0", "mobilenet_v2"]
+AttentionKind = Literal["none", "channel", "space-time", "both"]
+NormKind = Literal["batch", "group"]
+ClassSource = Literal["decoder", "backbone"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network of section 4 of the paper.
+
+    Attributes:
+        backbone: frame-by-frame feature extractor.
+        channels: C, of every level of the pyramid and of the decoder.
+        squeezes: Squeeze modules (each halves the time) for the levels of stride 32, 16, 8, 4. Section 4.1 names three
+            time scales for four levels; (2, 1, 1, 0) and (2, 1, 0, 0) fit it exactly, (2, 2, 1, 0) follows its memory
+            argument. Must not increase from coarse to fine.
+        attention: which halves of CBAM stand after every level.
+        reduction: r of eq. (1).
+        embedding: one entry an embedding dimension: "y", "x" and "t" carry the pixel's coordinate plus an offset
+            bounded by tanh; "free" ones have no coordinate.
+        norm: normalisation of Squeeze and, if `decoder_activation`, of Combine.
+        decoder_activation: normalise and rectify after every 1x1x1 convolution of the decoder. The paper lists the
+            convolutions alone; without anything between them they are one linear map, and a level that no Squeeze
+            touches has no non-linearity at all on its way to the heads.
+        class_source: what the class head reads. "decoder" is the paper; "backbone" reads strides 16 and 32 of the
+            backbone, where ImageNet's knowledge of names survives (stride-4 features collapse to the commonest class).
+        foreground: a fifth output, the probability that a pixel belongs to any instance; clustering looks only there.
+        categories: the classes, in the order of the network's indices.
+        stride_in_1x1: ResNet-50 and -101 halve the size in the first 1x1 convolution of a stage instead of its 3x3, as
+            the published models of detectron2 and maskrcnn-benchmark do: with their weights, and only with them, true.
+    """
+
+    backbone: BackboneName
+    channels: int
+    squeezes: tuple[int, int, int, int]
+    attention: AttentionKind = "both"
+    reduction: int = 16
+    embedding: tuple[Literal["y", "x", "t", "free"], ...] = ("y", "x", "free", "free")
+    norm: NormKind = "batch"
+    decoder_activation: bool = False
+    class_source: ClassSource = "decoder"
+    foreground: bool = False
+    categories: tuple[Category, ...] = LITE
+    stride_in_1x1: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.squeezes) != 4 or any(a < b for a, b in zip(self.squeezes, self.squeezes[1:], strict=False)):
+            raise InputError(f"squeezes {self.squeezes}: four numbers for strides 32, 16, 8, 4, not increasing")
+        if self.squeezes[-1] != 0:
+            raise InputError(f"squeezes {self.squeezes}: the level of stride 4 keeps every frame, so its number is 0")
+        if not self.embedding:
+            raise InputError("embedding (): at least one dimension is needed")
+        if self.stride_in_1x1 and self.backbone not in ("resnet50", "resnet101"):
+            raise InputError(f"stride_in_1x1: the backbone {self.backbone} has no such convolutions")
+
+
+def paper() -> ModelConfig:
+    """The paper's model (section 5.3): ResNet-101, 256 channels, CBAM on every level."""
+    return ModelConfig(backbone="resnet101", channels=256, squeezes=(2, 2, 1, 0))
+
+
+def lite() -> ModelConfig:
+    """The bundled model: EfficientNet-Lite0 and 64 channels, made for a laptop's processor."""
+    return ModelConfig(
+        backbone="efficientnet_lite0",
+        channels=64,
+        squeezes=(2, 1, 1, 0),
+        decoder_activation=True,
+        class_source="backbone",
+        foreground=True,
+    )
+
+
+NAMED_MODELS = {"paper": paper, "lite": lite}
+
+
+def model_to_json(config: ModelConfig) -> str:
+    """The configuration as one line of json, for the metadata of a checkpoint."""
+    return json.dumps(dataclasses.asdict(config))
+
+
+def model_from_json(text: str) -> ModelConfig:
+    """Inverse of `model_to_json`.
+
+    Raises:
+        InputError: the text is not such a configuration; the message names the field.
+    """
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        fields["categories"] = tuple(Category(**entry) for entry in fields["categories"])
+        fields["squeezes"] = tuple(fields["squeezes"])
+        fields["embedding"] = tuple(fields["embedding"])
+        return ModelConfig(**fields)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"model configuration: {error}") from error

@@ -1,0 +1,127 @@
+"""How a video is segmented: clustering, stitching, clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chronomask.errors import InputError
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Greedy clustering, eq. (7).
+
+    Attributes:
+        seed_threshold: clustering of a clip ends when the best free seed's heat falls below this.
+        membership_threshold: a pixel joins where eq. (4) exceeds this (eq. 5: 0.5).
+        foreground_threshold: only pixels with at least this foreground probability are clustered; without a foreground
+            output the setting has no effect.
+        refinements: times that mean and variance are taken again from the pixels first assigned.
+        minimum_pixels: tubes of fewer stride-4 pixels over the clip are dropped (their pixels stay removed).
+        maximum_rounds: bound on the seeds tried in a clip.
+    """
+
+    seed_threshold: float = 0.5
+    membership_threshold: float = 0.5
+    foreground_threshold: float = 0.5
+    refinements: int = 3
+    minimum_pixels: int = 100
+    maximum_rounds: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("membership_threshold", "foreground_threshold"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
+        for name in ("refinements", "minimum_pixels", "maximum_rounds"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} {getattr(self, name)}: must not be negative")
+
+
+@dataclass(frozen=True)
+class StitchConfig:
+    """Joining the tubes of overlapping clips, and of clips between which an object was hidden.
+
+    Attributes:
+        minimum_iou: tubes join a track only above this IoU on the shared frames ...
+        minimum_likeness: ... and at this cosine of their features or more, in [-1, 1]; -1 asks for none.
+        memory_frames: a track may be taken up again up to this many frames after it was last seen; 0 never.
+        memory_tracks: at most this many lost tracks are remembered, those seen last.
+        minimum_similarity: a tube takes up a lost track only above this similarity, in [0, 1]: of the features x of
+            the classes x nearness x likeness of size.
+    """
+
+    minimum_iou: float = 0.1
+    minimum_likeness: float = 0.85
+    memory_frames: int = 100
+    memory_tracks: int = 50
+    minimum_similarity: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("memory_frames", "memory_tracks"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} {getattr(self, name)}: must not be negative")
+        if not 0 <= self.minimum_similarity <= 1:
+            raise InputError(f"minimum_similarity {self.minimum_similarity}: must lie in [0, 1]")
+
+
+@dataclass(frozen=True)
+class SegmentConfig:
+    """How a video is segmented.
+
+    Attributes:
+        short_side: frames are shrunk (never stretched) until the short side is at most this many pixels.
+        long_side: and the long side at most this many.
+        clip_length: T, frames a clip.
+        overlap: frames that neighbouring clips share; fewer is faster, more joins better.
+        latency: a frame is handed out when at most this many later ones were taken in. None waits until every clip
+            with the frame in it has had its say, which takes clip_length - 1. With less, later clips add nothing to
+            frames that are out already; below clip_length - overlap - 1 clips also follow each other more closely than
+            `overlap` asks for (by one frame for 0), which costs time: with the bundled model 1.8 times as much for 1,
+            2.8 times for 0.
+        score: tracks below this confidence are left out of what is written.
+        max_tracks: only this many tracks, best first, are written.
+        object_below: tracks whose best class has a probability below this are named `object`.
+        cluster: see ClusterConfig.
+        stitch: see StitchConfig.
+    """
+
+    short_side: int = 256
+    long_side: int = 448
+    clip_length: int = 8
+    overlap: int = 4
+    latency: int | None = None
+    score: float = 0.15
+    max_tracks: int = 10
+    object_below: float = 0.3
+    cluster: ClusterConfig = ClusterConfig()
+    stitch: StitchConfig = StitchConfig()
+
+    def __post_init__(self) -> None:
+        if self.clip_length < 1 or not 0 <= self.overlap < self.clip_length:
+            raise InputError(
+                f"overlap {self.overlap} and clip_length {self.clip_length}: need 0 <= overlap < clip_length, 1 or more"
+            )
+        if self.latency is not None and self.latency < 0:
+            raise InputError(f"latency {self.latency}: must not be negative")
+        if min(self.short_side, self.long_side) < 32:
+            raise InputError(f"short_side {self.short_side} and long_side {self.long_side}: at least 32 pixels each")
+        if self.max_tracks < 0:
+            raise InputError(f"max_tracks {self.max_tracks}: must not be negative")
+        for name in ("score", "object_below"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1]")
+
+    @property
+    def delay(self) -> int:
+        """Frames by which results lag behind at most."""
+        return self.clip_length - 1 if self.latency is None else min(self.latency, self.clip_length - 1)
+
+    @property
+    def step(self) -> int:
+        """Frames from the beginning of a clip to that of the next."""
+        return min(self.clip_length - self.overlap, self.delay + 1)
+
+    @property
+    def held(self) -> int:
+        """Frames of a clip that wait for what the next clip adds to them."""
+        return min(self.overlap, self.delay + 1 - self.step)

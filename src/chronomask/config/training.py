@@ -1,0 +1,213 @@
+"""A training run: losses, optimiser, machine, and the recipes."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+from chronomask.config.checks import at_least
+from chronomask.config.data import MixtureConfig, published_motion
+from chronomask.data.categories import COCO, LITE, OVIS, VOC, YTVIS_2019, YTVIS_2021
+from chronomask.errors import InputError
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of eq. (6), and where the losses are taken.
+
+    Attributes:
+        embedding: weight of L_embedding; the paper has 1 for each term.
+        smooth: weight of L_smooth.
+        pull: weight of the auxiliary `pull_loss`; the paper has none.
+        center: weight of L_center.
+        classification: weight of L_classification.
+        foreground: weight of the auxiliary term (models with a foreground output).
+        stride: 4 compares at the resolution of the outputs; 1 interpolates them to full resolution, as in the paper.
+    """
+
+    embedding: float = 1.0
+    smooth: float = 1.0
+    pull: float = 0.0
+    center: float = 1.0
+    classification: float = 1.0
+    foreground: float = 1.0
+    stride: Literal[1, 2, 4] = 4
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            at_least(self, field.name, 0)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What one training run does. An interrupted run continues only under the same one.
+
+    Attributes:
+        model: the network, where no checkpoint to start from brings its own.
+        classes: of the network; by default those of the checkpoint to start from, else the model's own.
+        steps: optimiser steps of the whole run.
+        batch: clips a step, all processes together.
+        optimizer: AdamW, or SGD as in the paper.
+        learning_rate: of everything but the backbone, after warm-up.
+        backbone_rate: of the backbone, as a share of `learning_rate`; 0 freezes it.
+        momentum: of SGD; AdamW has its own.
+        weight_decay: of either optimiser.
+        warmup: steps of linear warm-up.
+        schedule: how the rate goes on after warm-up: "cosine" falls to 0 at the last step, "exponential" stays until
+            step `decay_from` and then decays evenly on a logarithmic scale.
+        decay_from: step at which the exponential schedule begins to decay.
+        decay_steps: steps that its decay takes.
+        decay: factor of the rate at its end.
+        clip_norm: bound on the norm of the gradient, of the backbone's and of the rest's each; 0 for none.
+        ema: decay of the moving average of the weights, the one that is saved; 0 saves the weights themselves.
+        seed: of weights and data.
+        skip_broken: go on with other clips where frames or masks cannot be read; skipped.txt lists them.
+        losses: see LossConfig.
+        data: see MixtureConfig.
+    """
+
+    model: Literal["lite", "paper"] = "lite"
+    classes: Literal["lite", "coco", "voc", "ytvis2019", "ytvis2021", "ovis"] | None = None
+    steps: int = 6000
+    batch: int = 2
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    backbone_rate: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    warmup: int = 200
+    schedule: Literal["cosine", "exponential"] = "cosine"
+    decay_from: int = 60_000
+    decay_steps: int = 100_000
+    decay: float = 0.01
+    clip_norm: float = 5.0
+    ema: float = 0.998
+    seed: int = 0
+    skip_broken: bool = False
+    losses: LossConfig = LossConfig(smooth=0.3)
+    data: MixtureConfig = MixtureConfig()  # noqa: RUF009  (frozen)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "decay_steps"):
+            at_least(self, name, 1)
+        for name in ("backbone_rate", "weight_decay", "warmup", "decay_from", "clip_norm", "seed"):
+            at_least(self, name, 0)
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate {self.learning_rate}: must be positive")
+        if not 0 < self.decay <= 1:
+            raise InputError(f"decay {self.decay}: must lie above 0 and not above 1")
+        for name in ("momentum", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1)")
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """How a run is carried out on the machine at hand; may change whenever the run continues.
+
+    Attributes:
+        device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
+        precision: of the network's forward and backward pass; the losses and weights are float32 always. "auto" is
+            bfloat16 on cards that have it and on processors with matrix units for it, else float32.
+        accumulate: parts in which every process works off its clips of a step, one after the other. More parts need
+            less memory; batch normalisation then sees the clips of one part only.
+        gradient_checkpointing: keep only the inputs of the backbone's blocks and of attention for the backward pass,
+            and compute the rest again: a third less memory, a quarter more time (`paper` at 256x448), the same result.
+        compile: hand the network to torch.compile: a slow start, faster steps.
+        workers: processes that prepare clips, for each training process.
+        checkpoint_every: steps between checkpoints.
+        stop_after: end at a checkpoint after this time, such as 150m, 2h or 90s; empty for no limit.
+    """
+
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    accumulate: int = 1
+    gradient_checkpointing: bool = False
+    compile: bool = False
+    workers: int = 1
+    checkpoint_every: int = 250
+    stop_after: str = ""
+
+    def __post_init__(self) -> None:
+        at_least(self, "accumulate", 1)
+        at_least(self, "workers", 0)
+        at_least(self, "checkpoint_every", 1)
+        _ = self.seconds
+
+    @property
+    def seconds(self) -> float:
+        """`stop_after` in seconds; infinity where it is empty."""
+        number, unit = self.stop_after[:-1], self.stop_after[-1:]
+        if not self.stop_after:
+            return inf
+        if not number.isdecimal() or unit not in _SECONDS:
+            raise InputError(f"stop_after {self.stop_after!r}: a whole number and s, m or h, such as 150m")
+        return float(int(number) * _SECONDS[unit])
+
+
+@dataclass(frozen=True)
+class WatchConfig:
+    """What is shown and measured while a run goes on; may change whenever it continues.
+
+    Attributes:
+        validate: YouTube-VIS-form annotation file, with its frames beside it, on which the averaged weights are scored:
+            validation.csv has AP, AP50 and AP50 without classes, and the checkpoint of the highest AP is kept as
+            best.safetensors.
+        validate_every: steps between validations; each happens at the next checkpoint, and one at the end.
+        tensorboard: also write scalars and pictures for TensorBoard (extra `train`); log.csv is written always.
+        pictures_every: steps between pictures of one training clip (pictures/*.png): truth, tubes found, heat map and
+            embedding; each happens at the next checkpoint, and one at the end; 0 for none.
+    """
+
+    validate: Path | None = None
+    validate_every: int = 1000
+    tensorboard: bool = False
+    pictures_every: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(self, "validate_every", 1)
+        at_least(self, "pictures_every", 0)
+
+
+def lite_recipe() -> TrainConfig:
+    """For the small model: AdamW, warm-up and cosine, moving average, clipped gradients, the backbone frozen."""
+    return TrainConfig()
+
+
+def paper_recipe() -> TrainConfig:
+    """Section 5.3 of the paper; "exponential decay rate 1e-4" in its list of SGD's settings is weight decay."""
+    return TrainConfig(
+        model="paper",
+        classes="ytvis2019",
+        steps=160_000,
+        optimizer="sgd",
+        backbone_rate=1.0,
+        warmup=0,
+        schedule="exponential",
+        clip_norm=0.0,
+        ema=0.0,
+        losses=LossConfig(stride=1),
+        data=MixtureConfig(fit="resize", short_side=640, long_side=1196, max_pastes=0, camera=published_motion()),
+    )
+
+
+def fine_tune_recipe() -> TrainConfig:
+    """For an annotator's own classes: short clips, few steps, and a low rate for what is trained already."""
+    return TrainConfig(steps=200, learning_rate=3e-4, warmup=20, ema=0.98, data=MixtureConfig(length=4))
+
+
+CLASS_LISTS = {
+    "lite": LITE,
+    "coco": COCO,
+    "voc": VOC,
+    "ytvis2019": YTVIS_2019,
+    "ytvis2021": YTVIS_2021,
+    "ovis": OVIS,
+}
+RECIPES = {"lite": lite_recipe, "paper": paper_recipe}
