@@ -278,6 +278,6 @@ def test_times_are_read():
 def test_the_progress_line_says_all():
     result = StepResult(loss=1.0, terms={"embedding": 0.5, "center": 0.25}, gradient=2.0, skipped=[])
     report = StepReport(step=9, steps=110, result=result, rate=5e-4, seconds=9.9, memory=3 * 2**29)
-    line = "step 10/110  embedding 0.500  center 0.250  rate 0.0005  0.50 steps/s  1.5 GiB  0:03:20 left"
+    line = "step 10/110  embedding 0.500  center 0.250  rate 0.0005  0.5 steps/s  1.5 GiB  0:03:20 left"
     assert progress_text(report, 2.0, 0) == line
     assert progress_text(report, 2.0, 7) == f"{line}  7 clips skipped"

@@ -129,7 +129,7 @@ def progress_text(report: StepReport, seconds: float, skipped: int) -> str:
         f"step {report.step + 1}/{report.steps}",
         *(f"{name} {value:.3f}" for name, value in report.result.terms.items()),
         f"rate {report.rate:.2g}",
-        f"{1 / seconds:.2f} steps/s",
+        f"{1 / seconds:.2g} steps/s",
         f"{report.memory / 2**30:.1f} GiB",
         f"{hour}:{minute:02}:{second:02} left",
     ]
