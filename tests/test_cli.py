@@ -64,7 +64,7 @@ def test_segment_writes_the_contracted_files(
     for annotation in tracks["annotations"]:
         assert len(annotation["segmentations"]) == 11
         assert 0 <= annotation["score"] <= 1
-    assert set(tracks["info"]) == {"version", "checkpoint_sha256", "settings"}
+    assert set(tracks["info"]) == {"version", "checkpoint_sha256", "settings", "source", "complete"}
     results = read_tracks(out / "results.json")
     assert len(results.tracks) == len(tracks["annotations"])
     overlay = open_source(out / "overlay.mp4")
@@ -120,9 +120,54 @@ def _audio_only(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
+def test_segment_takes_times_and_makes_what_editors_use(video: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    choice = ("--start", "0:00:00.12", "--end", "0.4", "--every", "2", "--masks", "png", "--cutout", "webm", "--csv")
+    arguments = ("segment", video, "--out", out, "--checkpoint", checkpoint, "--score", "0", "--max-tracks", "2")
+    assert run(*arguments, *choice, "--cutout-tracks", "together") == 0
+    assert json.loads((out / "tracks.json").read_text())["videos"][0]["length"] == 4
+    assert sum(1 for _ in open_source(out / "overlay.mp4")) == 4
+    names = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*") if path.suffix != ".json")
+    frames = [f"masks/{number:05d}.png" for number in range(4)]
+    assert names == ["cutouts/together.webm", *frames, "overlay.mp4", "tracks.csv"]
+    assert run(*arguments, *choice, "--cutout-tracks", "together", "--resume") == 0
+
+
+def test_one_bad_source_does_not_stop_the_others(
+    video: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.mp4").write_text("not a video")
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(3):
+        Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(frames / f"{number}.png")
+    (frames / "1.png").write_bytes((frames / "1.png").read_bytes()[:60])
+    options = ("--out", tmp_path / "out", "--checkpoint", checkpoint, "--no-overlay")
+    assert run("segment", tmp_path / "text.mp4", frames, video, *options) == 2
+    printed = capsys.readouterr()
+    assert "text.mp4: not a video" in printed.err
+    assert "warning: 1 of 3 images are left out" in printed.err
+    assert "2 frames were segmented" in printed.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["frames", "video"]
+    assert run("segment", frames, *options[:1], tmp_path / "alone", *options[2:]) == 0
+
+
 @pytest.mark.parametrize(
     "fault",
-    ["missing", "text", "audio", "empty folder", "checkpoint", "device", "class", "out", "below a file", "model"],
+    [
+        "missing",
+        "text",
+        "audio",
+        "empty folder",
+        "checkpoint",
+        "device",
+        "class",
+        "out",
+        "below a file",
+        "model",
+        "start",
+        "end",
+    ],
 )
 def test_bad_input_exits_with_2_and_writes_nothing(
     fault: str, video: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -153,6 +198,10 @@ def test_bad_input_exits_with_2_and_writes_nothing(
             named = tmp_path / "a-file"
             named.write_text("something else")
             out = named / "below"
+        case "start":
+            options, named = [*options, "--start", "soon"], "soon"
+        case "end":
+            options, named = [*options, "--start", "3", "--end", "0:02"], "2.0"
         case "model":
             options, named = ["--model", "unicorn"], "unicorn"
     before = sorted(tmp_path.rglob("*"))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chronomask.inference.live import Live
 
 
 def progress_bar(items: Iterable, task: str, total: int | None) -> Iterator:
@@ -14,3 +19,25 @@ def progress_bar(items: Iterable, task: str, total: int | None) -> Iterator:
     # On the error stream: the table alone goes to the output.
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield from progress.track(items, description=task, total=total)
+
+
+def live_line(source: Live) -> Callable[[Iterable, str, int | None], Iterator]:
+    """As `progress_bar`; for work without a known end a line on whether it keeps up with a live source."""
+
+    def progress(items: Iterable, task: str, total: int | None) -> Iterator:
+        from rich.console import Console
+        from rich.progress import Progress, TextColumn
+
+        if total is not None:
+            yield from progress_bar(items, task, total)
+            return
+        began = time.monotonic()
+        with Progress(TextColumn("{task.description}"), console=Console(stderr=True)) as display:
+            line = display.add_task(f"{task}: waiting for frames; Ctrl-C ends")
+            for count, item in enumerate(items, 1):
+                rate = count / (time.monotonic() - began)
+                state = f"{count} frames, {rate:.1f} a second, {source.delay:.1f} s behind, {source.dropped} dropped"
+                display.update(line, description=f"{task}: {state}; Ctrl-C ends")
+                yield item
+
+    return progress

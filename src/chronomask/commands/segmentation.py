@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import Positional
 
-from chronomask.commands.progress import progress_bar
+from chronomask.commands.progress import live_line, progress_bar
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
 
 if TYPE_CHECKING:
     from chronomask.inference.job import Summary
-    from chronomask.video import VideoSource
+    from chronomask.video import Selection, VideoSource
 
 
 def segment(
@@ -68,12 +68,13 @@ def segment(
         config: the settings below.
     """
     from chronomask.inference.job import check_output, segment_to_folder
+    from chronomask.inference.live import Live
     from chronomask.inference.load import bundled_weights, load
-    from chronomask.video import Selection, open_source
+    from chronomask.video import Selection
 
     selection = Selection(_seconds("start", start), _seconds("end", end) if end else None, every)
     failures = _Failures(len(sources) > 1)
-    opened = _opened(sources, lambda source: open_source(source, fps, selection), failures)
+    opened = _opened(sources, fps, selection, failures)
     folders = [out / source.name if len(sources) > 1 else out for source in opened]
     if len(set(folders)) < len(folders):
         raise InputError("two sources have the same name, and so would have the same folder of results")
@@ -95,7 +96,7 @@ def segment(
                 outputs=outputs,
                 overwrite=overwrite,
                 resume=resume,
-                progress=progress_bar,
+                progress=live_line(source) if isinstance(source, Live) else progress_bar,
             )
             _print_summary(summary, source)
     return 2 if failures.any else 0
@@ -119,13 +120,17 @@ class _Failures:
             print(f"chronomask: {error}", file=sys.stderr)
 
 
-def _opened(sources: tuple[str, ...], open_one: Callable[[str], VideoSource], failures: _Failures) -> list[VideoSource]:
+def _opened(sources: tuple[str, ...], fps: float, selection: Selection, failures: _Failures) -> list[VideoSource]:
+    from chronomask.inference.live import Live
+    from chronomask.video import open_source
+
     if not sources:
         raise InputError("no source: name at least one video file, folder of frames, pattern, camera or address")
     opened: list[VideoSource] = []
-    for source in sources:
+    for text in sources:
         with failures.told():
-            opened.append(open_one(source))
+            source = open_source(text, fps, selection)
+            opened.append(Live(source) if source.live else source)
     return opened
 
 
