@@ -18,6 +18,7 @@ from chronomask.cli import main
 from chronomask.config import ModelConfig
 from chronomask.data.categories import LITE
 from chronomask.formats.ytvis import read_tracks
+from chronomask.inference.interruption import Interrupted
 from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
 from chronomask.video import VideoWriter, open_source
@@ -227,6 +228,34 @@ def test_interruption_exits_with_130(
     monkeypatch.setattr("chronomask.inference.segment.cluster", interrupted)
     assert run("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint) == 130
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_was_ended_says_what_is_kept(
+    video: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise Interrupted(12)
+
+    monkeypatch.setattr("chronomask.inference.job.segment_to_folder", ended)
+    assert run("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint) == 130
+    message = capsys.readouterr().err
+    assert f"the tracks of the first 12 frames are in {tmp_path / 'out/tracks.json'}" in message
+    assert "--resume" in message
+
+
+def test_a_camera_is_watched(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """FFmpeg's test picture stands in for a camera, one that is far too fast."""
+    picture = ("lavfi", "testsrc=size=64x48:rate=10")
+    monkeypatch.setattr("chronomask.video.streams.camera_address", lambda text, platform: picture)
+    assert run("segment", "0", "--end", "4", "--out", tmp_path / "out", "--checkpoint", checkpoint) == 0
+    assert {"recording.mp4", "overlay.mp4", "tracks.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert "dropped" in capsys.readouterr().err
 
 
 def _blocks(language: str) -> list[str]:
