@@ -418,7 +418,7 @@ def test_files_that_are_none(tmp_path):
         ("pth", "not a PyTorch checkpoint"),
         ("pkl", "not a pickle of NumPy arrays"),
         ("safetensors", "not a safetensors file"),
-        ("h5", r"weights are read from \.pth, \.pt, \.pkl, \.safetensors files"),
+        ("h5", r"weights are read from \.pth, \.pt, \.pkl, \.pb, \.safetensors files"),
     ):
         path = tmp_path / f"text.{suffix}"
         path.write_text("these are no weights")
