@@ -1,10 +1,11 @@
 """Fine-tuning on 30 images of two classes: AP50 on a fixed split of other images, before and after.
 
-    python benchmarks/finetune.py COCO_FOLDER [--classes cat dog] [--seeds 0 1 2] [--weights lite] [--json FILE]
+    python benchmarks/finetune.py COCO_FOLDER [--classes cat dog] [--seeds 0 1 2] [--weights lite] [--json FILE] [...]
 
 COCO_FOLDER holds instances_train.json, instances_val.json and images/. The classes get names that no checkpoint knows,
 so their scores begin anew. The split is the same for all seeds: 30 images to train on, all others of these classes,
-under a moving camera, to score. `minutes` is what `chronomask train --fine-tune` took, from its start to its end.
+under a moving camera, to score. `minutes` is what `chronomask train --fine-tune` took, from its start to its end;
+it is given all further options.
 """
 
 from __future__ import annotations
@@ -80,8 +81,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--weights", default="lite", help="bundled model or checkpoint file")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("options", nargs="*", help="behind --: further options of chronomask train")
-    options = parser.parse_args()
+    options, further = parser.parse_known_args()
 
     with TemporaryDirectory() as place:
         folder, images = Path(place), options.coco / "images"
@@ -91,7 +91,7 @@ def main() -> None:
         validation = Validation(instances, reader.class_names, every=1, frames=frames)
         data, rows = f"{train},images={images}", []
         for seed in options.seeds:
-            rows.append(run(data, validation, options.weights, seed, folder / f"seed-{seed}", options.options))
+            rows.append(run(data, validation, options.weights, seed, folder / f"seed-{seed}", further))
             print(json.dumps(rows[-1]), flush=True)
     table = Table(*rows[0], title=f"{TRAINED} images of {' and '.join(options.classes)}, {len(reader)} held back")
     for row in rows:

@@ -164,8 +164,8 @@ def fit_new_classes(start: FineTuning, config: TrainConfig) -> None:
 def draw_preview(start: FineTuning, config: TrainConfig, path: Path, count: int = 8) -> None:
     """Draws the first clips that the network will learn from as a contact sheet, with their masks and names."""
     categories = start.network.config.categories
-    strips = clip_strips(start.source, categories, config.data, count, config.seed, frames_for(path, fps=1))
-    write_preview(strips, path, width=1280, fps=1, skip_broken=config.skip_broken)
+    strips = clip_strips(start.source, categories, config.data, count, config.seed, frames_for(path, fps=1.0))
+    write_preview(strips, path, width=1280, fps=1.0, skip_broken=config.skip_broken)
 
 
 def class_table(start: FineTuning) -> Table:

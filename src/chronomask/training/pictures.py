@@ -102,7 +102,9 @@ def _found(outputs: PixelOutputs, clip: Clip, categories: Sequence[Category]) ->
         for k, tube in zip(best, tubes, strict=True)
     ]
     nothing = torch.zeros_like(clip.ignore)
-    return replace(clip, masks=masks, class_ids=torch.tensor(best), ignore=nothing, unknown=nothing), names
+    return replace(
+        clip, masks=masks, class_ids=torch.tensor(best, dtype=torch.int64), ignore=nothing, unknown=nothing
+    ), names
 
 
 def embedding_colours(offsets: Float[Tensor, "E T h w"]) -> UInt8[np.ndarray, "T h w 3"]:

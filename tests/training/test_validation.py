@@ -1,0 +1,90 @@
+import json
+
+import numpy as np
+import pytest
+
+from chronomask import rle
+from chronomask.errors import InputError
+from chronomask.training.loop import train
+from chronomask.training.validation import Validation, ValidationScores, read_scores
+from data.files import box, small_set, textured, write_videos
+from training.runs import MACHINE, MODEL, PLAIN, Each, ThinBackbone, open_sources, thin_network
+
+NAMES = [category.name for category in MODEL.categories]
+GOOD, BAD = ValidationScores(0.5, 0.6, 0.7), ValidationScores(0.1, 0.2, 0.3)
+
+
+@pytest.fixture
+def videos(tmp_path):
+    path = small_set(tmp_path / "data")[1]
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:
+        annotation["areas"] = [rle.area(mask) for mask in annotation["segmentations"]]
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_scores_are_those_of_the_evaluator(videos, tmp_path, monkeypatch):
+    validation = Validation(videos, NAMES, every=1, device="cpu")
+
+    def perfect_but_for_the_name(segmenter, instances, frames, out, *, checkpoint):
+        content = json.loads(instances.read_text())
+        (truth,) = content["annotations"]
+        out.write_text(json.dumps([{**truth, "category_id": 1, "score": 0.9}]))
+
+    monkeypatch.setattr("chronomask.training.validation.predict", perfect_but_for_the_name)
+    monkeypatch.setattr("chronomask.training.validation.load", lambda *_: None)
+    assert validation.scores(thin_network()) == ValidationScores(0.0, 0.0, 1.0)
+
+
+def test_a_network_is_scored_as_its_file_would_be(videos):
+    network = thin_network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chronomask.model.network.build_backbone", lambda *_: ThinBackbone())
+        scores = Validation(videos, NAMES, every=1, device="cpu").scores(network)
+    assert 0 <= scores.AP <= scores.AP50 <= scores.AP50_any <= 1
+    assert all(np.array_equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_the_best_checkpoint_is_that_of_the_highest_ap(videos, tmp_path, monkeypatch):
+    validation = Validation(videos, NAMES, every=3, device="cpu")
+    told = []
+    validation.listeners = [lambda step, scores: told.append((step, scores))]
+    monkeypatch.setattr(validation, "scores", lambda network: GOOD if not told else BAD)
+    out, sources = tmp_path / "run", open_sources(tmp_path / "data")
+    bests = []
+    watch = Each(lambda step: bests.append((out / "best.safetensors").exists()))
+    train(thin_network(), sources, PLAIN, out, MACHINE, [validation, watch])
+    # Checkpoints at 2, 4, 6: the first beyond 3 is 4, and 6 is the end.
+    assert told == [(4, GOOD), (6, BAD)]
+    assert read_scores(out) == {4: GOOD, 6: BAD}
+    assert bests == [False] * 4 + [True] * 2
+    assert (out / "best.safetensors").read_bytes() != (out / "model.safetensors").read_bytes()
+
+
+def test_a_step_is_scored_once_and_later_lines_are_dropped(videos, tmp_path, monkeypatch):
+    validation = Validation(videos, NAMES, every=1, device="cpu")
+    answers = iter([BAD, BAD, GOOD])
+    monkeypatch.setattr(validation, "scores", lambda network: next(answers))
+    for step in (0, 4):
+        validation.run(step, thin_network(), tmp_path)
+    assert validation.run(0, thin_network(), tmp_path) == BAD
+    assert read_scores(tmp_path) == {0: BAD}
+    assert validation.run(2, thin_network(), tmp_path) == GOOD
+
+
+def test_files_that_cannot_validate_are_refused(videos, tmp_path):
+    with pytest.raises(InputError, match="none of its categories is a class of the network"):
+        Validation(videos, ["kite"], every=1)
+    frames = [textured(48, 64, seed) for seed in range(2)]
+    crowd = write_videos(
+        tmp_path, [(frames, [(1, [box(48, 64, 2, 2, 20, 20)] * 2, {"iscrowd": 1, "areas": [324] * 2})])], "crowd.json"
+    )
+    with pytest.raises(InputError, match="not one annotated object"):
+        Validation(crowd, NAMES, every=1)
+    moved = tmp_path / "far" / "away" / "videos.json"
+    moved.parent.mkdir(parents=True)
+    moved.write_text(videos.read_text())
+    with pytest.raises(InputError, match=r"video-0/00000\.png"):
+        Validation(moved, NAMES, every=1)
