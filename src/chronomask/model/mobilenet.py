@@ -34,12 +34,10 @@ def _norm(width: int) -> nn.BatchNorm2d:
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise, project 1x1; ReLU6 between; a residual where shapes allow."""
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, downsampling: type[nn.Conv2d]
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         width = inputs * expansion
-        convolution = downsampling if stride == 2 else nn.Conv2d
+        convolution = SameConv2d if stride == 2 else nn.Conv2d
         self.expand: nn.Module = nn.Identity()
         if expansion != 1:
             self.expand = nn.Sequential(nn.Conv2d(inputs, width, 1, bias=False), _norm(width), nn.ReLU6())
@@ -95,19 +93,18 @@ class InvertedResidualBackbone(Backbone):
         stages: the table; strides 4, 8 and 16 end with the stages of `_TAPPED`.
         grey: the pixel value that becomes zero ...
         scale: ... and the one above it that becomes one.
-        downsampling: the convolution of stride 2.
     """
 
-    def __init__(self, stages: tuple[Stage, ...], grey: float, scale: float, downsampling: type[nn.Conv2d]) -> None:
+    def __init__(self, stages: tuple[Stage, ...], grey: float, scale: float) -> None:
         super().__init__((grey,) * 3, (scale,) * 3)
-        self.stem = nn.Sequential(downsampling(3, 32, 3, 2, 1, bias=False), _norm(32), nn.ReLU6())
+        self.stem = nn.Sequential(SameConv2d(3, 32, 3, 2, 1, bias=False), _norm(32), nn.ReLU6())
         blocks: list[nn.Module] = []
         inputs = 32
         last = []
         for row in stages:
             for index in range(row.blocks):
                 stride = row.stride if index == 0 else 1
-                blocks.append(InvertedResidual(inputs, row.outputs, row.kernel, stride, row.expansion, downsampling))
+                blocks.append(InvertedResidual(inputs, row.outputs, row.kernel, stride, row.expansion))
                 inputs = row.outputs
             last.append(len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
@@ -134,7 +131,7 @@ class EfficientNetLite0(InvertedResidualBackbone):
     channels = (24, 40, 112, 1280)
 
     def __init__(self) -> None:
-        super().__init__(_LITE0, 127.0, 128.0, nn.Conv2d)
+        super().__init__(_LITE0, 127.0, 128.0)
 
 
 class MobileNetV2(InvertedResidualBackbone):
@@ -148,4 +145,4 @@ class MobileNetV2(InvertedResidualBackbone):
     channels = (24, 32, 96, 1280)
 
     def __init__(self) -> None:
-        super().__init__(_MOBILENET_V2, 127.5, 127.5, SameConv2d)
+        super().__init__(_MOBILENET_V2, 127.5, 127.5)
