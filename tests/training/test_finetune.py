@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.errors import InputError
 from chronomask.model.checkpoint import load_network, save_network
+from chronomask.training import finetune
 from chronomask.training.class_head import fit_class_head, with_classes
 from chronomask.training.finetune import class_table, counted, fine_tuning, held_back, write_held
 from data.files import box, small_set, textured, write_stills
@@ -105,7 +107,8 @@ def test_data_that_teaches_nothing_is_refused(tmp_path, weights):
         fine_tuning(weights, str(empty), fine_tune_recipe(), 1.0)
 
 
-def test_one_command_from_a_folder_to_a_checkpoint(tmp_path, weights, capsys):
+def test_one_command_from_a_folder_to_a_checkpoint(tmp_path, weights, capsys, monkeypatch):
+    monkeypatch.setattr(finetune, "fit_class_head", partial(fit_class_head, stills=4, steps=2))
     colours(tmp_path / "data", 4)
     out = tmp_path / "run"
     command = ["train", str(tmp_path / "data"), "--fine-tune", weights, "--out", str(out), "--workers", "0"]
