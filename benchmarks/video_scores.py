@@ -48,7 +48,7 @@ def video_scores(segmenter: Segmenter, images: Sequence[np.ndarray], truth: np.n
         for number, mask in zip(result.track_ids, result.masks, strict=True):
             if int(number) in masks:
                 masks[int(number)][frame] = mask
-    tracks = np.array(list(masks.values())).reshape(len(kept), *truth.shape)
+    tracks = np.array(list(masks.values()), bool).reshape(len(kept), *truth.shape)
     each = jaccard(tracks, truth)
     means = each[:, 1:-1].mean(1)
     inside = (tracks & truth).sum((1, 2, 3)) > 0.5 * tracks.sum((1, 2, 3))
