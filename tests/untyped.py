@@ -1,0 +1,13 @@
+"""For tests that trace: the type checks of the tests know no symbolic sizes."""
+
+from contextlib import contextmanager
+
+import jaxtyping
+import pytest
+
+
+@contextmanager
+def untyped():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+        yield
