@@ -158,7 +158,8 @@ def test_a_stream_that_stops_gives_what_came(server, tmp_path):
 
 
 def test_a_file_behind_an_address_is_no_stream(server, tmp_path):
-    server.content = film(tmp_path / "film.mp4", moving_square(12), container_options={"movflags": "+faststart"}).read_bytes()
+    options = {"movflags": "+faststart"}
+    server.content = film(tmp_path / "film.mp4", moving_square(12), container_options=options).read_bytes()
     source = open_source(f"http://127.0.0.1:{server.server_port}/film.mp4")
     assert (source.name, source.live, source.length) == ("film", False, 12)
     assert times_of(source) == times_of(source) == [round(index / 25, 4) for index in range(12)]

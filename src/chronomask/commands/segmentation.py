@@ -86,7 +86,7 @@ def segment(
     segmenter = load(path, device, config)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
     for source, folder in zip(opened, folders, strict=True):
-        with failures.told(), _interruption_told(folder):
+        with failures.told(), _interruption_told(folder, source.live):
             summary = segment_to_folder(
                 segmenter,
                 source,
@@ -142,14 +142,15 @@ def _seconds(option: str, text: str) -> float:
 
 
 @contextmanager
-def _interruption_told(folder: Path) -> Generator[None, None, None]:
+def _interruption_told(folder: Path, live: bool) -> Generator[None, None, None]:
     from chronomask.inference.interruption import Interrupted
 
     try:
         yield
     except Interrupted as interrupted:
         kept = f"the tracks of the first {interrupted.frames} frames are in {folder / 'tracks.json'}"
-        print(f"chronomask: {kept}; the same command with --resume goes on", file=sys.stderr)
+        rest = "" if live else "; the same command with --resume goes on"
+        print(f"chronomask: {kept}{rest}", file=sys.stderr)
         raise
 
 

@@ -156,7 +156,8 @@ class _Job:
             raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
         chosen = chosen_tracks(self.segmenter.tracks, spool, self.segmenter.config, self.wanted)
         by_id = {info.id: info for info in chosen}
-        self.outputs.cutouts(list(by_id))  # a wrong id is found before anything is touched
+        if complete:
+            self.outputs.cutouts(list(by_id))  # a wrong id is found before anything is touched
         if (self.out / "tracks.json").exists():
             # While the files are replaced, nothing may claim that they belong together.
             remove_earlier(self.out, source.live)
