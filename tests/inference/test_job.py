@@ -314,6 +314,14 @@ def test_resuming_what_is_complete_changes_nothing(tmp_path, run):
         run(film(tmp_path / "b.mkv", moving_square(5), "ffv1"), resume=True)
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """Shells let what they run in the background ignore Ctrl-C, tests too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def pressing_ctrl_c(at, task_begins):
     """A progress display under which Ctrl-C is pressed at a frame."""
 
