@@ -90,7 +90,7 @@ class SegmentConfig:
     clip_length: int = 8
     overlap: int = 4
     latency: int | None = None
-    score: float = 0.15
+    score: float = 0.2
     max_tracks: int = 10
     object_below: float = 0.3
     cluster: ClusterConfig = ClusterConfig()
