@@ -8,6 +8,8 @@ from typing import TypeVar
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from chronomask.model.mobilenet import SameConv2d
+
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
@@ -22,7 +24,8 @@ def fold_batch_norm(module: AnyModule) -> AnyModule:
         for (name, convolution), (norm_name, norm) in pairwise(list(parent.named_children())):
             convolutional = isinstance(convolution, nn.Conv2d | nn.Conv3d)
             if convolutional and isinstance(norm, nn.BatchNorm2d | nn.BatchNorm3d):
-                setattr(parent, name, fuse_conv_bn_eval(convolution, norm))
+                folded = fuse_conv_bn_eval(convolution, norm)
+                setattr(parent, name, folded.evenly_padded() if isinstance(folded, SameConv2d) else folded)
                 setattr(parent, norm_name, nn.Identity())
     for activation in module.modules():
         if isinstance(activation, nn.ReLU | nn.ReLU6):

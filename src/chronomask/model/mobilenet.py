@@ -22,8 +22,25 @@ class SameConv2d(nn.Conv2d):
     """
 
     def forward(self, input: Float[Tensor, "N C H W"]) -> Float[Tensor, "N D H/2 W/2"]:
-        kernel = F.pad(self.weight, (1, 0, 1, 0))
-        return F.conv2d(input, kernel, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return F.conv2d(input, self._kernel(), self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def evenly_padded(self) -> nn.Conv2d:
+        """An ordinary convolution that computes the same: the zeros are part of its kernel for good."""
+        kernel, (rows, columns) = self._kernel().detach(), self.kernel_size
+        plain = nn.Conv2d(
+            self.in_channels,
+            self.out_channels,
+            (rows + 1, columns + 1),
+            stride=2,
+            padding=(rows // 2, columns // 2),
+            groups=self.groups,
+            device="meta",  # its first weights are not wanted
+        )
+        plain.weight, plain.bias = nn.Parameter(kernel, self.weight.requires_grad), self.bias
+        return plain.train(self.training)
+
+    def _kernel(self) -> Tensor:
+        return F.pad(self.weight, (1, 0, 1, 0))
 
 
 def _norm(width: int) -> nn.BatchNorm2d:
