@@ -113,3 +113,19 @@ def test_tensor_of_another_shape(path):
     rewritten(path, lambda tensors: tensors.update({"heat_head.bias": torch.zeros(3)}))
     with pytest.raises(InputError, match=r"small\.safetensors: heat_head\.bias has shape \(3,\), not \(1,\)"):
         load_network(path)
+
+
+@pytest.mark.parametrize(("value", "half"), [(float("nan"), False), (float("nan"), True), (float("-inf"), True)])
+def test_values_that_are_not_finite(network, path, value, half):
+    with torch.no_grad():
+        network.heat_head.weight[0, 2] = value
+    save_network(path, network, half=half)
+    with pytest.raises(InputError, match=r"small\.safetensors: heat_head\.weight holds .* NaN \(1 of 8 values\)"):
+        load_network(path)
+
+
+def test_statistics_that_are_not_finite(network, path):
+    network.squeeze[1][0].norm.running_var[3:5] = float("inf")
+    save_network(path, network, half=False)
+    with pytest.raises(InputError, match=r"squeeze\.1\.0\.norm\.running_var holds .* \(2 of 8 values\)"):
+        load_network(path)

@@ -33,7 +33,7 @@ def load_network(path: Path) -> Network:
     """A network in eval mode, in float32, on the CPU.
 
     Raises:
-        InputError: no such file, not such a checkpoint, or tensors that do not fit its configuration.
+        InputError: no such file, not such a checkpoint, or tensors that do not fit its configuration or are not finite.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint file")
@@ -57,5 +57,7 @@ def load_network(path: Path) -> Network:
     for name, tensor in expected.items():
         if tensors[name].shape != tensor.shape:
             raise InputError(f"{path}: {name} has shape {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
+        if broken := int((~tensors[name].isfinite()).sum()):
+            raise InputError(f"{path}: {name} holds infinities or NaN ({broken} of {tensor.numel()} values)")
     network.load_state_dict(tensors, strict=False)  # only the counters of batch norm are not there
     return network.eval()
