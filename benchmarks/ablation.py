@@ -1,0 +1,164 @@
+"""What the time pyramid and the attention of the paper are worth, at a small fixed budget.
+
+    python benchmarks/ablation.py DATA... --synthesised FOLDER --davis DAVIS/instances.json --videos boat hike \
+        --out FOLDER [--steps N] [--seeds 0 1] [--only "time pyramid off" ...] [--json FILE] [--markdown FILE]
+
+DATA as `chronomask train` takes it. Every setting is trained for as many steps on the same clips (8 frames of 128x224)
+from the same start: the `lite` model with a frozen EfficientNet-Lite0 of ImageNet, all other weights random, and equal
+wherever two settings have one in common. Scored at 128x224: average precision on clips of `chronomask dataset
+synthesize`, J on videos with one main object, and the embedding loss on the last quarter of the training clips, which
+are the same for all settings of a seed, and so tell small differences. Runs lie in OUT/<setting>-<seed>: a finished one
+is not repeated, a killed one continues; several processes may share the work by --only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from scoring import clip_scores, video_means
+
+from chronomask.config import ClusterConfig, MachineConfig, MixtureConfig, SegmentConfig, TrainConfig, lite
+from chronomask.data.mixture import WeightedSource
+from chronomask.data.sources import open_training_sources
+from chronomask.files import written_aside
+from chronomask.inference.load import load
+from chronomask.model.importing import load_imagenet
+from chronomask.model.network import Network
+from chronomask.training.checkpoint import WEIGHTS
+from chronomask.training.loop import train
+from chronomask.training.progress import ProgressLine
+from chronomask.training.validation import EVERYTHING
+
+STEPS = 220
+
+WHOLE = replace(lite(), backbone="efficientnet_lite0", squeezes=(2, 1, 1, 0), attention="both")
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "time pyramid off": {"squeezes": (0, 0, 0, 0)},
+    "attention none": {"attention": "none"},
+    "attention channel": {"attention": "channel"},
+    "attention space-time": {"attention": "space-time"},
+    "both (the paper)": {},
+}
+
+SEGMENT = SegmentConfig(short_side=128, long_side=224, cluster=ClusterConfig(minimum_pixels=25))
+"""The default settings, at half the size; a tube has a quarter of the pixels then."""
+
+COLUMNS = ("AP50 any", "AP50", "AR10 any", "union", "best", "embedding loss", "seconds a step")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What the runs are scored on."""
+
+    synthesised: Path
+    davis: Path
+    videos: list[str]
+
+
+def initial_network(changes: dict[str, Any], seed: int) -> Network:
+    """The network of a setting before its first step; weights that settings have in common are equal."""
+    torch.manual_seed(seed)
+    whole = Network(WHOLE)
+    load_imagenet(whole)
+    network = Network(replace(WHOLE, **changes))
+    shared = {name: tensor for name, tensor in whole.state_dict().items() if not name.startswith("attention.")}
+    network.load_state_dict(shared, strict=False)
+    for mine, theirs in zip(network.attention, whole.attention, strict=True):
+        by_kind = {type(part): part.state_dict() for part in theirs.children()}
+        for part in mine.children():
+            part.load_state_dict(by_kind[type(part)])
+    return network
+
+
+def training(steps: int, seed: int) -> TrainConfig:
+    """The recipe that all settings share."""
+    data = MixtureConfig(length=8, height=128, width=224)
+    return TrainConfig(steps=steps, warmup=min(30, steps // 4), ema=0.98, seed=seed, data=data)
+
+
+def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, scoring: Scoring, out: Path) -> dict:
+    """Trains and scores one setting, or what is still missing of that; its figures."""
+    folder, path = out / f"{name}-{seed}", out / f"{name}-{seed}" / "scores.json"
+    machine = MachineConfig(workers=0, checkpoint_every=100)
+    with ProgressLine() as progress:
+        train(initial_network(SETTINGS[name], seed), sources, training(steps, seed), folder, machine, [progress])
+    scored_on = {"synthesised": str(scoring.synthesised), "davis": str(scoring.davis), "videos": scoring.videos}
+    if path.exists() and (known := json.loads(path.read_text()))["scored_on"] == scored_on:
+        return known["figures"]
+    weights = folder / WEIGHTS
+    everything = replace(SEGMENT, score=EVERYTHING.score, max_tracks=EVERYTHING.max_tracks)
+    figures = clip_scores(load(weights, config=everything), weights, scoring.synthesised)
+    figures |= video_means(load(weights, config=SEGMENT), scoring.davis, scoring.videos)
+    figures |= logged(folder / "log.csv", steps)
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps({"scored_on": scored_on, "figures": figures}, indent=1))
+    return figures
+
+
+def logged(path: Path, steps: int) -> dict[str, float]:
+    """Embedding loss over the last quarter of a run, and the median time of a step, as its log.csv has them."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    late = [float(row["embedding"]) for row in rows if int(row["step"]) >= 0.75 * steps]
+    return {
+        "embedding loss": float(np.mean(late)),
+        "seconds a step": float(np.median([float(row["seconds"]) for row in rows])),
+    }
+
+
+def cells(figures: Sequence[dict[str, float]]) -> list[str]:
+    """One row of the table: means over the seeds, and each seed's value where there are several."""
+    texts = []
+    for column in COLUMNS:
+        values = [of_seed[column] for of_seed in figures]
+        each = f" ({', '.join(f'{value:.3f}' for value in values)})" if len(values) > 1 else ""
+        texts.append(f"{np.mean(values):.3f}{each}")
+    return texts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", help="training data, as for `chronomask train`")
+    parser.add_argument("--synthesised", type=Path, required=True, help="folder of `chronomask dataset synthesize`")
+    parser.add_argument("--davis", type=Path, required=True, help="instances.json; frames lie in JPEGImages beside it")
+    parser.add_argument("--videos", nargs="+", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path, help="write the rows of the table here")
+    options = parser.parse_args()
+
+    sources = open_training_sources(options.data, WHOLE.categories)
+    scoring = Scoring(options.synthesised, options.davis, options.videos)
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
+    for seed in options.seeds:
+        for name, figures in found.items():
+            figures.append(run(name, seed, sources, options.steps, scoring, options.out))
+            print(json.dumps({"setting": name, "seed": seed, **figures[-1]}), flush=True)
+    table = Table("setting", *COLUMNS, title=f"{options.steps} steps of two clips, seeds {options.seeds}")
+    rows = [(name, *cells(figures)) for name, figures in found.items()]
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    if options.markdown:
+        heading = [("setting", *COLUMNS), ("---",) * (len(COLUMNS) + 1)]
+        options.markdown.write_text("".join(f"| {' | '.join(row)} |\n" for row in [*heading, *rows]))
+    if options.json:
+        options.json.write_text(json.dumps({"steps": options.steps, "seeds": options.seeds, "runs": found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

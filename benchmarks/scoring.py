@@ -1,0 +1,49 @@
+"""Figures that several benchmarks take in the same way, with whatever segmenter they are about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from validation import davis
+
+from chronomask.data.ytvis import YtvisVideos
+from chronomask.evaluation.ap import score
+from chronomask.evaluation.validate import read_results, read_truth
+from chronomask.inference.predict import predict
+from chronomask.inference.segment import Segmenter
+from chronomask.training.validation import without_classes
+
+PRECISIONS = ("AP", "AP50", "AR10")
+MEANS = ("union", "top", "best", "fragmentation", "one_id", "tracks")
+
+
+def clip_scores(segmenter: Segmenter, checkpoint: Path, folder: Path) -> dict[str, float]:
+    """Average precision on a folder that `chronomask dataset synthesize` made.
+
+    Args:
+        segmenter: should keep weak results too, which only add to average precision.
+        checkpoint: file of its weights.
+        folder: holds instances.json and JPEGImages.
+
+    Returns:
+        AP, AP50 and AR10, and the same as if there were one class only (`AP any`, ...).
+    """
+    annotations = folder / "instances.json"
+    truth = read_truth(annotations)
+    with TemporaryDirectory() as place:
+        out = Path(place) / "tracks.json"
+        predict(segmenter, annotations, folder / "JPEGImages", out, checkpoint=checkpoint)
+        found = read_results(out, truth)
+    named, any_class = score(truth, found).scores, score(*without_classes(truth, found)).scores
+    return {key: getattr(named, key) for key in PRECISIONS} | {
+        f"{key} any": getattr(any_class, key) for key in PRECISIONS
+    }
+
+
+def video_means(segmenter: Segmenter, annotations: Path, videos: list[str]) -> dict[str, float]:
+    """Means over videos with one main object of what `VideoScores` holds; JPEGImages lies beside the annotations."""
+    data = YtvisVideos(annotations, annotations.parent / "JPEGImages", segmenter.categories, complete=False)
+    scores = davis(segmenter, data, videos).values()
+    return {key: float(np.mean([getattr(found, key) for found in scores])) for key in MEANS}
