@@ -1,0 +1,37 @@
+import numpy as np
+import torch
+from figure import panel, row_of
+from PIL import Image
+
+from chronomask.config import SegmentConfig
+from chronomask.data.categories import Category
+from chronomask.formats.spool import SpooledFrame
+from chronomask.inference.segment import Segmenter
+from chronomask.inference.tracks import TrackInfo
+from chronomask.video import Frame, open_source
+from data.files import textured
+from model.networks import network_of, tiny
+
+
+def test_a_track_has_its_place_in_every_frame():
+    tracks = [TrackInfo(number, Category(17, "cat"), 0.5) for number in (7, 3)]
+    image, mask = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), bool)
+    mask[1, 2] = True
+    for ids, place in (([3], 1), ([7], 0), ([9, 3], 1)):
+        masks = np.stack([mask if number in (3, 7) else ~mask for number in ids])
+        drawn = panel("v", Frame(5, 0.2, image), SpooledFrame(5, 0.2, np.array(ids), masks), tracks)
+        assert drawn.masks[place].tolist() == mask.tolist()
+        assert not drawn.masks[1 - place].any()
+        assert drawn.labels == ["cat 0.50", "cat 0.50"]
+        assert drawn.title == "v, frame 5"
+
+
+def test_frames_are_evenly_spaced_from_first_to_last(tmp_path, monkeypatch):
+    for number in range(5):
+        Image.fromarray(textured(32, 48, number)).save(tmp_path / f"{number}.png")
+    segmenter = Segmenter(network_of(tiny(channels=8)), SegmentConfig(clip_length=2, overlap=1), torch.device("cpu"))
+    titles = []
+    monkeypatch.setattr("figure.draw_panel", lambda panel, width: titles.append(panel.title))
+    row_of(segmenter, open_source(tmp_path), 3, 100)
+    assert [title.split()[-1] for title in titles] == ["0", "2", "4"]
+    assert len(row_of(segmenter, open_source(tmp_path), 9, 100)) == 5
