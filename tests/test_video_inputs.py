@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
@@ -80,6 +81,23 @@ def test_selections_that_hold_nothing(long_film, tmp_path):
     for wrong in ({"start": -1.0}, {"end": 0.0}, {"start": 3.0, "end": 2.0}, {"every": 0}):
         with pytest.raises(InputError):
             Selection(**wrong)
+
+
+@pytest.mark.parametrize(("name", "sounds"), [("cut.mkv", ()), ("loud.mkv", ("aac",)), ("cut.flv", ())])
+def test_a_file_that_counts_no_frames_and_was_cut_off(tmp_path, name, sounds):
+    path = film(tmp_path / name, moving_square(100), sounds=sounds, g="10")
+    whole = open_source(path)
+    assert (len(list(whole)), whole.damage) == (100, None)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    cut = open_source(path)
+    assert 10 < len(list(cut)) < 90
+    # Which of the two depends on the number of threads that decode.
+    assert re.search(r"cut off: \d+ frames, \d\.\d s are missing|could not be decoded", str(cut.damage))
+
+
+def test_a_last_frame_that_is_held_is_no_damage(tmp_path):
+    source = open_source(film(tmp_path / "held.mkv", moving_square(4), times=[0, 100, 200, 4000]))
+    assert (len(list(source)), source.damage) == (4, None)
 
 
 def test_fingerprints_tell_contents_apart(tmp_path):

@@ -87,7 +87,7 @@ def decoded(
         except av.FFmpegError as error:
             frames = []
             bad += 1
-            note(f"{bad} packets could not be decoded: {cause(error)}")
+            note(f"{bad} packet{'s' * (bad > 1)} could not be decoded: {cause(error)}")
         yield from frames
         if packet is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
@@ -108,7 +109,7 @@ class VideoFile(VideoSource):
                 yield time, frame
                 count, end = count + 1, time + 1 / (self.fps * self.selection.every)
             if not entered:
-                self._notice_cut(stream, count, start + end)
+                self._notice_cut(container, stream, count, start + end)
 
     def _entered_late(
         self, container: av.container.InputContainer, stream: av.video.VideoStream, start: float
@@ -127,14 +128,28 @@ class VideoFile(VideoSource):
             return None
         return chain([first], frames)
 
-    def _notice_cut(self, stream: av.video.VideoStream, frames: int, end: float) -> None:
-        """Some containers end early without an error. Both signs are asked for, for either alone may mislead:
-        an edit list hides frames on purpose, and a last frame may be held for seconds."""
-        if self.damage or not stream.duration or not stream.time_base or frames >= stream.frames:
+    def _notice_cut(
+        self, container: av.container.InputContainer, stream: av.video.VideoStream, frames: int, end: float
+    ) -> None:
+        """Some containers end early without an error. A count of frames is asked for beside the duration where there
+        is one, for either alone may mislead: an edit list hides frames on purpose, a last frame may be held."""
+        claimed = _claimed_end(container, stream)
+        if self.damage or claimed is None or (stream.frames and frames >= stream.frames):
             return
-        claimed = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
         if claimed - end > max(0.5, 3 / self.fps):
-            self._note(f"cut off: {frames} of {stream.frames} frames, {claimed - end:.1f} s are missing")
+            of = f" of {stream.frames}" if stream.frames else ""
+            self._note(f"cut off: {frames}{of} frames, {claimed - end:.1f} s are missing")
+
+
+def _claimed_end(container: av.container.InputContainer, stream: av.video.VideoStream) -> float | None:
+    """When the pictures end, in seconds on the clock of the file; None where the file does not say."""
+    if stream.duration and stream.time_base:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    # Matroska and Flash know the duration of the whole file, which may be that of the sound.
+    if container.duration and len(container.streams) == 1:
+        return ((container.start_time or 0) + container.duration) / av.time_base
+    written = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    return 3600 * int(written[1]) + 60 * int(written[2]) + float(written[3]) if written else None
 
 
 def _claimed_length(container: av.container.InputContainer, stream: av.video.VideoStream, fps: float) -> int | None:
