@@ -37,6 +37,7 @@ from chronomask.files import written_aside
 from chronomask.inference.load import load
 from chronomask.inference.segment import network_size
 from chronomask.losses import clip_losses
+from chronomask.model.checkpoint import load_network
 from chronomask.model.importing import load_imagenet
 from chronomask.model.network import STRIDE, Network
 from chronomask.structures import Clip
@@ -47,7 +48,7 @@ from chronomask.training.progress import ProgressLine
 from chronomask.training.targets import make_targets
 from chronomask.training.validation import EVERYTHING
 
-STEPS = 220
+STEPS = 240
 
 WHOLE = replace(lite(), backbone="efficientnet_lite0", squeezes=(2, 1, 1, 0), attention="both")
 
@@ -108,7 +109,7 @@ def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, sco
     everything = replace(SEGMENT, score=EVERYTHING.score, max_tracks=EVERYTHING.max_tracks)
     figures = clip_scores(load(weights, config=everything), weights, scoring.synthesised)
     figures |= video_means(load(weights, config=SEGMENT), scoring.davis, scoring.videos)
-    figures["embedding loss"] = embedding_loss(load(weights).network, scoring.synthesised)
+    figures["embedding loss"] = embedding_loss(load_network(weights), scoring.synthesised)
     figures["seconds a step"] = seconds_a_step(folder / "log.csv")
     with written_aside(path) as aside:
         aside.write_text(json.dumps({"scored_on": scored_on, "figures": figures}, indent=1))

@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int16
 from rich.console import Console
 from rich.table import Column, Table
@@ -102,8 +101,8 @@ def figures(segmenter: Segmenter, checkpoint: Path, options: argparse.Namespace)
 
 def tried(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The figures of the baseline for every setting of its tracker. The network runs once, settings see its outputs."""
-    network = load(options.frames, config=FRAMES).network
-    segmenter = FrameSegmenter(network, FRAMES, torch.device("cpu"))
+    plain = load(options.frames, config=FRAMES)
+    segmenter = FrameSegmenter(plain.network, plain.config, plain.device)
     recorder, rows = Recorder(segmenter), {}
     segmenter.network = recorder  # type: ignore[assignment]
     for memory, threshold in itertools.product(options.memory, options.thresholds):

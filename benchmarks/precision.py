@@ -22,12 +22,16 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
+from chronomask.config import SegmentConfig
 from chronomask.data.categories import OBJECT
 from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
 from chronomask.formats.spool import Spool
 from chronomask.inference.job import chosen_tracks
-from chronomask.inference.load import load
+from chronomask.inference.load import bundled_weights, choose_device
 from chronomask.inference.segment import Segmenter, TrackInfo
+from chronomask.model.checkpoint import load_network
+from chronomask.model.folding import fold_batch_norm
+from chronomask.model.network import to_channels_last
 from chronomask.training.step import autocast
 from chronomask.video import open_source
 
@@ -35,7 +39,10 @@ PARTNER, ENOUGH = 0.5, 0.95
 
 
 class InPrecision(Segmenter):
-    """A segmenter whose network runs in the named precision instead of what the processor does best."""
+    """A segmenter whose network runs in the named precision, instead of in what the processor does best.
+
+    Its network must not be one that was prepared for one precision, as `load` may do.
+    """
 
     precision = "float32"
 
@@ -80,8 +87,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
 
-    plain = load(options.model)
-    segmenter = InPrecision(plain.network, plain.config, plain.device)
+    path = Path(options.model) if options.model.endswith(".safetensors") else bundled_weights(options.model)
+    network = to_channels_last(fold_batch_norm(load_network(path)))
+    segmenter = InPrecision(network, SegmentConfig(), choose_device("auto"))
     pairs: list[Pair] = []
     for video in options.videos:
         source = open_source(video)
