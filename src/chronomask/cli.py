@@ -7,6 +7,7 @@ from functools import partial
 
 import tyro
 
+from chronomask.commands.calibration import calibrate
 from chronomask.commands.dataset import dataset_app
 from chronomask.commands.evaluation import compare, evaluate, submit, validate
 from chronomask.commands.formats import convert, edit
@@ -15,7 +16,7 @@ from chronomask.commands.training import recipe_config, train
 from chronomask.errors import InputError
 
 app = tyro.extras.SubcommandApp()
-for command in (segment, convert, edit, predict, evaluate, validate, compare, submit):
+for command in (segment, convert, edit, predict, evaluate, validate, compare, submit, calibrate):
     app.command(command)
 app.command(dataset_app, name="dataset")
 

@@ -5,6 +5,7 @@ Legend: T frames, H W pixels, h w = H/4 W/4, K instances, L classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -48,9 +49,11 @@ class Tube:
     Attributes:
         probability: membership in [0, 1] at stride 4 (eq. 4); above 0.5 inside the tube.
         class_probabilities: softmax of the class scores averaged over the tube.
-        objectness: confidence in [0, 1] that this is one object, whatever its class: mean heat x mean membership.
+        objectness: confidence in [0, 1] that this is one object, whatever its class.
+        statistics: what that is computed from, see `TUBE_STATISTICS`.
     """
 
     probability: Float[Tensor, "T h w"]
     class_probabilities: Float[Tensor, " L"]
     objectness: float
+    statistics: Sequence[float] = ()

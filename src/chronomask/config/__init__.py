@@ -3,6 +3,7 @@
 from chronomask.config.data import MixtureConfig, MotionConfig, published_motion
 from chronomask.config.model import (
     NAMED_MODELS,
+    TUBE_STATISTICS,
     AttentionKind,
     BackboneName,
     ClassSource,
@@ -30,6 +31,7 @@ __all__ = [
     "CLASS_LISTS",
     "NAMED_MODELS",
     "RECIPES",
+    "TUBE_STATISTICS",
     "AttentionKind",
     "BackboneName",
     "ClassSource",

@@ -15,6 +15,10 @@ AttentionKind = Literal["none", "channel", "space-time", "both"]
 NormKind = Literal["batch", "group"]
 ClassSource = Literal["decoder", "backbone"]
 
+TUBE_STATISTICS = ("constant", "log size", "heat", "membership", "foreground", "edges", "class")
+"""What the score of a tube is computed from: 1; the logarithm of its stride-4 pixels a frame; inside it the mean heat,
+membership and foreground probability; edges between inside and outside a pixel; the probability of its best class."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -40,6 +44,8 @@ class ModelConfig:
         categories: the classes, in the order of the network's indices.
         stride_in_1x1: ResNet-50 and -101 halve the size in the first 1x1 convolution of a stage instead of its 3x3, as
             the published models of detectron2 and maskrcnn-benchmark do: with their weights, and only with them, true.
+        tube_score: the weights of `TUBE_STATISTICS` in the score of a tube, fitted by `chronomask calibrate`; where
+            empty, the score is mean heat x mean membership.
     """
 
     backbone: BackboneName
@@ -54,6 +60,7 @@ class ModelConfig:
     foreground: bool = False
     categories: tuple[Category, ...] = LITE
     stride_in_1x1: bool = False
+    tube_score: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.squeezes) != 4 or any(a < b for a, b in zip(self.squeezes, self.squeezes[1:], strict=False)):
@@ -64,6 +71,8 @@ class ModelConfig:
             raise InputError("embedding (): at least one dimension is needed")
         if self.stride_in_1x1 and self.backbone not in ("resnet50", "resnet101"):
             raise InputError(f"stride_in_1x1: the backbone {self.backbone} has no such convolutions")
+        if len(self.tube_score) not in (0, len(TUBE_STATISTICS)):
+            raise InputError(f"tube_score {self.tube_score}: {len(TUBE_STATISTICS)} numbers, or none")
 
 
 def paper() -> ModelConfig:
@@ -102,6 +111,7 @@ def model_from_json(text: str) -> ModelConfig:
         fields["categories"] = tuple(Category(**entry) for entry in fields["categories"])
         fields["squeezes"] = tuple(fields["squeezes"])
         fields["embedding"] = tuple(fields["embedding"])
+        fields["tube_score"] = tuple(fields.get("tube_score", ()))
         return ModelConfig(**fields)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"model configuration: {error}") from error

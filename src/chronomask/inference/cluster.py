@@ -5,23 +5,31 @@ Legend: T frames, h w pixels at stride 4, P candidate pixels, E embedding dimens
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int16
 from torch import Tensor
 
 from chronomask.config import ClusterConfig
 from chronomask.gaussian import membership
+from chronomask.inference.tube_score import tube_score, tube_statistics
 from chronomask.losses import ClipOutputs
 from chronomask.model.class_scores import masked_class_logits
 from chronomask.structures import Tube
 
 
-def cluster(outputs: ClipOutputs, config: ClusterConfig) -> list[Tube]:
+def cluster(outputs: ClipOutputs, config: ClusterConfig, coefficients: Sequence[float] = ()) -> list[Tube]:
     """The instances of a clip, in the order found; their tubes are disjoint.
 
     Again and again the free pixel of the greatest heat becomes the seed: its embedding is mu, its own variance Sigma
     (at inference eq. 3 has no instance to average over), every free pixel with p > 0.5 (eq. 5) joins and is removed
     (eq. 7). Ends when no seed reaches the threshold, or no pixel is free.
+
+    Args:
+        outputs: of the network for one clip.
+        config: thresholds.
+        coefficients: of the tubes' score, `ModelConfig.tube_score`.
     """
     foreground = None if outputs.foreground_logits is None else outputs.foreground_logits.sigmoid()
     candidates = torch.ones_like(outputs.heat, dtype=torch.bool)
@@ -42,7 +50,7 @@ def cluster(outputs: ClipOutputs, config: ClusterConfig) -> list[Tube]:
         heat[seed] = -1  # after a refinement the seed may lie outside; it must not come up for ever
         if int(inside.sum()) < max(1, config.minimum_pixels):
             continue
-        tubes.append(_tube(outputs, foreground, free, mean, spread, config))
+        tubes.append(_tube(outputs, foreground, free, mean, spread, config, coefficients))
     return tubes
 
 
@@ -71,6 +79,7 @@ def _tube(
     mean: Float[Tensor, " E"],
     spread: Float[Tensor, " E"],
     config: ClusterConfig,
+    coefficients: Sequence[float],
 ) -> Tube:
     """The tube as a smooth probability that exceeds 0.5 just where both thresholds are exceeded and pixels are free."""
     p = membership(outputs.embedding, mean, spread)
@@ -80,8 +89,9 @@ def _tube(
     probability = (level / 2).clamp(max=1) * free
     inside = probability > 0.5
     classes = masked_class_logits(outputs.class_logits, inside).softmax(0)
-    objectness = outputs.heat[inside].mean() * p[inside].mean()
-    return Tube(probability, classes, float(objectness))
+    statistics = tube_statistics(outputs.heat, p, foreground, inside, classes)
+    objectness = tube_score(statistics, coefficients) if coefficients else statistics[2] * statistics[3]
+    return Tube(probability, classes, objectness, statistics)
 
 
 def label_map(tubes: list[Tube], like: Float[Tensor, "T h w"]) -> Int16[Tensor, "T h w"]:

@@ -16,8 +16,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from chronomask.config import ClusterConfig, TrainConfig
-from chronomask.data.categories import OBJECT, Category
+from chronomask.config import ClusterConfig, ModelConfig, TrainConfig
+from chronomask.data.categories import OBJECT
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.datasets.panels import draw_panel, panels
 from chronomask.files import written_aside
@@ -78,7 +78,7 @@ def draw_outputs(network: Network, clip: Clip) -> Picture:
     height, width = clip.frames.shape[2:]
     heat = _coloured(outputs.heat[0].cpu())
     embedding = embedding_colours(outputs.embedding[0] - network.coordinates(outputs.embedding, (height, width))[0])
-    found, names = _found(outputs, clip, network.config.categories)
+    found, names = _found(outputs, clip, network.config)
     truth = [OBJECT.name if k == NO_CLASS else network.config.categories[k].name for k in clip.class_ids.tolist()]
     shown = np.linspace(0, len(clip.frames) - 1, min(COLUMNS, len(clip.frames))).round().astype(int).tolist()
     true_panels, found_panels = list(panels(clip, truth, "truth")), list(panels(found, names, "found"))
@@ -89,16 +89,16 @@ def draw_outputs(network: Network, clip: Clip) -> Picture:
     return np.vstack([np.hstack(row) for row in rows])
 
 
-def _found(outputs: PixelOutputs, clip: Clip, categories: Sequence[Category]) -> tuple[Clip, list[str]]:
+def _found(outputs: PixelOutputs, clip: Clip, model: ModelConfig) -> tuple[Clip, list[str]]:
     """The tubes of the clip in the place of its instances, and what to call them."""
-    tubes = cluster(outputs_of_clip(outputs, 0, None), ClusterConfig())
+    tubes = cluster(outputs_of_clip(outputs, 0, None), ClusterConfig(), model.tube_score)
     labels = label_map(tubes, outputs.heat[0]).cpu()
     height, width = clip.frames.shape[2:]
     full = labels.repeat_interleave(STRIDE, 1).repeat_interleave(STRIDE, 2)[:, :height, :width]
     masks = full == torch.arange(1, len(tubes) + 1).view(-1, 1, 1, 1)
     best = [int(tube.class_probabilities.argmax()) for tube in tubes]
     names = [
-        f"{categories[k].name} {tube.class_probabilities[k] * tube.objectness:.2f}"
+        f"{model.categories[k].name} {tube.class_probabilities[k] * tube.objectness:.2f}"
         for k, tube in zip(best, tubes, strict=True)
     ]
     nothing = torch.zeros_like(clip.ignore)

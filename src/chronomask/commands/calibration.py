@@ -1,0 +1,77 @@
+"""The command that makes scores mean something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from tyro.conf import Positional
+
+from chronomask.commands.progress import progress_bar
+from chronomask.config import TUBE_STATISTICS, MixtureConfig
+from chronomask.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CLIPS = MixtureConfig(length=8, height=256, width=448, view=1.1)
+"""Clips of the size at which videos are segmented."""
+
+
+def calibrate(
+    weights: Annotated[Positional[Path], tyro.conf.arg(metavar="WEIGHTS")],
+    data: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="DATA...")],
+    /,
+    out: Path,
+    clips: int = 300,
+    seed: int = 0,
+    clip: MixtureConfig = CLIPS,
+) -> int:
+    """Fit the score of tracks, so that it says how likely a track is right.
+
+    Segments clips drawn from annotated data, and fits to every tube found whether it covers one object with an IoU of
+    0.5. The weights do not change; the coefficients are written with them. Best after the last training.
+
+    Args:
+        weights: checkpoint file, such as the model.safetensors of a training run.
+        data: annotated data as `chronomask train` takes it, with the same options behind commas.
+        out: checkpoint file to write, with weights in half precision; may be WEIGHTS itself.
+        clips: to draw; a second each on a laptop.
+        seed: of all chance.
+        clip: what the clips look like.
+    """
+    from chronomask.data.sources import open_training_sources
+    from chronomask.model.checkpoint import load_network, save_network
+    from chronomask.training.calibration import calibrated, fit_tube_score, judged_tubes
+
+    if not data:
+        raise InputError("DATA: name at least one annotation file")
+    network = load_network(weights)
+    sources = open_training_sources(data, network.config.categories)
+    judged = []
+    for tubes in progress_bar(judged_tubes(network, sources, clip, clips, seed), "clips", clips):
+        judged += tubes
+    coefficients = fit_tube_score(judged)
+    save_network(out, calibrated(network, coefficients), half=True)
+    _show(judged, coefficients)
+    print(f"weights: {out}")
+    return 0
+
+
+def _show(judged: Sequence[tuple[list[float], bool]], coefficients: tuple[float, ...]) -> None:
+    """The coefficients, and what the scores are worth on the very tubes that they were fitted to."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from chronomask.inference.tube_score import tube_score
+
+    table = Table("score", "tubes", "of those right")
+    scores = [tube_score(statistics, coefficients) for statistics, _ in judged]
+    for tenth in range(10):
+        answers = [right for score, (_, right) in zip(scores, judged, strict=True) if min(int(score * 10), 9) == tenth]
+        share = f"{sum(answers) / len(answers):.2f}" if answers else ""
+        table.add_row(f"{tenth / 10:.1f} to {tenth / 10 + 0.1:.1f}", str(len(answers)), share)
+    console = Console()
+    console.print(table)
+    console.print(", ".join(f"{name} {c:+.2f}" for name, c in zip(TUBE_STATISTICS, coefficients, strict=True)))
