@@ -48,7 +48,7 @@ from chronomask.training.progress import ProgressLine
 from chronomask.training.targets import make_targets
 from chronomask.training.validation import EVERYTHING
 
-STEPS = 240
+STEPS = 220
 
 WHOLE = replace(lite(), backbone="efficientnet_lite0", squeezes=(2, 1, 1, 0), attention="both")
 
