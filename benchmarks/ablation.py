@@ -7,8 +7,9 @@ DATA as `chronomask train` takes it. Every setting is trained for as many steps 
 from the same start: the `lite` model with a frozen EfficientNet-Lite0 of ImageNet, all other weights random, and equal
 wherever two settings have one in common. Scored at 128x224: average precision on clips of `chronomask dataset
 synthesize`, the embedding loss on the same clips (lower is better; no threshold has a say in it), and J on videos with
-one main object. Runs lie in OUT/<setting>-<seed>: a finished one is not repeated, a killed one continues; several
-processes may share the work by --only.
+one main object. "Time pyramid off" has no Squeeze, so that its coarse levels have no 3x3x3 convolution either. Runs lie
+in OUT/<setting>-<seed>: a finished one is not repeated, a killed one continues; several processes may share the work by
+--only.
 """
 
 from __future__ import annotations
@@ -100,8 +101,10 @@ def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, sco
     """Trains and scores one setting, or what is still missing of that; its figures."""
     folder, path = out / f"{name}-{seed}", out / f"{name}-{seed}" / "scores.json"
     machine = MachineConfig(workers=0, checkpoint_every=100)
+    origin = {"data": [[str(source.reader.annotations), source.weight] for source in sources]}
+    network, config = initial_network(SETTINGS[name], seed), training(steps, seed)
     with ProgressLine() as progress:
-        train(initial_network(SETTINGS[name], seed), sources, training(steps, seed), folder, machine, [progress])
+        train(network, sources, config, folder, machine, [progress], origin)
     scored_on = {"synthesised": str(scoring.synthesised), "davis": str(scoring.davis), "videos": scoring.videos}
     if path.exists() and (known := json.loads(path.read_text()))["scored_on"] == scored_on:
         return known["figures"]
