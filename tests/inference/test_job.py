@@ -302,6 +302,23 @@ def test_a_killed_run_resumes_and_nobody_can_tell(tmp_path, run):
     assert contents(killed) == contents(tmp_path / "whole")
 
 
+def test_two_runs_do_not_write_into_one_folder(tmp_path, run):
+    source, refused = film(tmp_path / "a.mkv", moving_square(6), "ffv1"), []
+
+    def progress(items, task, total):
+        for item in items:
+            for choice in ({"resume": True}, {"overwrite": True}):
+                with pytest.raises(InputError, match="out: another run is writing its results there") as error:
+                    run(source, **choice)
+                refused.append(error)
+            yield item
+
+    run(source, tmp_path / "alone")
+    run(source, progress=progress)
+    assert len(refused) == 12
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+
+
 def test_resuming_what_is_complete_changes_nothing(tmp_path, run):
     source = film(tmp_path / "a.mkv", moving_square(6), "ffv1")
     summary = run(source)

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -212,7 +212,8 @@ class KeptSpool(Spool):
             raise InputError(f"{self._path}: {_difference(json.loads(before), json.loads(description))}")
         (self._length,) = self._database.execute("SELECT COUNT(*) FROM frames").fetchone()
         self._size = None if height is None else (height, width)
-        self._database.execute("BEGIN")
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # for `in_use`, from here to the end
+        self._database.execute("BEGIN IMMEDIATE")
 
     @property
     def snapshot(self) -> bytes | None:
@@ -235,6 +236,16 @@ class KeptSpool(Spool):
     def close(self) -> None:
         """Close the file, which stays. Closing twice is allowed."""
         self._database.close()
+
+
+def in_use(path: Path) -> bool:
+    """Whether somebody, in this process or another, has the `KeptSpool` of this file open."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError as error:
+            return "locked" in str(error)
+    return False
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from chronomask.errors import InputError
-from chronomask.formats.spool import KeptSpool
+from chronomask.formats.spool import KeptSpool, in_use
 from chronomask.inference.interruption import Interrupted
 
 PARTIAL = ".partial"
@@ -21,8 +21,15 @@ PARTIAL = ".partial"
 
 @contextmanager
 def kept_spool(out: Path, description: dict[str, Any], resume: bool) -> Generator[KeptSpool, None, None]:
-    """A spool that stays behind, in `.partial`, when the block raises after something worth keeping was saved."""
+    """A spool that stays behind, in `.partial`, when the block raises after something worth keeping was saved.
+
+    Raises:
+        InputError: the folder cannot be made, another run writes to it, or it holds the spool of another run.
+    """
     partial, is_new = out / PARTIAL, not out.exists()
+    path = partial / "frames.db"
+    if path.exists() and in_use(path):
+        raise InputError(f"{out}: another run is writing its results there")
     if not resume:
         shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -31,7 +38,7 @@ def kept_spool(out: Path, description: dict[str, Any], resume: bool) -> Generato
         raise InputError(f"cannot make the folder {partial}: {error.strerror}") from error
     worth_keeping = True
     try:
-        with KeptSpool(partial / "frames.db", description) as spool:
+        with KeptSpool(path, description) as spool:
             try:
                 yield spool
             except Interrupted:
