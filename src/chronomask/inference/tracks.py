@@ -43,21 +43,26 @@ class TrackSummary:
     def verdict(
         self, categories: Sequence[Category], object_below: float, allowed: Collection[str] | None = None
     ) -> tuple[Category, float]:
-        """The track's category, and its confidence in [0, 1]: class probability x mean heat x mean membership.
+        """The track's category, and its score in [0, 1]: the mean objectness of its tubes.
 
-        Where no class reaches the probability `object_below`, the track is an `object`, and that bound stands for the
-        class probability: not knowing the name must not hide that something is there.
+        Where no class reaches the probability `object_below`, the track is an `object`: not knowing the name says
+        nothing against the mask, nor does it lower the score.
 
         Args:
-            allowed: names of the classes to choose from; all by default.
+            categories: the network's classes.
+            object_below: see SegmentConfig.
+            allowed: names of the classes to choose from; all by default. Where the best of them is not the best of
+                all, the score shrinks by the ratio of their probabilities.
         """
         probabilities = self.class_evidence / max(self.pixels, 1.0)
+        score, surest = self.object_evidence / max(self.pixels, 1.0), float(probabilities.max())
         if allowed is not None:
             probabilities = probabilities * np.array([category.name in allowed for category in categories])
         best = int(probabilities.argmax())
-        probability, objectness = float(probabilities[best]), self.object_evidence / max(self.pixels, 1.0)
-        category = categories[best] if probability >= object_below else OBJECT
-        return category, max(probability, object_below) * objectness
+        probability = float(probabilities[best])
+        if probability < object_below:
+            return OBJECT, score
+        return categories[best], score * probability / max(surest, 1e-9)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class TrackInfo:
     Attributes:
         id: from 1.
         category: a class, or `object`.
-        score: confidence in [0, 1].
+        score: in [0, 1]; with the bundled weights, how likely the mask covers one object with an IoU of 0.5.
     """
 
     id: int
