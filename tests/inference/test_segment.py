@@ -252,7 +252,7 @@ def test_a_short_video_is_its_last_frame_repeated_and_cropped_back(network, monk
     video = noise(3, 40, 52, 3).numpy()
     seen = []
     original = room.cluster
-    monkeypatch.setattr(room, "cluster", lambda outputs, config: seen.append(outputs) or original(outputs, config))
+    monkeypatch.setattr(room, "cluster", lambda outputs, *rest: seen.append(outputs) or original(outputs, *rest))
     monkeypatch.setattr(room.torch.cpu, "_is_amx_tile_supported", lambda: False)
     segmenter = Segmenter(network, settings(8, 4), torch.device("cpu"))
     results = list(segmenter.segment(Frames(video)))
@@ -280,7 +280,7 @@ def test_streaming_a_real_network_is_one_pass_over_the_clips(network, monkeypatc
     video = noise(9, 33, 40, 3).numpy()
     seen = []
     original = room.cluster
-    monkeypatch.setattr(room, "cluster", lambda outputs, config: seen.append(outputs) or original(outputs, config))
+    monkeypatch.setattr(room, "cluster", lambda outputs, *rest: seen.append(outputs) or original(outputs, *rest))
     segmenter = Segmenter(network, settings(4, 2), torch.device("cpu"))
     results = list(segmenter.segment(Frames(video)))
     assert [result.index for result in results] == list(range(9))

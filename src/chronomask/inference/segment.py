@@ -209,7 +209,7 @@ class Segmenter:
     def _take_tubes(self, outputs: ClipOutputs, shared: int, fresh: list[WaitingFrame]) -> None:
         """Finds the tubes of a clip, joins them to the tracks, and paints its frames as far as they are not final."""
         stream = self._stream
-        tubes = cluster(outputs, self.config.cluster)
+        tubes = cluster(outputs, self.config.cluster, self.network.config.tube_score)
         labels = label_map(tubes, outputs.heat).cpu()
         ids, new = stream.stitcher.add(labels, looks_of(tubes, _looked_at(stream.features)), shared)
         for number, tube in zip(ids, tubes, strict=True):
