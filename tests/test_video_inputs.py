@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from chronomask.errors import InputError
-from chronomask.video import Selection, VideoWriter, open_source, streams
+from chronomask.video import Selection, VideoWriter, open_source, opening, streams
 from chronomask.video.files import VideoFile
 from films import film, moving_square
 
@@ -173,6 +173,12 @@ def test_a_stream_that_stops_gives_what_came(server, tmp_path):
     assert times[0] == 0.0
     assert all(0.03 < later - earlier < 0.05 for earlier, later in pairwise(times))
     assert "secret" not in str(source.damage)
+
+
+def test_an_address_that_stays_silent(monkeypatch):
+    monkeypatch.setattr(opening, "SILENCE", 0.2)
+    with pytest.raises(InputError, match="udp://127.0.0.1:9: .*nothing came for too long"):
+        open_source("udp://127.0.0.1:9")
 
 
 def test_a_file_behind_an_address_is_no_stream(server, tmp_path):

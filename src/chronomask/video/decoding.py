@@ -107,4 +107,6 @@ def upright(frame: av.VideoFrame, stored: tuple[int, int]) -> UInt8[np.ndarray, 
 
 def cause(error: Exception) -> str:
     """What FFmpeg or the system says, without the path that they add."""
+    if isinstance(error, av.error.ExitError):  # FFmpeg's "immediate exit requested" is ours, after `timeout`
+        return "nothing came for too long"
     return getattr(error, "strerror", None) or str(error)
