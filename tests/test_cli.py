@@ -89,6 +89,17 @@ def test_segment_with_several_sources_makes_a_folder_for_each(video: Path, check
     ]
 
 
+def test_segment_refuses_sources_that_would_share_a_folder(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "elsewhere" / video.name
+    other.parent.mkdir()
+    other.write_bytes(video.read_bytes())
+    assert run("segment", video, other, "--out", tmp_path / "out") == 2
+    assert f"{tmp_path / 'out/video'}: would hold the results of two sources" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_segment_keeps_only_the_named_classes(video: Path, checkpoint: Path, tmp_path: Path) -> None:
     options = ("--checkpoint", checkpoint, "--no-overlay", "--score", "0", "--object-below", "0")
     assert run("segment", video, "--out", tmp_path / "all", *options) == 0

@@ -177,7 +177,7 @@ def test_a_stream_that_stops_gives_what_came(server, tmp_path):
 
 def test_an_address_that_stays_silent(monkeypatch):
     monkeypatch.setattr(opening, "SILENCE", 0.2)
-    with pytest.raises(InputError, match="udp://127.0.0.1:9: .*nothing came for too long"):
+    with pytest.raises(InputError, match=r"udp://127.0.0.1:9: .*nothing came for too long"):
         open_source("udp://127.0.0.1:9")
 
 

@@ -76,8 +76,8 @@ def segment(
     failures = _Failures(len(sources) > 1)
     opened = _opened(sources, fps, selection, failures)
     folders = [out / source.name if len(sources) > 1 else out for source in opened]
-    if len(set(folders)) < len(folders):
-        raise InputError("two sources have the same name, and so would have the same folder of results")
+    if shared := next((folder for folder in folders if folders.count(folder) > 1), None):
+        raise InputError(f"{shared}: would hold the results of two sources of that name; segment them in two calls")
     for source, folder in zip(opened, folders, strict=True):
         check_output(folder, outputs, overwrite, resume, source.live)
     if not opened:

@@ -140,7 +140,8 @@ def images_of_glob(pattern: str) -> list[Path]:
     files = [match for match in matches if match.suffix.lower() in IMAGE_SUFFIXES and match.is_file()]
     if not files:
         raise InputError(
-            f"{pattern}: matches {len(matches)} files, none of them an image ({', '.join(IMAGE_SUFFIXES)})"
+            f"{pattern}: matches {len(matches)} files, none of them an image ({', '.join(IMAGE_SUFFIXES)});"
+            " a pattern stands for the frames of one video"
         )
     return sorted(files, key=_natural)
 
