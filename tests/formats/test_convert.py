@@ -117,18 +117,52 @@ NEEDS: list[tuple[str, Callable[[Capabilities], bool], TracksFile, str]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("name", "carried", "file", "named"), NEEDS, ids=[f"{n}-{row[0]}" for n, row in enumerate(NEEDS)]
+)
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_cell_of_the_table(format: Format) -> None:
+def test_every_cell_of_the_table(
+    format: Format, name: str, carried: Callable[[Capabilities], bool], file: TracksFile, named: str
+) -> None:
     able = capabilities(format)
+    back, losses = there_and_back(file, format)
+    said = [loss for loss in losses if named and loss.startswith(named)]
+    fitted = fit(file, able).file
+    assert bool(said) == (not carried(able)), losses
+    assert back == (fitted if able.exact_pixels else outlined(fitted))
+    if not losses:
+        assert replace(back, tracks=_sorted(back)) == replace(file, tracks=_sorted(file))
+
+
+def test_every_row_of_the_table_is_among_them() -> None:
     assert {name for name, *_ in NEEDS} == {entry.name for entry in fields(Capabilities)} - {"title"}
-    for name, carried, file, named in NEEDS:
-        back, losses = there_and_back(file, format)
-        said = [loss for loss in losses if named and loss.startswith(named)]
-        fitted = fit(file, able).file
-        assert bool(said) == (not carried(able)), (name, losses)
-        assert back == (fitted if able.exact_pixels else outlined(fitted)), name
-        if not losses:
-            assert replace(back, tracks=_sorted(back)) == replace(file, tracks=_sorted(file)), name
+
+
+@pytest.mark.parametrize("format", [format for format in FORMATS if capabilities(format).track_ids != MANY])
+def test_track_ids_fit_as_far_as_the_table_says(format: Format) -> None:
+    last = capabilities(format).track_ids[-1]
+    for number, fits in ((last, True), (last + 1, False)):
+        losses = there_and_back(on_tracks(id=number), format)[1]
+        assert any(loss.startswith("track ids") for loss in losses) != fits
+
+
+@pytest.mark.parametrize("format", [format for format in FORMATS if capabilities(format).class_numbers])
+def test_class_numbers_fit_as_far_as_the_table_says(format: Format) -> None:
+    last = (capabilities(format).class_numbers or range(1))[-1]
+    for number, fits in ((last, True), (last + 1, False)):
+        file = replace(on_tracks(category_id=number), categories=(CAT, replace(ROBOT, id=number)))
+        losses = there_and_back(file, format)[1]
+        assert any(loss.startswith("class") for loss in losses) != fits
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_several_videos_lie_where_the_table_says(format: Format, tmp_path: Path) -> None:
+    path = tmp_path / ("tracks.json" if format in ("youtube-vis", "coco") else "tracks")
+    write(two_videos(1, 2), path, format)
+    own = [] if path.is_file() else [entry for entry in path.iterdir() if entry.name != "labels.txt"]
+    kind = "in the file" if path.is_file() else "a folder each" if own[0].is_dir() else "a file each"
+    assert kind == capabilities(format).several_videos
+    assert sorted(entry.stem for entry in own) in ([], ["clip", "clip2"])
 
 
 def _sorted(file: TracksFile) -> tuple[Track, ...]:
