@@ -12,7 +12,7 @@ SIZES = [(1, 32, 64), (2, 5, 7), (3, 33, 70), (5, 64, 31), (8, 48, 40), (7, 1, 1
 
 
 @torch.no_grad()
-def check_shapes(network, clips, length, height, width):
+def assert_shapes(network, clips, length, height, width):
     config = network.config
     outputs = network(noise(clips, length, 3, height, width))
     rows, columns = -(-height // 4), -(-width // 4)
@@ -39,7 +39,7 @@ def lite_network():
 
 @pytest.mark.parametrize(("length", "height", "width"), SIZES)
 def test_lite_takes_clips_of_any_length_and_size(lite_network, length, height, width):
-    check_shapes(lite_network, 1, length, height, width)
+    assert_shapes(lite_network, 1, length, height, width)
 
 
 def test_lite_is_small(lite_network):
@@ -51,14 +51,14 @@ def test_paper_is_a_resnet101_with_256_channels_and_all_of_cbam():
     assert (config.backbone, config.channels, config.attention) == ("resnet101", 256, "both")
     assert (config.class_source, config.decoder_activation, config.foreground) == ("decoder", False, False)
     narrow = ModelConfig(backbone="resnet101", channels=8, squeezes=config.squeezes)
-    check_shapes(network_of(narrow), 1, 3, 40, 33)
+    assert_shapes(network_of(narrow), 1, 3, 40, 33)
 
 
 @pytest.mark.parametrize("squeezes", [(2, 2, 1, 0), (2, 1, 1, 0), (2, 1, 0, 0), (0, 0, 0, 0)])
 def test_squeezes(squeezes):
     network = network_of(tiny(squeezes=squeezes, channels=8))
     for length, height, width in SIZES:
-        check_shapes(network, 1, length, height, width)
+        assert_shapes(network, 1, length, height, width)
 
 
 VARIANTS = [
@@ -77,7 +77,7 @@ VARIANTS = [
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_variants(variant):
-    check_shapes(network_of(tiny(**variant)), 2, 3, 37, 50)
+    assert_shapes(network_of(tiny(**variant)), 2, 3, 37, 50)
 
 
 @pytest.mark.parametrize("config", [lite(), tiny(embedding=("t", "y", "x", "free"))], ids=["lite", "tiny"])
