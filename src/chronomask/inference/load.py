@@ -10,8 +10,7 @@ from chronomask.config import NAMED_MODELS, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.inference.segment import Segmenter
 from chronomask.model.checkpoint import load_network
-from chronomask.model.folding import fold_batch_norm
-from chronomask.model.network import to_channels_last
+from chronomask.model.fast import FastNetwork
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 
@@ -61,4 +60,4 @@ def load(name_or_path: str | Path = "lite", device: str = "auto", config: Segmen
     # A plain word is a model, anything that looks like a path a file.
     is_name = isinstance(name_or_path, str) and name_or_path == Path(name_or_path).stem
     network = load_network(bundled_weights(str(name_or_path)) if is_name else Path(name_or_path))
-    return Segmenter(to_channels_last(fold_batch_norm(network)), config or SegmentConfig(), chosen)
+    return Segmenter(FastNetwork(network, chosen), config or SegmentConfig(), chosen)

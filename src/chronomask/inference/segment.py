@@ -29,6 +29,7 @@ from chronomask.inference.stream import PendingFrame, Stream, WaitingFrame
 from chronomask.inference.tracks import TrackInfo, TrackSummary
 from chronomask.inference.upsample import paint
 from chronomask.losses import ClipOutputs
+from chronomask.model.fast import FastNetwork
 from chronomask.model.network import STRIDE, FrameFeatures, Network, PixelOutputs
 from chronomask.structures import FrameResult
 from chronomask.video import Frame, VideoSource, open_source
@@ -42,8 +43,8 @@ class Segmenter:
     Either hand it a whole source (`segment`), or live frames one by one (`push`, then `flush`). One video at a time.
     """
 
-    def __init__(self, network: Network, config: SegmentConfig, device: torch.device) -> None:
-        self.network = network.to(device).eval()
+    def __init__(self, network: Network | FastNetwork, config: SegmentConfig, device: torch.device) -> None:
+        self.network: Network | FastNetwork = network.to(device).eval()
         self.config, self.device = config, device
         self.categories = network.config.categories
         self._summaries: dict[int, TrackSummary] = {}

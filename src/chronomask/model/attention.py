@@ -22,8 +22,11 @@ class ChannelAttention(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
 
     def forward(self, x: Float[Tensor, "B C T h w"]) -> Float[Tensor, "B C T h w"]:
-        weights = torch.sigmoid(self.mlp(x.mean((2, 3, 4))) + self.mlp(x.amax((2, 3, 4))))
-        return x * weights[:, :, None, None, None].to(x.dtype)
+        return x * self.weights(x.mean((2, 3, 4)), x.amax((2, 3, 4)))[:, :, None, None, None].to(x.dtype)
+
+    def weights(self, average: Float[Tensor, "*B C"], maximum: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
+        """In (0, 1), of every channel, from its average and its maximum."""
+        return torch.sigmoid(self.mlp(average) + self.mlp(maximum))
 
 
 class SpaceTimeAttention(nn.Module):

@@ -31,7 +31,9 @@ class Backbone(nn.Module):
 
     def normalise(self, pixels: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N 3 H W"]:
         """RGB 0-255 to what the weights were trained on."""
-        return ((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        # In place on a copy: large frames pass through memory once.
+        copied = pixels.to(torch.float32, memory_format=torch.channels_last, copy=True)
+        return copied.sub_(self.mean).div_(self.std)
 
     def _run(self, block: nn.Module, x: Tensor) -> Tensor:
         return recomputed(block, x) if self.gradient_checkpointing else block(x)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,13 +29,20 @@ def expand(x: Float[Tensor, "B C t h w"], size: Sequence[int]) -> Float[Tensor, 
     """
     clips, length = x.shape[0], x.shape[2]
     if length != size[0]:
-        place = ((torch.arange(size[0], device=x.device) + 0.5) * length / size[0] - 0.5).clamp(min=0)
-        before = place.long()
-        share = (place - before).to(x.dtype).view(-1, 1, 1)
-        x = x[:, :, before].lerp(x[:, :, (before + 1).clamp(max=length - 1)], share)
+        before, behind, share = neighbours(length, size[0], x)
+        x = x[:, :, before].lerp(x[:, :, behind], share.view(-1, 1, 1))
     frames = x.transpose(1, 2).flatten(0, 1)
     frames = F.interpolate(frames, size=tuple(size[1:]), mode="bilinear", align_corners=False)
     return frames.unflatten(0, (clips, -1)).transpose(1, 2)
+
+
+def neighbours(
+    length: int, size: int, like: Tensor
+) -> tuple[Int64[Tensor, " size"], Int64[Tensor, " size"], Float[Tensor, " size"]]:
+    """Linear upsampling of `length` frames to `size`: between which two each lies, and the share of the second."""
+    place = ((torch.arange(size, device=like.device) + 0.5) * length / size - 0.5).clamp(min=0)
+    before = place.long()
+    return before, (before + 1).clamp(max=length - 1), (place - before).to(like.dtype)
 
 
 class Decoder(nn.Module):

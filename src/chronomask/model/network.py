@@ -5,8 +5,9 @@ Legend: B clips, T frames, N = B T, H W pixels, h w = H/4 W/4, C channels, E emb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 from typing import TypeVar
 
@@ -58,24 +59,39 @@ class FrameFeatures:
     Attributes:
         levels: FPN features of stride 4, 8, 16, 32.
         class_logits: per-frame class scores at stride 16 when the class head reads the backbone, else None.
+        taps: of a FastNetwork: what the first Squeeze of every squeezed level takes from the frames.
     """
 
     levels: list[Float[Tensor, "N C _ _"]]
     class_logits: Float[Tensor, "N L _ _"] | None
+    taps: list[Float[Tensor, "N D _ _"]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.levels[0].shape[0]
 
     def __getitem__(self, frames: slice) -> FrameFeatures:
         logits = None if self.class_logits is None else self.class_logits[frames]
-        return FrameFeatures([level[frames] for level in self.levels], logits)
+        return FrameFeatures([level[frames] for level in self.levels], logits, [taps[frames] for taps in self.taps])
 
     def followed_by(self, other: FrameFeatures) -> FrameFeatures:
         """These frames and then those of `other`."""
-        levels = [torch.cat(pair) for pair in zip(self.levels, other.levels, strict=True)]
-        if self.class_logits is None or other.class_logits is None:
-            return FrameFeatures(levels, None)
-        return FrameFeatures(levels, torch.cat([self.class_logits, other.class_logits]))
+        return FrameFeatures.joined([self, other])
+
+    @classmethod
+    def joined(cls, parts: Sequence[FrameFeatures]) -> FrameFeatures:
+        """The frames of all parts, one part after the other."""
+        logits = [part.class_logits for part in parts if part.class_logits is not None]
+        return cls(
+            levels=[torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True)],
+            class_logits=torch.cat(logits) if logits else None,
+            taps=[torch.cat(taps) for taps in zip(*(part.taps for part in parts), strict=True)],
+        )
+
+    def cropped_class_logits(self, clips: int, size: tuple[int, int]) -> Float[Tensor, "B L T _ _"] | None:
+        """`class_logits` of so many clips, without the cells that lie beyond frames of that size (height, width)."""
+        if self.class_logits is None:
+            return None
+        return _frames_to_clips(self.class_logits, clips)[..., : -(-size[0] // 16), : -(-size[1] // 16)]
 
 
 class BackboneClassHead(nn.Module):
@@ -192,21 +208,19 @@ class Network(nn.Module):
         x = self.decoder(levels)
         rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
         crop = (..., slice(rows), slice(columns))
-        if features.class_logits is not None:
-            class_crop = (..., slice(-(-size[0] // 16)), slice(-(-size[1] // 16)))
-            class_logits = _frames_to_clips(features.class_logits, clips)[class_crop]
-        else:
+        class_logits = features.cropped_class_logits(clips, size)
+        if class_logits is None:
             class_logits = self.class_head(x)[crop]
         foreground = None if self.foreground_head is None else self.foreground_head(x)[crop].squeeze(1).float()
         return PixelOutputs(
-            embedding=self._place(self.embedding_head(x)[crop].float(), size),
+            embedding=self.placed(self.embedding_head(x)[crop].float(), size),
             log_variance=self.variance_head(x)[crop].float(),
             heat=self.heat_head(x)[crop].squeeze(1).float().sigmoid(),
             class_logits=class_logits.float(),
             foreground_logits=foreground,
         )
 
-    def _place(self, raw: Float[Tensor, "B E T h w"], size: tuple[int, int]) -> Float[Tensor, "B E T h w"]:
+    def placed(self, raw: Float[Tensor, "B E T h w"], size: tuple[int, int]) -> Float[Tensor, "B E T h w"]:
         """Adds its coordinate to every offset."""
         offsets = [
             raw[:, index] if name == "free" else raw[:, index].tanh()
