@@ -1,14 +1,21 @@
-"""Writing so that a reader never meets half a file."""
+"""Files in the order that people expect, and written so that a reader never meets half a file or folder."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import uuid
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chronomask.errors import InputError
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sorting key: runs of digits compare as numbers, all else as text."""
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
 
 
 @contextmanager
@@ -46,3 +53,50 @@ def written_aside(path: str | Path) -> Generator[Path, None, None]:
         with suppress(OSError):
             aside.unlink()
         raise
+
+
+@contextmanager
+def folder_written_aside(path: Path, suffixes: Collection[str], overwrite: bool) -> Generator[Path, None, None]:
+    """Give a new folder beside `path`; rename it to `path` when the block ends well, remove it when it raises.
+
+    Args:
+        path: where the folder shall lie in the end.
+        suffixes: endings of the files of this kind of folder. Only a folder that holds nothing else is replaced; none
+            where none ever is.
+        overwrite: whether a folder that is not empty may be replaced.
+
+    Raises:
+        InputError: `path` is a file, a folder that may not be replaced, or cannot be made.
+    """
+    path = path.absolute()
+    _check_replaceable(path, suffixes, overwrite)
+    aside, old = (path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}{end}") for end in ("", ".old"))
+    try:
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"cannot make a folder in {path.parent}: {error.strerror}") from error
+    try:
+        yield aside
+        if path.exists():
+            os.replace(path, old)
+        os.replace(aside, path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_replaceable(path: Path, suffixes: Collection[str], overwrite: bool) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise InputError(f"cannot write {path}: it is a file, a folder is to be made there")
+    inside = sorted(entry for entry in path.rglob("*") if not entry.is_dir())
+    if inside and not overwrite:
+        hint = ", or say --overwrite" if suffixes else ""
+        raise InputError(f"{path}: exists already, and is not empty; name another folder{hint}")
+    for file in inside:
+        if file.suffix.lower() not in suffixes:
+            raise InputError(f"{path}: holds {file.relative_to(path)}, which is not replaced; name another folder")

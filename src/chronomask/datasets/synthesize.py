@@ -6,10 +6,7 @@ Legend: T frames, S sub-frames of one exposure, H W pixels, K instances.
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from math import exp, log
 from pathlib import Path
@@ -30,6 +27,7 @@ from chronomask.data.reader import InstanceInfo
 from chronomask.data.synthesis import Canvas, drift_colours
 from chronomask.datasets.config import Progress, SynthesizeConfig
 from chronomask.errors import InputError
+from chronomask.files import folder_written_aside
 from chronomask.structures import NO_CLASS, Clip
 
 
@@ -74,7 +72,7 @@ def synthesize(
     """
     if videos := [index for index in range(len(stills)) if stills.length(index) > 1]:
         raise InputError(f"{stills.annotations}: {stills.name(videos[0])} is a video; videos are made from stills")
-    with _folder_written_aside(out) as aside:
+    with folder_written_aside(out, (), overwrite=False) as aside:
         pasting = MixtureConfig(max_pastes=config.max_pastes, objects=config.objects)
         mixture = ClipMixture([WeightedSource(stills, 1.0)], pasting, config.seed, 0)
         writer = _Writer(aside, stills.file_categories, config)
@@ -222,21 +220,3 @@ class _Writer:
             "annotations": self.annotations,
         }
         (self.folder / "instances.json").write_text(json.dumps(content))
-
-
-@contextmanager
-def _folder_written_aside(path: Path) -> Generator[Path, None, None]:
-    """Like `written_aside`, for a folder."""
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path}: exists already; name a new folder")
-    aside = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}")
-    try:
-        aside.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"cannot make a folder in {path.parent}: {error.strerror}") from error
-    try:
-        yield aside
-        aside.replace(path)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise

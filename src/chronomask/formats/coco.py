@@ -13,9 +13,9 @@ from typing import Any
 from chronomask import rle
 from chronomask.data.categories import Category
 from chronomask.errors import InputError
+from chronomask.files import natural
 from chronomask.formats import fields
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.folder import natural
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered
 from chronomask.rle import Rle
 

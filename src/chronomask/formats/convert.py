@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from chronomask.errors import InputError
-from chronomask.files import written_aside
+from chronomask.files import folder_written_aside, written_aside
 from chronomask.formats import coco, cvat, davis, labelme, mots_png, mots_text, ytvis
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities, Format
 from chronomask.formats.fit import fit
-from chronomask.formats.folder import folder_written_aside
 from chronomask.formats.polygons import polygon_losses
 from chronomask.formats.recognise import format_of_ending, recognise
 from chronomask.formats.tracks import TracksFile

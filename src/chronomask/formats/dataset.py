@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from chronomask.errors import InputError
-from chronomask.formats.folder import folder_written_aside
+from chronomask.files import folder_written_aside
 from chronomask.formats.tracks import TracksFile, VideoEntry
 from chronomask.formats.ytvis import write_tracks
 from chronomask.video import Selection, open_source

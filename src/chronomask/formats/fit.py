@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, replace
 
 from chronomask.errors import InputError
+from chronomask.files import natural
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.fit_classes import classes
 from chronomask.formats.fit_masks import empty_masks, flags, overlaps
-from chronomask.formats.folder import natural
 from chronomask.formats.losses import Step, counted, listed
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered, numbered_in_video
 

@@ -1,22 +1,12 @@
-"""Folders of files: in the order that people expect, and written whole or not at all."""
+"""Folders of files, one a frame or one a video, in the order that people expect."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import uuid
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from chronomask.errors import InputError
+from chronomask.files import natural
 from chronomask.formats.tracks import VideoEntry
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorting key: runs of digits compare as numbers, all else as text."""
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
 
 
 def files_of(folder: Path, suffix: str) -> list[Path]:
@@ -47,48 +37,3 @@ def frame_stems(video: VideoEntry) -> list[str]:
     if stems and stems == sorted(set(stems), key=natural) and not any(stem.startswith(".") for stem in stems):
         return stems
     return [f"{frame:05d}" for frame in range(video.length)]
-
-
-@contextmanager
-def folder_written_aside(path: Path, suffixes: Collection[str], overwrite: bool) -> Generator[Path, None, None]:
-    """Give a new folder beside `path`; rename it to `path` when the block ends well, remove it when it raises.
-
-    Args:
-        path: where the folder shall lie in the end.
-        suffixes: endings of the files of this kind of folder. Only a folder that holds nothing else is replaced.
-        overwrite: whether a folder that is not empty may be replaced.
-
-    Raises:
-        InputError: `path` is a file, a folder that may not be replaced, or cannot be made.
-    """
-    path = path.absolute()
-    _check_replaceable(path, suffixes, overwrite)
-    aside, old = (path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}{end}") for end in ("", ".old"))
-    try:
-        aside.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"cannot make a folder in {path.parent}: {error.strerror}") from error
-    try:
-        yield aside
-        if path.exists():
-            os.replace(path, old)
-        os.replace(aside, path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            os.replace(old, path)
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _check_replaceable(path: Path, suffixes: Collection[str], overwrite: bool) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise InputError(f"cannot write {path}: it is a file, a folder is to be made there")
-    inside = sorted(entry for entry in path.rglob("*") if not entry.is_dir())
-    if inside and not overwrite:
-        raise InputError(f"{path}: the folder is not empty; name another one, or say --overwrite")
-    for file in inside:
-        if file.suffix.lower() not in suffixes:
-            raise InputError(f"{path}: holds {file.relative_to(path)}, which is not replaced; name another folder")

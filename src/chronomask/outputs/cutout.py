@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from chronomask.formats.folder import folder_written_aside
+from chronomask.files import folder_written_aside
 from chronomask.formats.spool import SpooledFrame
 from chronomask.outputs.drawing import DrawFrame
 from chronomask.video import Frame, VideoSource

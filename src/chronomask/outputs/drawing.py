@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from chronomask.errors import InputError
-from chronomask.formats.folder import folder_written_aside
+from chronomask.files import folder_written_aside
 from chronomask.formats.spool import SpooledFrame
 from chronomask.render import draw_tracks, track_colour
 from chronomask.video import Frame, VideoSource, VideoWriter

@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +17,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from chronomask.errors import InputError
+from chronomask.files import natural
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -130,7 +130,7 @@ def images_of_folder(folder: Path) -> list[Path]:
     files = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
     if not files:
         raise InputError(f"{folder}: the folder holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    return sorted(files, key=_natural)
+    return sorted(files, key=lambda file: natural(str(file)))
 
 
 def images_of_glob(pattern: str) -> list[Path]:
@@ -143,13 +143,7 @@ def images_of_glob(pattern: str) -> list[Path]:
             f"{pattern}: matches {len(matches)} files, none of them an image ({', '.join(IMAGE_SUFFIXES)});"
             " a pattern stands for the frames of one video"
         )
-    return sorted(files, key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sorting key: runs of digits compare as numbers, all else as text."""
-    parts = re.findall(r"\d+|\D+", str(path))
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]
+    return sorted(files, key=lambda file: natural(str(file)))
 
 
 def _displayed_size(file: Path) -> tuple[int, int]:
