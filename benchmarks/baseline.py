@@ -44,7 +44,7 @@ FRAMES = SegmentConfig(
 )
 """The default settings on single frames; the smallest tube is as many pixels a frame as in a clip."""
 
-COLUMNS = ("AP50 any", "AP50", "AR10 any", "union", "best", "one_id", "tracks")
+COLUMNS = ("AP50 any", "AP50", "union", "best", "one_id", "tracks")
 
 
 class IouTracker(Stitcher):
