@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
 from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.errors import InputError
-
-Progress = Callable[[Iterable, str, int | None], Iterable]
-"""Wraps an iterable to show how far it is: (items, what is being done, their number if known)."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from chronomask.data.reader import InstanceInfo
 from chronomask.data.sources import open_reader
 from chronomask.data.voc import VocImages
 from chronomask.data.ytvis import YtvisVideos
-from chronomask.datasets.config import Progress
 from chronomask.errors import InputError
+from chronomask.progress import Progress, silent
 from chronomask.structures import NO_CLASS
 
 SMALL, LARGE = 32**2, 96**2
@@ -113,7 +113,7 @@ def dataset_info(
     *,
     images: Path | None = None,
     pixels: bool = True,
-    progress: Progress = lambda items, task, total: items,
+    progress: Progress = silent,
 ) -> DatasetInfo:
     """Counts what a data set holds and collects its faults; nothing is left out because something else is broken.
 

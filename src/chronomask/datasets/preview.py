@@ -14,10 +14,10 @@ from chronomask.config import MixtureConfig
 from chronomask.data.categories import OBJECT, Category
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.reader import Reader
-from chronomask.datasets.config import Progress
 from chronomask.datasets.panels import BAR, PAPER, Panel, draw_panel, legend, panels
 from chronomask.errors import InputError
 from chronomask.files import written_aside
+from chronomask.progress import Progress, silent
 from chronomask.render import contact_sheet
 from chronomask.structures import NO_CLASS
 from chronomask.video.writer import VideoWriter
@@ -104,7 +104,7 @@ def write_preview(
     width: int,
     fps: float,
     skip_broken: bool = False,
-    progress: Progress = lambda items, task, total: items,
+    progress: Progress = silent,
 ) -> list[str]:
     """Draws the strips into a contact sheet or a video; returns one message for each that could not be read.
 

@@ -25,9 +25,10 @@ from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.motion import motion_matrices, uniform
 from chronomask.data.reader import InstanceInfo
 from chronomask.data.synthesis import Canvas, drift_colours
-from chronomask.datasets.config import Progress, SynthesizeConfig
+from chronomask.datasets.config import SynthesizeConfig
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
+from chronomask.progress import Progress, silent
 from chronomask.structures import NO_CLASS, Clip
 
 
@@ -53,7 +54,7 @@ def synthesize(
     config: SynthesizeConfig,
     *,
     skip_broken: bool = False,
-    progress: Progress = lambda items, task, total: items,
+    progress: Progress = silent,
 ) -> Synthesized:
     """Writes `out`/instances.json and `out`/JPEGImages/<video>/<frame>.jpg.
 

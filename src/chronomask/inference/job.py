@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,8 @@ from chronomask.inference.tracks import TrackInfo
 from chronomask.outputs.choice import RECORDING, Outputs, check_replaceable, remove_earlier
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
+from chronomask.progress import Progress, silent
 from chronomask.video import VideoSource, VideoWriter
-
-Progress = Callable[[Iterable, str, int | None], Iterable]
-"""Wraps an iterable to show how far it is: (items, what is being done, their number if known)."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def segment_to_folder(
     outputs: Outputs = Outputs(),  # noqa: B008  (frozen)
     overwrite: bool = False,
     resume: bool = False,
-    progress: Progress = lambda items, task, total: items,
+    progress: Progress = silent,
 ) -> Summary:
     """Writes tracks.json, results.json and what else is wanted of a source into a folder.
 

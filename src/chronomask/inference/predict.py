@@ -15,8 +15,9 @@ from chronomask.data.reading import read_json
 from chronomask.errors import InputError
 from chronomask.formats.spool import Spool
 from chronomask.formats.ytvis import Track, VideoEntry, write_results, write_tracks
-from chronomask.inference.job import Progress, chosen_tracks, provenance
+from chronomask.inference.job import chosen_tracks, provenance
 from chronomask.inference.segment import Segmenter
+from chronomask.progress import Progress, silent
 from chronomask.video import open_frames
 
 
@@ -27,7 +28,7 @@ def predict(
     out: Path,
     *,
     checkpoint: Path,
-    progress: Progress = lambda items, task, total: items,
+    progress: Progress = silent,
 ) -> int:
     """Segments all videos of a YouTube-VIS-form file and writes their tracks; returns the number of tracks.
 

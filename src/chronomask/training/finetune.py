@@ -18,7 +18,7 @@ from chronomask.data.entries import Entry, EntryReader
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.reading import read_json
 from chronomask.data.sources import open_training_sources
-from chronomask.datasets.config import Progress, SynthesizeConfig
+from chronomask.datasets.config import SynthesizeConfig
 from chronomask.datasets.preview import clip_strips, frames_for, write_preview
 from chronomask.datasets.synthesize import synthesize
 from chronomask.errors import InputError
@@ -26,6 +26,7 @@ from chronomask.files import written_aside
 from chronomask.inference.load import bundled_weights
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
+from chronomask.progress import Progress
 from chronomask.training.class_head import fit_class_head, with_classes
 
 MOST_HELD = 40
