@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -34,6 +35,9 @@ from chronomask.inference.load import bundled_weights, load
 from chronomask.inference.predict import predict
 from chronomask.inference.segment import Segmenter
 from chronomask.losses import masked_class_logits
+from chronomask.model.checkpoint import load_network
+from chronomask.model.folding import fold_batch_norm
+from chronomask.model.network import Network, to_channels_last
 from chronomask.structures import NO_CLASS
 from chronomask.training.targets import make_targets
 
@@ -88,13 +92,15 @@ def reliability(truth: GroundTruth, found: list[FoundTrack]) -> Reliability:
     )
 
 
-def names_on_true_masks(segmenter: Segmenter, data: YtvisVideos, smallest: int = 5) -> dict[str, float]:
+def names_on_true_masks(network: Network, data: YtvisVideos, smallest: int = 5) -> dict[str, float]:
     """Naming alone: class scores averaged over the true masks of the clips."""
     right: dict[int, list[bool]] = {}
+    network = to_channels_last(fold_batch_norm(network))
     for index in track(range(len(data)), "names"):
         clip = data.load(index, range(data.length(index)))
         targets = make_targets(clip, 4)
-        outputs = segmenter.network(clip.frames[None])
+        with torch.inference_mode():
+            outputs = network(clip.frames[None])
         for mask, class_id in zip(targets.masks, clip.class_ids.tolist(), strict=True):
             if class_id != NO_CLASS and mask.any():
                 answer = int(masked_class_logits(outputs.class_logits[0], mask).argmax())
@@ -154,14 +160,12 @@ def main() -> None:
         console.print(table)
         figures["davis"] = {"mean": means, **{name: asdict(s) for name, s in scores.items()}}
     if options.synthesised:
-        figures["synthesised"] = synthesised(path, segmenter, options.synthesised, options.reliability, console)
+        figures["synthesised"] = synthesised(path, options.synthesised, options.reliability, console)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
 
 
-def synthesised(
-    path: Path, segmenter: Segmenter, folder: Path, svg: Path | None, console: Console
-) -> dict[str, object]:
+def synthesised(path: Path, folder: Path, svg: Path | None, console: Console) -> dict[str, object]:
     """Figures on the synthesised clips; prints them."""
     annotations, frames = folder / "instances.json", folder / "JPEGImages"
     everything = load(path, config=replace(SegmentConfig(), score=0.0, max_tracks=100))
@@ -179,7 +183,8 @@ def synthesised(
         figures[name] = {key: scores[key] for key in KEYS}
     console.print(table)
     trusted = reliability(*one_class)
-    names = names_on_true_masks(segmenter, YtvisVideos(annotations, frames, segmenter.categories, complete=True))
+    network = load_network(path)
+    names = names_on_true_masks(network, YtvisVideos(annotations, frames, network.config.categories, complete=True))
     console.print(f"{figures['objects']} objects, {len(found)} results")
     console.print(f"names on true masks: {names}")
     console.print("score -> share right:", ", ".join(f"{a:.2f} -> {b:.2f}" for _, a, b in zip(*trusted, strict=True)))
