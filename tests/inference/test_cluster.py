@@ -5,8 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from chronomask.config import ClusterConfig
+from chronomask.gaussian import membership
 from chronomask.inference.cluster import cluster, label_map
 from chronomask.losses import ClipOutputs
+from chronomask.model.class_scores import masked_class_logits
 
 LENGTH, ROWS, COLUMNS = 4, 12, 16
 EVERYTHING = ClusterConfig(minimum_pixels=1)
@@ -76,6 +78,49 @@ def test_tubes_of_noise_are_disjoint():
         for tube in tubes:
             assert ((tube.probability >= 0) & (tube.probability <= 1)).all()
             assert (tube.probability > 0.5).sum() >= config.minimum_pixels
+
+
+def plain(outputs, config):
+    """Equation (7) word for word: every pixel of the clip is asked in every round."""
+    foreground = outputs.foreground_logits.sigmoid()
+    free = foreground > config.foreground_threshold
+    masks = []
+    for _ in range(config.maximum_rounds):
+        heat = outputs.heat.where(free, torch.tensor(-1.0))
+        if heat.max() < config.seed_threshold:
+            break
+        seed = (heat == heat.max()).nonzero()[0].tolist()
+        inside = torch.zeros_like(free)
+        inside[tuple(seed)] = True
+        for _ in range(1 + config.refinements):
+            if inside.any():
+                mean, variance = outputs.embedding[:, inside].mean(1), outputs.log_variance[:, inside].exp().mean(1)
+                inside = free & (membership(outputs.embedding, mean, variance) > config.membership_threshold)
+        if inside.sum() >= max(1, config.minimum_pixels):
+            masks.append(inside)
+        free = free & ~inside
+        free[tuple(seed)] = False
+    return masks
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("rows", "columns"), [(13, 18), (8, 16)])
+def test_it_is_the_plain_algorithm(seed, rows, columns):
+    generator = torch.Generator().manual_seed(seed)
+
+    def smooth(channels, height=rows, width=columns):
+        coarse = torch.randn(1, channels, 4, 4, 5, generator=generator)
+        return F.interpolate(coarse, (LENGTH, height, width), mode="trilinear")[0] * 1.5
+
+    cells = (-(-rows // 4), -(-columns // 4))
+    outputs = ClipOutputs(smooth(3), smooth(3) * 0.5 - 1, smooth(1)[0].sigmoid(), smooth(5, *cells), smooth(1)[0] + 1)
+    config = ClusterConfig(minimum_pixels=6)
+    tubes, expected = cluster(outputs, config), plain(outputs, config)
+    assert len(tubes) == len(expected) > 2
+    for tube, mask in zip(tubes, expected, strict=True):
+        assert torch.equal(tube.probability > 0.5, mask)
+        classes = masked_class_logits(outputs.class_logits, mask).softmax(0)
+        torch.testing.assert_close(tube.class_probabilities, classes)
 
 
 def test_no_seed_below_the_threshold():

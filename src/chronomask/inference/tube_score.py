@@ -35,8 +35,8 @@ def tube_statistics(
     edges = (inside[:, 1:] != inside[:, :-1]).sum() + (inside[:, :, 1:] != inside[:, :, :-1]).sum()
     known = heat.new_ones(()).expand_as(heat) if foreground is None else foreground
     # One transfer from the device for all of them.
-    sums = [inside.sum(), heat[inside].sum(), membership[inside].sum(), known[inside].sum(), edges]
-    *sums, best = torch.stack([*(value.double() for value in sums), class_probabilities.max().double()]).tolist()
+    sums = torch.stack([torch.ones_like(heat), heat, membership, known]).flatten(1) @ inside.flatten().to(heat.dtype)
+    *sums, best = torch.cat([sums, torch.stack([edges.to(sums.dtype), class_probabilities.max()])]).tolist()
     size = max(sums[0], 1.0)
     return [1.0, log(size / len(inside)), *(value / size for value in sums[1:]), best]
 

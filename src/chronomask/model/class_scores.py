@@ -5,6 +5,7 @@ Legend: L classes, T frames, h w pixels at stride 4, hc wc cells of the class sc
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,4 +24,4 @@ def masked_class_logits(class_logits: Float[Tensor, "L T hc wc"], mask: Bool[Ten
     if mask.shape[1:] != class_logits.shape[2:]:
         # Cells at the right and bottom may reach beyond the frame: only what exists counts.
         weights = F.avg_pool2d(weights, CELL, ceil_mode=True, divisor_override=CELL * CELL)
-    return (class_logits * weights).sum((1, 2, 3)) / weights.sum()
+    return torch.tensordot(class_logits, weights, 3) / weights.sum()
