@@ -24,10 +24,11 @@ from scipy.optimize import linear_sum_assignment
 
 from chronomask.config import SegmentConfig
 from chronomask.data.categories import OBJECT
+from chronomask.device import choose_device
 from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
 from chronomask.formats.spool import Spool
 from chronomask.inference.job import chosen_tracks
-from chronomask.inference.load import bundled_weights, choose_device
+from chronomask.inference.load import bundled_weights
 from chronomask.inference.segment import Segmenter, TrackInfo
 from chronomask.model.checkpoint import load_network
 from chronomask.model.folding import fold_batch_norm

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from chronomask.config import NAMED_MODELS, SegmentConfig
+from chronomask.device import choose_device
 from chronomask.errors import InputError
 from chronomask.inference.segment import Segmenter
 from chronomask.model.checkpoint import load_network
@@ -26,23 +25,6 @@ def bundled_weights(model: str) -> Path:
         cause = "its weights are not bundled; name a checkpoint file" if model in NAMED_MODELS else "no such model"
         raise InputError(f"model {model!r}: {cause} (bundled: {', '.join(bundled)})")
     return WEIGHTS / f"{model}.safetensors"
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a PyTorch device name; "auto" is CUDA where there is a card, else the CPU.
-
-    Raises:
-        InputError: no such device on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        float(torch.ones(1, device=device).sum())  # some devices only fail when they compute
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device {name!r} is not usable on this machine: {reason}") from error
-    return device
 
 
 def load(name_or_path: str | Path = "lite", device: str = "auto", config: SegmentConfig | None = None) -> Segmenter:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.utils.data import Sampler
 
+from chronomask.device import choose_device
 from chronomask.errors import InputError
 
 Result = TypeVar("Result")
@@ -90,8 +91,6 @@ def joined_ranks(device: str) -> Generator[Ranks, None, None]:
     Raises:
         InputError: no such device.
     """
-    from chronomask.inference.load import choose_device
-
     chosen = choose_device(device)
     if "LOCAL_RANK" not in os.environ:
         yield Ranks(0, 1, chosen)
