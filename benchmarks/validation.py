@@ -40,6 +40,7 @@ from chronomask.model.folding import fold_batch_norm
 from chronomask.model.network import Network, to_channels_last
 from chronomask.structures import NO_CLASS
 from chronomask.training.targets import make_targets
+from chronomask.training.validation import without_classes
 
 KEYS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR10")
 BINS = np.linspace(0, 1, 11)
@@ -68,14 +69,6 @@ def davis(segmenter: Segmenter, data: YtvisVideos, videos: list[str]) -> dict[st
         images = list(clip.frames.permute(0, 2, 3, 1).numpy())
         scores[name] = video_scores(segmenter, images, clip.masks.any(0).numpy())
     return scores
-
-
-def without_classes(truth: GroundTruth, found: list[FoundTrack]) -> tuple[GroundTruth, list[FoundTrack]]:
-    """The same, as if there were one class only."""
-    return (
-        replace(truth, categories={1: "object"}, tracks=tuple(replace(t, category_id=1) for t in truth.tracks)),
-        [replace(t, category_id=1) for t in found],
-    )
 
 
 def reliability(truth: GroundTruth, found: list[FoundTrack]) -> Reliability:
