@@ -28,6 +28,23 @@ def test_areas_are_tinted_in_the_colour_of_the_track():
     np.testing.assert_array_equal(drawn[:60], GREY[:60])
 
 
+def test_areas_are_those_of_supervision():
+    import supervision as sv
+
+    masks = squares((40, 80), (70, 100), (200, 20))
+    masks[1, :, 90:] = False  # smaller than the one it overlaps
+    image = np.random.default_rng(0).integers(0, 256, GREY.shape, dtype=np.uint8)
+    ids = np.array([3, 67, 8])
+    boxes = sv.mask_to_xyxy(masks).astype(np.float32)
+    colours = sv.ColorPalette([sv.Color(*track_colour(number)[::-1]) for number in range(60)])
+    annotator = sv.MaskAnnotator(colours, opacity=0.45, color_lookup=sv.ColorLookup.TRACK)
+    expected = annotator.annotate(image.copy(), sv.Detections(boxes, mask=masks, tracker_id=ids))
+    drawn = draw_tracks(image, masks, ids, ["", "", ""])
+    for near in (np.s_[85:135, 45:65], np.s_[105:135, 75:85], np.s_[25:75, 205:255], np.s_[:15, :]):
+        np.testing.assert_allclose(drawn[near].astype(int), expected[near], atol=1)
+    np.testing.assert_array_equal(drawn[:15], image[:15])
+
+
 def test_outline_is_crisp():
     drawn = draw_tracks(GREY, squares((40, 80)), np.array([3]), [""])
     assert tuple(drawn[110, 40]) == track_colour(3)
