@@ -10,15 +10,7 @@ from jaxtyping import Bool, Int16
 from torch import Tensor
 
 
-def to_labels(masks: Bool[Tensor, "K T H W"]) -> Int16[Tensor, "T H W"]:
-    """Paints the masks, larger instances first: where they overlap, the pixel belongs to the smaller instance."""
-    labels = torch.zeros(masks.shape[1:], dtype=torch.int16)
-    for index in masks.flatten(1).sum(1).argsort(descending=True).tolist():
-        labels[masks[index]] = index + 1
-    return labels
-
-
 def to_masks(labels: Int16[Tensor, "T H W"], instances: int) -> Bool[Tensor, "K T H W"]:
-    """Inverse of `to_labels` for disjoint masks."""
+    """One mask an instance."""
     numbers = torch.arange(1, instances + 1, dtype=torch.int16, device=labels.device)
     return labels == numbers.view(-1, 1, 1, 1)
