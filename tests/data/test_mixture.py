@@ -6,7 +6,7 @@ from torch.utils.data import DataLoader
 
 from chronomask.config import MixtureConfig, MotionConfig, published_motion
 from chronomask.data.mixture import MOST_ATTEMPTS, ClipMixture, WeightedSource
-from chronomask.data.sources import open_training_source
+from chronomask.data.sources import open_training_sources
 from chronomask.errors import InputError
 from data.files import NETWORK, box, small_set, textured, write_stills, write_videos
 
@@ -20,7 +20,7 @@ def open_sources(folder):
     # The file of stills has its own folder of images; the videos' folder is beside both.
     images = [(textured(50, 70, seed), [(1, box(50, 70, 5, 5, 45, 30), {})]) for seed in range(2)]
     stills = write_stills(folder / "stills", images)
-    return [open_training_source(f"{path},weight=0.5", NETWORK) for path in (stills, videos)]
+    return open_training_sources([f"{path},weight=0.5" for path in (stills, videos)], NETWORK)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_frames_are_evenly_spaced_in_either_direction(tmp_path):
     frames = [textured(40, 56, seed) for seed in range(20)]
     path = write_videos(tmp_path, [(frames, [(1, [box(40, 56, 5, 5, 30, 30)] * 20, {})])])
     plain = replace(SMALL, max_pastes=0)
-    mixture = ClipMixture([open_training_source(str(path), NETWORK)], plain, seed=0, clips=40)
+    mixture = ClipMixture(open_training_sources([str(path)], NETWORK), plain, seed=0, clips=40)
     gaps = set()
     for index in range(40):
         source = mixture[index].clip.source
@@ -99,9 +99,9 @@ def test_frames_are_evenly_spaced_in_either_direction(tmp_path):
 
 def test_a_crop_keeps_an_instance_in_sight(tmp_path):
     small = [(textured(200, 300), [(1, box(200, 300, 10, 270, 30, 290), {})])]
-    source = open_training_source(str(write_stills(tmp_path, small)), NETWORK)
+    sources = open_training_sources([str(write_stills(tmp_path, small))], NETWORK)
     near = replace(SMALL, view=5.0, closeness=3.0, max_pastes=0, camera=MotionConfig(shift=0.1))
-    mixture = ClipMixture([source], near, seed=0, clips=20)
+    mixture = ClipMixture(sources, near, seed=0, clips=20)
     assert all(len(mixture[index].clip.class_ids) == 1 for index in range(20))
 
 
@@ -112,7 +112,7 @@ def test_whole_frames_are_resized_within_both_limits(tmp_path):
     for number, ((height, width), expected) in enumerate(sizes.items()):
         mask = box(height, width, 10, 10, height - 10, width - 10)
         path = write_stills(tmp_path / str(number), [(textured(height, width), [(1, mask, {})])])
-        clip = ClipMixture([open_training_source(str(path), NETWORK)], whole, 0, 1)[0].clip
+        clip = ClipMixture(open_training_sources([str(path)], NETWORK), whole, 0, 1)[0].clip
         assert clip.frames.shape[2:] == expected
         share = clip.masks.float().mean().item()
         assert share == pytest.approx(mask.mean(), abs=0.03)

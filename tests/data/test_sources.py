@@ -6,7 +6,7 @@ import pytest
 
 from chronomask.data.categories import Category
 from chronomask.data.coco import CocoImages
-from chronomask.data.sources import open_reader, open_training_source, open_training_sources, parse_source
+from chronomask.data.sources import open_reader, open_training_sources, parse_source
 from chronomask.data.voc import VocImages
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.errors import InputError
@@ -118,15 +118,14 @@ def test_rules_of_the_user(tmp_path):
     assert open_reader(path, NETWORK).load(0).class_ids.tolist() == [0, NO_CLASS]
 
 
-def test_one_source(made):
-    source = open_training_source(str(made / "stills.json"), NETWORK)
-    assert isinstance(source.reader, CocoImages)
-    assert source.weight == 1
-    source = open_training_source(f"{made / 'videos.json'},weight=0.25,partial", NETWORK)
-    assert source.weight == 0.25
-    assert source.reader.load(0, [0]).unknown.all()
-    assert len(open_training_source(f"{made / 'videos.json'},without=video-0", NETWORK).reader) == 0
-    assert len(open_training_source(f"{made / 'stills.json'},without=stills-0.png", NETWORK).reader) == 1
+def test_options_of_a_source(made):
+    stills, videos = made / "stills.json", made / "videos.json"
+    names = [stills, f"{videos},weight=0.25,partial", f"{videos},without=video-0", f"{stills},without=stills-0.png"]
+    plain, partial, *shorter = open_training_sources([str(name) for name in names], NETWORK)
+    assert isinstance(plain.reader, CocoImages)
+    assert (plain.weight, partial.weight) == (1.0, 0.25)
+    assert partial.reader.load(0, [0]).unknown.all()
+    assert [len(source.reader) for source in shorter] == [0, 1]
 
 
 def test_all_options_of_a_source():
@@ -137,7 +136,8 @@ def test_all_options_of_a_source():
 
 def test_options_reach_the_reader(tmp_path):
     path = write_stills(tmp_path, [(textured(*SIDES), [(99, box(*SIDES, 0, 0, 9, 9), {})])])
-    clip = open_training_source(f"{path},unmapped=ignore,images={tmp_path / 'images'}", NETWORK).reader.load(0)
+    (source,) = open_training_sources([f"{path},unmapped=ignore,images={tmp_path / 'images'}"], NETWORK)
+    clip = source.reader.load(0)
     assert clip.ignore.sum() == 81
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from chronomask.config import MachineConfig, MixtureConfig, TrainConfig
-from chronomask.data.sources import open_training_source
+from chronomask.data.sources import open_training_sources
 from chronomask.model.backbone import Backbone
 from data.files import NETWORK, small_set
 from model.networks import network_of, tiny
@@ -31,7 +31,7 @@ def open_sources(folder):
     """The two small sources in `folder`, which are made where they are missing."""
     if not (folder / "videos.json").exists():
         small_set(folder)
-    return [open_training_source(str(folder / name), NETWORK) for name in ("stills.json", "videos.json")]
+    return open_training_sources([f"{folder / name},weight=1" for name in ("stills.json", "videos.json")], NETWORK)
 
 
 class ThinBackbone(Backbone):

@@ -81,12 +81,6 @@ def open_training_sources(
     return [WeightedSource(reader, weight) for reader, weight in zip(readers, weights, strict=True)]
 
 
-def open_training_source(specification: str, categories: Sequence[Category]) -> WeightedSource:
-    """Opens one source of training data; its weight is 1 where it names none."""
-    source = parse_source(specification)
-    return WeightedSource(_open_source(source, categories, skip_broken=False), source.weight or 1.0)
-
-
 @dataclass(frozen=True)
 class SourceSpecification:
     """One source of training data, as named on the command line.
