@@ -64,8 +64,9 @@ def train(
         recipe: which values the settings below have where nothing else is said: those of the small model, or those of
             section 5.3 of the paper.
         init: checkpoint of this project to start from.
-        backbone_weights: file with others' weights for a ResNet: a COCO Mask R-CNN or an ImageNet classifier of
-            torchvision, detectron2 or maskrcnn-benchmark. An EfficientNet-Lite0 starts from ImageNet's without it.
+        backbone_weights: file with others' weights for the backbone: for a ResNet a COCO Mask R-CNN or an ImageNet
+            classifier of torchvision, detectron2 or maskrcnn-benchmark; for a MobileNetV2 a frozen TensorFlow graph of
+            SSD. An EfficientNet-Lite0 starts from ImageNet's without it.
         import_fpn: take the feature pyramid too from --backbone-weights.
         fine_tune: bundled model or checkpoint file that shall learn the classes of DATA, which is one file or folder
             then. Changes the values below to those of a short run.
