@@ -202,7 +202,10 @@ def test_bad_input_exits_with_2_and_writes_nothing(
         case "device":
             options, named = [*options, "--device", "cuda:77"], "cuda:77"
         case "class":
-            options, named = [*options, "--classes", "unicorn"], "unicorn"
+            options, named = (
+                [*options, "--classes", "hors"],
+                "'hors' is not a class of this model; close",
+            )
         case "out":
             out = named = tmp_path / "a-file"
             out.write_text("something else")

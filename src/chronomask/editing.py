@@ -6,13 +6,12 @@ the command line takes them and `info["edits"]` keeps them.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from chronomask.data.categories import Category
-from chronomask.errors import InputError
+from chronomask.errors import InputError, close_names
 from chronomask.formats.tracks import Track, TracksFile, united
 
 
@@ -171,8 +170,7 @@ def _relabelled(file: TracksFile, operation: Relabel, name: str) -> Track:
     track = _track(file, operation.track, operation)
     ids = {category.name: category.id for category in file.categories}
     if name not in ids:
-        close = difflib.get_close_matches(name, ids, n=3)
-        hint = f"close ones are {', '.join(close)}" if close else f"class:{name} adds it"
+        hint = close_names(name, ids) or f"class:{name} adds it"
         raise InputError(f"{operation}: the file has no class {name!r}; {hint}")
     return replace(track, category_id=ids[name], merged=False)
 

@@ -36,7 +36,7 @@ def live_line(source: Live) -> Callable[[Iterable, str, int | None], Iterator]:
             line = display.add_task(f"{task}: waiting for frames; Ctrl-C ends")
             for count, item in enumerate(items, 1):
                 rate = count / (time.monotonic() - began)
-                state = f"{count} frames, {rate:.1f} a second, {source.delay:.1f} s behind, {source.dropped} dropped"
+                state = f"{count} frames, {rate:.1f}/s, {source.delay:.1f} s behind, {source.dropped} dropped"
                 display.update(line, description=f"{task}: {state}; Ctrl-C ends")
                 yield item
 

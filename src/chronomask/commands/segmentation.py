@@ -163,7 +163,7 @@ def _print_summary(summary: Summary, source: VideoSource) -> None:
     table = Table("id", "class", "score", "first", "last", "mean area")
     for row in summary.tracks:
         table.add_row(str(row.id), row.name, f"{row.score:.2f}", str(row.first), str(row.last), f"{row.area:,.0f} px")
-    Console().print(table if summary.tracks else "no tracks above the score threshold (--score)")
+    Console().print(table if summary.tracks else "no tracks of the wanted score (--score) and class (--classes)")
     for path in summary.paths:
         print(f"written: {path}")
 

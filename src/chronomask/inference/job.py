@@ -15,7 +15,7 @@ from typing import Any
 from chronomask import __version__, rle
 from chronomask.config import SegmentConfig
 from chronomask.data.categories import OBJECT
-from chronomask.errors import InputError
+from chronomask.errors import InputError, close_names
 from chronomask.formats.spool import Spool
 from chronomask.formats.ytvis import Track, VideoEntry, read_tracks, write_results, write_tracks
 from chronomask.inference.interruption import Interrupted, Interruption
@@ -98,7 +98,8 @@ def segment_to_folder(
     """
     names = {category.id: category.name for category in (OBJECT, *segmenter.categories)}
     if unknown := sorted(set(classes) - set(names.values())):
-        raise InputError(f"classes: {unknown[0]!r} is not a class of this model")
+        hint = close_names(unknown[0], names.values()) or f"its classes are {', '.join(names.values())}"
+        raise InputError(f"classes: {unknown[0]!r} is not a class of this model; {hint}")
     check_output(out, outputs, overwrite, resume, source.live)
     if resume and source.live:
         raise InputError(f"{source.name}: a live source cannot be resumed")
