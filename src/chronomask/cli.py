@@ -10,13 +10,14 @@ import tyro
 from chronomask.commands.calibration import calibrate
 from chronomask.commands.dataset import dataset_app
 from chronomask.commands.evaluation import compare, evaluate, submit, validate
+from chronomask.commands.export import export
 from chronomask.commands.formats import convert, edit
 from chronomask.commands.segmentation import predict, segment
 from chronomask.commands.training import recipe_config, train
 from chronomask.errors import InputError
 
 app = tyro.extras.SubcommandApp()
-for command in (segment, convert, edit, predict, evaluate, validate, compare, submit, calibrate):
+for command in (segment, convert, edit, predict, evaluate, validate, compare, submit, calibrate, export):
     app.command(command)
 app.command(dataset_app, name="dataset")
 
