@@ -91,7 +91,7 @@ class SegmentConfig:
     overlap: int = 4
     latency: int | None = None
     score: float = 0.2
-    max_tracks: int = 10
+    max_tracks: int = 100
     object_below: float = 0.3
     cluster: ClusterConfig = ClusterConfig()
     stitch: StitchConfig = StitchConfig()
