@@ -38,6 +38,15 @@ def test_frames_come_back_as_often_as_wanted(spool):
             np.testing.assert_array_equal(read.masks, added.masks)
 
 
+def test_a_frame_with_some_of_its_tracks(spool):
+    frame = spool.frame(2, {1, 7})
+    assert (frame.index, frame.track_ids.tolist()) == (4, [1])
+    np.testing.assert_array_equal(frame.masks, FRAMES[2].masks[1:])
+    assert spool.frame(2, ()).masks.shape == (0, 12, 16)
+    with pytest.raises(IndexError, match="frame 4 of 4"):
+        spool.frame(4)
+
+
 def test_segmentations_have_one_entry_a_frame(spool):
     assert len(spool) == 4
     assert spool.track_ids() == (1, 2)

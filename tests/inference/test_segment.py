@@ -6,6 +6,7 @@ from torch.nn import functional as F
 from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.inference import segment as room
+from chronomask.inference.clips import first_frames
 from chronomask.inference.segment import Segmenter, network_size
 from chronomask.inference.snapshot import Snapshot
 from chronomask.model.network import FrameFeatures, Network, PixelOutputs
@@ -131,9 +132,10 @@ def test_pushing_gives_what_segmenting_gives_in_bounded_memory(segmenter_of, len
         results += segmenter.push(image)
         stream = segmenter._stream
         assert len(stream.pending) <= overlap
-        assert len(stream.waiting) < length
-        assert len(results) + len(stream.pending) + len(stream.waiting) == number + 1
-        assert stream.features is None or len(stream.features) <= length
+        reading = stream.reading
+        assert len(reading.waiting) < length
+        assert len(results) + len(stream.pending) + len(reading.waiting) == number + 1
+        assert reading.features is None or len(reading.features) <= length
         assert stream.due == 0
         assert stream.stitcher.recent is None or len(stream.stitcher.recent) <= length
     same(results + segmenter.flush(), expected)
@@ -253,14 +255,14 @@ def test_a_short_video_is_its_last_frame_repeated_and_cropped_back(network, monk
     seen = []
     original = room.cluster
     monkeypatch.setattr(room, "cluster", lambda outputs, *rest: seen.append(outputs) or original(outputs, *rest))
-    monkeypatch.setattr(room.torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     segmenter = Segmenter(network, settings(8, 4), torch.device("cpu"))
     results = list(segmenter.segment(Frames(video)))
 
     frames = torch.tensor(video).permute(0, 3, 1, 2)
     padded = torch.zeros(1, 8, 3, 64, 64, dtype=torch.uint8)
     padded[0, :, :, :40, :52] = frames[[0, 1, 2, 2, 2, 2, 2, 2]]
-    explicit = room._first_frames(network(padded, size=(40, 52)), 3)
+    explicit = first_frames(network(padded, size=(40, 52)), 3)
     for name in ("embedding", "log_variance", "heat", "class_logits"):
         torch.testing.assert_close(getattr(seen[0], name), getattr(explicit, name), rtol=1e-4, atol=1e-5)
     assert [result.index for result in results] == [0, 1, 2]
@@ -276,7 +278,7 @@ def test_a_short_video_is_its_last_frame_repeated_and_cropped_back(network, monk
 @torch.no_grad()
 def test_streaming_a_real_network_is_one_pass_over_the_clips(network, monkeypatch):
     """Features kept from the clip before give what encoding the whole clip gives."""
-    monkeypatch.setattr(room.torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     video = noise(9, 33, 40, 3).numpy()
     seen = []
     original = room.cluster
@@ -315,7 +317,7 @@ def test_there_is_no_snapshot_between_the_results_of_a_clip(segmenter_of):
     for result in segmenter.segment(Frames(moving_objects(6))):
         states.append((result.index, segmenter.snapshot()))
     positions = [(index, state and (state.finished, state.position)) for index, state in states]
-    assert positions == [(0, None), (1, None), (2, (3, 4)), (3, None), (4, None), (5, (6, 6))]
+    assert positions == [(0, None), (1, None), (2, (3, 4)), (3, None), (4, (5, 6)), (5, (6, 6))]
 
 
 def test_snapshots_of_other_settings_or_sources_are_refused(segmenter_of):

@@ -9,7 +9,7 @@ import errno
 import json
 import sqlite3
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,14 @@ class Spool:
         Raises:
             IndexError: there is none.
         """
+        return self.frame(position)
+
+    def frame(self, position: int, tracks: Collection[int] | None = None) -> SpooledFrame:
+        """As by brackets, but with the masks of some tracks alone, so that no others need to be made.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
         if not 0 <= position < self._length:
             raise IndexError(f"frame {position} of {self._length}")
         index, time = self._database.execute(
@@ -119,6 +127,7 @@ class Spool:
         rows = self._database.execute(
             "SELECT track, counts FROM masks WHERE position = ? ORDER BY place", (position,)
         ).fetchall()
+        rows = [(track, counts) for track, counts in rows if tracks is None or track in tracks]
         size = self._known_size()
         masks = np.zeros((len(rows), *size), dtype=bool)
         for place, (_, counts) in enumerate(rows):

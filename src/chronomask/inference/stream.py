@@ -10,23 +10,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 from torch import Tensor
 
+from chronomask.inference.clips import Reading
 from chronomask.inference.memory import Look, Remembered
 from chronomask.inference.snapshot import Snapshot
 from chronomask.inference.stitch import Stitcher
 from chronomask.inference.tracks import TrackSummary
-from chronomask.model.network import FrameFeatures
-
-
-@dataclass(frozen=True, eq=False)
-class WaitingFrame:
-    """A frame that the network has not seen yet, shrunk for it already."""
-
-    index: int
-    time: float
-    pixels: UInt8[Tensor, "3 _ _"]
 
 
 @dataclass(eq=False)
@@ -44,10 +35,8 @@ class Stream:
 
     Attributes:
         stitcher: gives tubes their track ids.
-        size: height and width of the frames, None before the first.
-        waiting: frames not yet seen by the network; fewer than T.
-        features: of the last T frames seen.
-        batches: how many frames went through the backbone at a time: the last batches, which `features` came from.
+        reading: how far the frames are read; a clip ahead of everything else where the network has its own thread.
+        batches: how many frames went through the backbone at a time: the last batches, which features are left from.
         pending: frames seen but not handed out, at most T.
         due: how many of the pending frames are final.
         finished: frames handed out.
@@ -55,9 +44,7 @@ class Stream:
     """
 
     stitcher: Stitcher
-    size: tuple[int, int] | None = None
-    waiting: list[WaitingFrame] = field(default_factory=list)
-    features: FrameFeatures | None = None
+    reading: Reading = field(default_factory=Reading)
     batches: deque[int] = field(default_factory=deque)
     pending: deque[PendingFrame] = field(default_factory=deque)
     due: int = 0
@@ -72,7 +59,7 @@ class Stream:
 
     def snapshot(self, settings: str) -> Snapshot:
         """The state as of the last clip: frames that wait are not in it."""
-        height, width = self.size or (0, 0)
+        height, width = self.reading.size or (0, 0)
         labels = [frame.labels.numpy() for frame in self.pending]
         recent, tracks = self.stitcher.recent, list(self.tracks.values())
         memory = self.stitcher.memory.tracks
@@ -100,7 +87,7 @@ class Stream:
 
     @classmethod
     def restored(cls, snapshot: Snapshot, stitcher: Stitcher) -> Stream:
-        """The stream of a snapshot; `features` are still missing. The stitcher is a fresh one."""
+        """The stream of a snapshot; features are still missing. The stitcher is a fresh one."""
         stitcher.next_id = snapshot.next_id
         stitcher.seen = snapshot.position
         if len(snapshot.recent):
@@ -119,7 +106,7 @@ class Stream:
         )
         return cls(
             stitcher,
-            size=(snapshot.height, snapshot.width) if snapshot.position else None,
+            Reading((snapshot.height, snapshot.width) if snapshot.position else None),
             batches=deque(snapshot.batches.tolist()),
             pending=deque(PendingFrame(int(i), float(time), torch.from_numpy(pixels)) for i, time, pixels in pending),
             finished=snapshot.finished,

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
-from chronomask.formats.spool import Spool, SpooledFrame
+from chronomask.formats.spool import Spool
 from chronomask.inference.tracks import TrackInfo
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.cutout import cutouts
 from chronomask.outputs.drawing import mask_images, overlay
-from chronomask.video import VideoSource
+from chronomask.video import VideoSource, ahead
 
 
 def draw_outputs(
@@ -35,13 +33,9 @@ def draw_outputs(
         if outputs.cutout:
             groups = outputs.cutouts(list(tracks))
             writers.append(stack.enter_context(cutouts(folder / "cutouts", outputs.cutout, source, groups)))
-        for frame, drawn in zip(source, spool, strict=False):
-            chosen = _chosen(drawn, tracks)
+        drawn = (spool.frame(position, tracks) for position in range(len(spool)))
+        # While frames are drawn and encoded, the next ones are decoded.
+        for frame, chosen in ahead(zip(source, drawn, strict=False), 2):
             for write in writers:
                 write(frame, chosen)
             yield frame.index
-
-
-def _chosen(frame: SpooledFrame, tracks: Mapping[int, TrackInfo]) -> SpooledFrame:
-    kept = np.array([int(number) in tracks for number in frame.track_ids], dtype=bool)
-    return SpooledFrame(frame.index, frame.time, frame.track_ids[kept], frame.masks[kept])

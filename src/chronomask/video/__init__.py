@@ -5,6 +5,7 @@ Legend: H W pixels as displayed.
 
 from __future__ import annotations
 
+from chronomask.video.ahead import ahead
 from chronomask.video.images import IMAGE_SUFFIXES, open_frames
 from chronomask.video.opening import open_source
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
@@ -17,6 +18,7 @@ __all__ = [
     "Selection",
     "VideoSource",
     "VideoWriter",
+    "ahead",
     "open_frames",
     "open_source",
 ]

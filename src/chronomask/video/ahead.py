@@ -1,0 +1,70 @@
+"""Work in a thread of its own, a little ahead of whoever needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+
+PATIENCE = 0.1
+"""Seconds after which a wait looks up whether it is still wanted."""
+
+STOP_SECONDS = 1.0
+"""How long the end of an iteration waits for the thread, which may hang in a read."""
+
+
+def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:
+    """The items, in their order, made in another thread while those before them are used.
+
+    Args:
+        items: iterated once, in that thread, and given up when this iteration is.
+        count: so many may wait; one more is being made.
+
+    Raises:
+        Whatever `items` raises, after what came before it.
+    """
+    waiting: Queue[tuple[list[_Item], BaseException | None]] = Queue(count)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_make, args=(items, waiting, stopped), name="ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            # With a time limit, because on Windows a wait without one cannot be interrupted.
+            try:
+                made, error = waiting.get(timeout=PATIENCE)
+            except Empty:
+                continue
+            if error is not None:
+                raise error
+            if not made:
+                return
+            yield from made
+    finally:
+        stopped.set()
+        thread.join(STOP_SECONDS)
+
+
+def _make(
+    items: Iterable[_Item], waiting: Queue[tuple[list[_Item], BaseException | None]], stopped: threading.Event
+) -> None:
+    """Hands over one item at a time; in the end none, or the error."""
+
+    def handed_over(made: list[_Item], error: BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put((made, error), timeout=PATIENCE)
+                return True
+            except Full:
+                continue
+        return False
+
+    try:
+        for item in items:
+            if not handed_over([item], None):
+                return
+        handed_over([], None)
+    except BaseException as error:  # raised in the thread that iterates
+        handed_over([], error)
