@@ -17,6 +17,7 @@ from chronomask.model.attention import ChannelAttention, SpaceTimeAttention
 from chronomask.model.decoder import neighbours
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fused import can_fuse, fuse_activations
+from chronomask.model.mobilenet import InvertedResidualBackbone
 from chronomask.model.network import STRIDE, FrameFeatures, Network, PixelOutputs, to_channels_last
 from chronomask.model.squeeze import Squeeze, average_pool_time
 
@@ -26,8 +27,7 @@ class FastNetwork(nn.Module):
 
     What it does otherwise, none of which changes the result beyond rounding:
 
-    - Batch norm is folded, on CPUs activations are fused, and frames go one by one: what lies between two layers then
-      stays in the caches, and below the size that the system hands out page by page.
+    - Batch norm is folded; on CPUs activations are fused, and the backbone sees large features frame by frame.
     - The convolution of a Squeeze is one 2-D convolution for each of its three places in time, shifted and added. They
       look at frames alone: what the first Squeeze of a level needs is computed once for all clips that share a frame.
     - A 1x1x1 convolution comes before upsampling, which is linear as well: there are fewer pixels.
@@ -52,14 +52,16 @@ class FastNetwork(nn.Module):
         ]
         heads = [network.embedding_head, network.variance_head, network.heat_head, network.foreground_head]
         self._heads = [head for head in (*heads, network.class_head) if isinstance(head, nn.Conv3d)]
+        if device.type == "cpu" and isinstance(network.backbone, InvertedResidualBackbone):
+            network.backbone.frame_by_frame = True
         if can_fuse(device):
             fuse_activations(network.backbone)
 
     def encode(self, frames: UInt8[Tensor, "N 3 H W"]) -> FrameFeatures:
         """As `Network.encode`, and the first step of every Squeeze."""
-        return FrameFeatures.joined(
-            [self._encoded(batch) for batch in frames.split(1 if frames.is_cpu else len(frames))]
-        )
+        features = self.network.encode(frames)
+        levels = zip(features.levels, self._squeezes, strict=True)
+        return replace(features, taps=[squeezes[0][0](level) for level, squeezes in levels if squeezes])
 
     def decode(self, features: FrameFeatures, clips: int, size: tuple[int, int]) -> PixelOutputs:
         """As `Network.decode`, of the features that `encode` gave for the frames of one clip."""
@@ -76,11 +78,6 @@ class FastNetwork(nn.Module):
         rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
         raw = F.linear(x[:, :rows, :columns], weights, biases).float().permute(3, 0, 1, 2)[None]
         return self._outputs(raw, features, size)
-
-    def _encoded(self, frames: UInt8[Tensor, "N 3 H W"]) -> FrameFeatures:
-        features = self.network.encode(frames)
-        levels = zip(features.levels, self._squeezes, strict=True)
-        return replace(features, taps=[squeezes[0][0](level) for level, squeezes in levels if squeezes])
 
     def _decoded(self, levels: list[Attended]) -> Float[Tensor, "T h w C"]:
         """`Decoder.forward`; every Combine splits into what it takes from the coarser level and from the finer."""
