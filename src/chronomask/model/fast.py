@@ -72,25 +72,29 @@ class FastNetwork(nn.Module):
             for number, (convolution, squeeze) in enumerate(squeezes):
                 level = _joined(convolution(level) if number else next(first), squeeze)
             levels.append(_attended(level.permute(0, 2, 3, 1), attention))
-        x = self._decoded(levels)
-        weights = torch.cat([head.weight.flatten(1) for head in self._heads])
-        biases = torch.cat([head.get_parameter("bias") for head in self._heads])
         rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
-        raw = F.linear(x[:, :rows, :columns], weights, biases).float().permute(3, 0, 1, 2)[None]
+        raw = self._decoded(levels)[:, :rows, :columns].float().permute(3, 0, 1, 2)[None]
         return self._outputs(raw, features, size)
 
-    def _decoded(self, levels: list[Attended]) -> Float[Tensor, "T h w C"]:
-        """`Decoder.forward`; every Combine splits into what it takes from the coarser level and from the finer."""
+    def _decoded(self, levels: list[Attended]) -> Float[Tensor, "T h w D"]:
+        """`Decoder.forward`, and all heads side by side."""
         decoder, x = self.network.decoder, levels[-1]
-        for combine, finer in zip(decoder.combine, reversed(levels[:-1]), strict=True):
-            convolution, rest = _parts(combine)
-            of_coarse, of_fine = convolution.weight.flatten(1).chunk(2, 1)
-            coarse = x.mixed(of_coarse)
-            if convolution.bias is not None:
-                coarse += convolution.bias
-            x = Attended(rest(finer.add_mixed(_expanded(coarse, finer.pixels.shape), of_fine)))
-        convolution, rest = _parts(decoder.last)
-        return rest(F.linear(x.pixels, convolution.weight.flatten(1), convolution.bias))
+        steps = list(zip(decoder.combine, reversed(levels[:-1]), strict=True))
+        for combine, finer in steps[:-1]:
+            x = Attended(_combined(combine, _coarse(combine, x, len(finer)), finer))
+        combine, finest = steps[-1]
+        last, rest = _parts(decoder.last)
+        weights = torch.cat([head.weight.flatten(1) for head in self._heads])
+        biases = torch.cat([head.get_parameter("bias") for head in self._heads])
+        # Frame by frame, so that the caches hold what lies between; but norms of groups look at whole clips.
+        frames = 1 if self.config.norm == "batch" else len(finest)
+        parts = zip(_coarse(combine, x, len(finest)).split(frames), finest.split(frames), strict=True)
+        return torch.cat(
+            [
+                F.linear(rest(F.linear(_combined(combine, *part), last.weight.flatten(1), last.bias)), weights, biases)
+                for part in parts
+            ]
+        )
 
     def _outputs(self, raw: Float[Tensor, "1 D T h w"], features: FrameFeatures, size: tuple[int, int]) -> PixelOutputs:
         parts = list(raw.split([head.out_channels for head in self._heads], 1))
@@ -129,6 +133,15 @@ class Attended:
         y = F.linear(self.pixels, weight if self.channels is None else weight * self.channels)
         return total.add_(y) if self.places is None else total.addcmul_(y, self.places)
 
+    def split(self, frames: int) -> list[Attended]:
+        """The level in parts of so many frames."""
+        pixels = self.pixels.split(frames)
+        places = [None] * len(pixels) if self.places is None else self.places.split(frames)
+        return [replace(self, pixels=part, places=scale) for part, scale in zip(pixels, places, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
 
 def _attended(x: Float[Tensor, "t h w C"], attention: nn.Module) -> Attended:
     """The weights that the halves of CBAM give a level."""
@@ -138,7 +151,8 @@ def _attended(x: Float[Tensor, "t h w C"], attention: nn.Module) -> Attended:
             channels = part.weights(x.mean((0, 1, 2)), x.amax((0, 1, 2)))
         elif isinstance(part, SpaceTimeAttention):
             mean = x.mean(-1) if channels is None else (x @ channels) / len(channels)
-            largest = (x if channels is None else x * channels).amax(-1)
+            # Frame by frame, so that no second level has to be held in memory.
+            largest = torch.stack([(frame if channels is None else frame * channels).amax(-1) for frame in x])
             places = _space_time_weights(part, torch.stack([mean, largest], 1))
     return Attended(x, channels, places)
 
@@ -173,13 +187,24 @@ def _joined(taps: Float[Tensor, "T D h w"], squeeze: Squeeze) -> Float[Tensor, "
     return average_pool_time(squeeze.norm(x.transpose(0, 1)[None]).relu_())[0].transpose(0, 1)
 
 
-def _expanded(x: Float[Tensor, "t h w C"], size: torch.Size) -> Float[Tensor, "T H W C"]:
-    """`decoder.expand` of frames whose channels lie side by side."""
-    if len(x) != size[0]:
-        before, behind, share = neighbours(len(x), size[0], x)
-        x = x[before].lerp(x[behind], share.view(-1, 1, 1, 1))
-    y = F.interpolate(x.permute(0, 3, 1, 2), size=size[1:3], mode="bilinear", align_corners=False)
-    return y.permute(0, 2, 3, 1)
+def _coarse(combine: nn.Module, x: Attended, length: int) -> Float[Tensor, "T h w D"]:
+    """What a Combine takes from the coarser level, already as long as the finer one."""
+    convolution, _ = _parts(combine)
+    y = x.mixed(convolution.weight.flatten(1).chunk(2, 1)[0])
+    if convolution.bias is not None:
+        y += convolution.bias
+    if len(y) != length:
+        before, behind, share = neighbours(len(y), length, y)
+        y = y[before].lerp(y[behind], share.view(-1, 1, 1, 1))
+    return y
+
+
+def _combined(combine: nn.Module, coarse: Float[Tensor, "t _ _ D"], finer: Attended) -> Float[Tensor, "t h w D"]:
+    """Expand and Combine of some frames, from what `_coarse` gave for them."""
+    convolution, rest = _parts(combine)
+    size = finer.pixels.shape[1:3]
+    larger = F.interpolate(coarse.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False)
+    return rest(finer.add_mixed(larger.permute(0, 2, 3, 1), convolution.weight.flatten(1).chunk(2, 1)[1]))
 
 
 def _parts(layer: nn.Module) -> tuple[nn.Conv3d, Callable[[Tensor], Tensor]]:
