@@ -1,6 +1,6 @@
 """Frames a second of `segment`, where the time goes, and how far the network is from what the machine can do.
 
-    python benchmarks/segment.py [MODEL] [VIDEO ...] [--before OTHER/src] [--rounds 3] [--frames 56] [--json FILE]
+    python benchmarks/segment.py [MODEL] [VIDEO ...] [--before OTHER/src] [--rounds 3] [--json FILE]
 
 MODEL is a bundled model or a checkpoint, "lite" by default; without a VIDEO it is the sample of the demo. Three rates:
 
@@ -109,7 +109,7 @@ class Excerpt(VideoSource):
             yield frame
 
 
-def network_rate(segmenter: Segmenter, images: list[np.ndarray], clips: int = 12) -> float:
+def network_rate(segmenter: Segmenter, images: list[np.ndarray], clips: int) -> float:
     """Frames a second of the network alone, after the first clip."""
     length, step = segmenter.config.clip_length, segmenter.config.step
     shrunk = torch.stack([segmenter._shrunk(images[number % len(images)]) for number in range(length)])
@@ -149,17 +149,17 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, time
     return 2 * size**3 / float(np.median(seconds[1:]))
 
 
-def measure(model: str, video: str, limit: int, device: str) -> dict[str, float]:
+def measure(model: str, video: str, options: argparse.Namespace) -> dict[str, float]:
     """All figures of the source tree that this process has imported, for one video."""
     checkpoint = Path(model) if Path(model).suffix else bundled_weights(model)
-    segmenter, source, stages = load(checkpoint, device), open_source(video), Stages()
-    images = [frame.image for frame in islice(source, limit)]
+    segmenter, source, stages = load(checkpoint, options.device), open_source(video), Stages()
+    images = [frame.image for frame in islice(source, options.frames)]
     for place, name, stage in STAGES:
         stages.watch(place, name, stage)
     with TemporaryDirectory() as folder:
         few = Excerpt(source, 9, stages, images[:9])
         job.segment_to_folder(segmenter, few, Path(folder) / "warm", checkpoint=checkpoint)
-        network = network_rate(segmenter, images)
+        network = network_rate(segmenter, images, options.clips)
         begin = time.perf_counter()
         for _ in segmenter.segment(Excerpt(source, len(images), stages, images)):
             pass
@@ -191,8 +191,8 @@ def measure(model: str, video: str, limit: int, device: str) -> dict[str, float]
 
 def measured_in(tree: Path, options: argparse.Namespace, video: str) -> dict[str, float]:
     """The figures of a source tree, from a process of its own."""
-    command = [sys.executable, __file__, options.model, video, "--frames", str(options.frames), "--child", str(tree)]
-    command += ["--device", options.device]
+    command = [sys.executable, __file__, options.model, video, "--child", str(tree), "--device", options.device]
+    command += ["--frames", str(options.frames), "--clips", str(options.clips)]
     environment = os.environ | {"PYTHONPATH": str(tree)}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
@@ -222,13 +222,14 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="src folder of another commit")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=56, help="of each video, at most")
+    parser.add_argument("--clips", type=int, default=12, help="that the network alone is measured on")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write the figures of all rounds to this file too")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         assert Path(chronomask.__file__).is_relative_to(options.child.resolve()), "the tree that was asked for"
-        print(json.dumps(measure(options.model, options.videos[0], options.frames, options.device)))
+        print(json.dumps(measure(options.model, options.videos[0], options)))
         return
     trees = {"before": options.before} if options.before else {}
     trees |= {"now": ROOT / "src"}

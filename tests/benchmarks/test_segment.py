@@ -70,7 +70,7 @@ def test_the_table_gives_medians_and_their_ratio(trees, capsys):
 def test_a_tree_is_measured_in_a_process_of_its_own(tmp_path):
     checkpoint = tmp_path / "model.safetensors"
     save_network(checkpoint, network_of(tiny(channels=8)), half=False)
-    options = argparse.Namespace(model=str(checkpoint), frames=9, device="cpu")
+    options = argparse.Namespace(model=str(checkpoint), frames=9, clips=1, device="cpu")
     figures = measured_in(ROOT / "src", options, str(ROOT / "examples" / "sample.mp4"))
     stages = {"decoding s", "frame encoder s", "clip decoder s", "clustering s", "encoding s"}
     assert stages < figures.keys()
