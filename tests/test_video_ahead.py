@@ -1,11 +1,11 @@
-"""Work ahead in a thread: order, bounds, errors and early ends."""
+"""Work ahead and behind in a thread: order, bounds, errors and early ends."""
 
 import threading
 import time
 
 import pytest
 
-from chronomask.video import ahead
+from chronomask.video import ahead, behind
 
 
 def running():
@@ -70,3 +70,37 @@ def test_whoever_stops_early_stops_the_work_too():
     numbers.close()
     assert running() == 0
     assert ended.wait(5)
+
+
+def test_what_is_handed_over_is_done_in_order_before_the_block_ends():
+    done = []
+
+    def slowly(number):
+        time.sleep(0.01)
+        done.append(number)
+
+    with behind(slowly, 2) as hand_over:
+        for number in range(8):
+            hand_over(number)
+            assert len(done) >= number - 2, "no more may wait than asked for"
+    assert done == list(range(8))
+
+
+def test_an_error_of_what_was_handed_over_is_raised_later():
+    def fail(number):
+        if number == 1:
+            raise KeyError("broken")
+
+    def run(last):
+        with behind(fail, 4) as hand_over:
+            for number in range(last):
+                hand_over(number)
+
+    for last in (2, 9):  # at the end of the block; and before
+        with pytest.raises(KeyError, match="broken"):
+            run(last)
+
+
+def test_an_error_of_the_block_is_its_own():
+    with pytest.raises(ZeroDivisionError), behind(print, 1):
+        _ = 1 / 0

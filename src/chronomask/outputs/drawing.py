@@ -16,7 +16,7 @@ from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
 from chronomask.formats.spool import SpooledFrame
 from chronomask.render import draw_tracks, track_colour
-from chronomask.video import Frame, VideoSource, VideoWriter
+from chronomask.video import Frame, VideoSource, VideoWriter, behind
 
 DrawFrame = Callable[[Frame, SpooledFrame], None]
 """Takes a frame and the tracks in it; only tracks that are written."""
@@ -29,11 +29,14 @@ def overlay(path: Path, source: VideoSource, labels: Mapping[int, str]) -> Gener
     Args:
         labels: what is written beside each track.
     """
-    with VideoWriter(path, source.width, source.height, source.fps, source.sound) as writer:
+    with (
+        VideoWriter(path, source.width, source.height, source.fps, source.sound) as writer,
+        behind(writer.write, 2) as write,  # while a frame is encoded, the next one is drawn
+    ):
 
         def draw(frame: Frame, drawn: SpooledFrame) -> None:
             texts = [labels[int(number)] for number in drawn.track_ids]
-            writer.write(draw_tracks(frame.image, drawn.masks, drawn.track_ids, texts), frame.time)
+            write(draw_tracks(frame.image, drawn.masks, drawn.track_ids, texts), frame.time)
 
         yield draw
 

@@ -5,7 +5,7 @@ Legend: H W pixels as displayed.
 
 from __future__ import annotations
 
-from chronomask.video.ahead import ahead
+from chronomask.video.ahead import ahead, behind
 from chronomask.video.images import IMAGE_SUFFIXES, open_frames
 from chronomask.video.opening import open_source
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
@@ -19,6 +19,7 @@ __all__ = [
     "VideoSource",
     "VideoWriter",
     "ahead",
+    "behind",
     "open_frames",
     "open_source",
 ]

@@ -1,11 +1,14 @@
-"""Work in a thread of its own, a little ahead of whoever needs it."""
+"""Work in a thread of its own, a little ahead of whoever needs it, or a little behind."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from queue import Empty, Full, Queue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
 
@@ -68,3 +71,27 @@ def _make(
         handed_over([], None)
     except BaseException as error:  # raised in the thread that iterates
         handed_over([], error)
+
+
+@contextmanager
+def behind(function: Callable[..., object], count: int) -> Generator[Callable[..., None], None, None]:
+    """Inside the block, what is handed over is done by a thread, in its order; when the block ends, all of it is done.
+
+    Args:
+        function: called in that thread.
+        count: so many calls may wait or be at work; whoever hands over one more waits.
+
+    Raises:
+        Whatever the function raises, at one of the next calls or at the end.
+    """
+    with ThreadPoolExecutor(1, "behind") as executor:
+        unfinished: deque[Future[object]] = deque()
+
+        def hand_over(*arguments: Any) -> None:
+            if len(unfinished) == count:
+                unfinished.popleft().result()
+            unfinished.append(executor.submit(function, *arguments))
+
+        yield hand_over
+        while unfinished:
+            unfinished.popleft().result()
