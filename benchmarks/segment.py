@@ -8,7 +8,7 @@ MODEL is a bundled model or a checkpoint, "lite" by default; without a VIDEO it 
     library   frames in memory in, tracks out
     segment   the command: a file in, tracks.json and overlay.mp4 out
 
-Seconds of the stages are those of `segment`; stages that run in different threads overlap. Operations are PyTorch's
+Stages are seconds of processor time in `segment`, of the thread that asks for the work. Operations are PyTorch's
 own count for the network as it is trained, of convolutions and matrix products alone, a multiplication and an addition
 being two. Their share is that of the rate at which the same process multiplies large float32 matrices.
 
@@ -80,11 +80,11 @@ class Stages:
         """The function, which notes its time from now on."""
 
         def noting(*args: Any, **options: Any) -> Any:
-            before, begin = self.seconds[stage], time.perf_counter()
+            before, begin = self.seconds[stage], time.thread_time()
             try:
                 return function(*args, **options)
             finally:
-                self.seconds[stage] = before + time.perf_counter() - begin
+                self.seconds[stage] = before + time.thread_time() - begin
 
         return noting
 

@@ -79,22 +79,21 @@ class FastNetwork(nn.Module):
     def _decoded(self, levels: list[Attended]) -> Float[Tensor, "T h w D"]:
         """`Decoder.forward`, and all heads side by side."""
         decoder, x = self.network.decoder, levels[-1]
-        steps = list(zip(decoder.combine, reversed(levels[:-1]), strict=True))
-        for combine, finer in steps[:-1]:
-            x = Attended(_combined(combine, _coarse(combine, x, len(finer)), finer))
-        combine, finest = steps[-1]
+        *steps, (combine, finest) = zip(decoder.combine, reversed(levels[:-1]), strict=True)
+        for step, finer in steps:
+            x = Attended(_combined(step, _coarse(step, x, len(finer)), finer))
         last, rest = _parts(decoder.last)
         weights = torch.cat([head.weight.flatten(1) for head in self._heads])
         biases = torch.cat([head.get_parameter("bias") for head in self._heads])
+
+        def read(coarse: Tensor, finer: Attended) -> Tensor:
+            y = F.linear(_combined(combine, coarse, finer), last.weight.flatten(1), last.bias)
+            return F.linear(rest(y), weights, biases)
+
         # Frame by frame, so that the caches hold what lies between; but norms of groups look at whole clips.
         frames = 1 if self.config.norm == "batch" else len(finest)
         parts = zip(_coarse(combine, x, len(finest)).split(frames), finest.split(frames), strict=True)
-        return torch.cat(
-            [
-                F.linear(rest(F.linear(_combined(combine, *part), last.weight.flatten(1), last.bias)), weights, biases)
-                for part in parts
-            ]
-        )
+        return torch.cat([read(*part) for part in parts])
 
     def _outputs(self, raw: Float[Tensor, "1 D T h w"], features: FrameFeatures, size: tuple[int, int]) -> PixelOutputs:
         parts = list(raw.split([head.out_channels for head in self._heads], 1))
