@@ -9,6 +9,7 @@ from chronomask.config import lite
 from chronomask.model.attention import ChannelAttention, SpaceTimeAttention, build_attention
 from chronomask.model.backbone import build_backbone
 from chronomask.model.class_scores import masked_class_logits
+from chronomask.model.convolution import PointwiseConvolution
 from chronomask.model.decoder import Decoder, expand
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fpn import FPN
@@ -93,11 +94,27 @@ def test_attention_has_the_halves_that_its_name_says_channels_first():
     close(module(x), module[1](module[0](x)))
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_a_pointwise_convolution_is_one_of_pytorch(bias, layout):
+    ours = PointwiseConvolution(6, 3, bias=bias)
+    theirs = nn.Conv3d(6, 3, 1, bias=bias)
+    theirs.load_state_dict(ours.state_dict())
+    x = random(2, 6, 3, 5, 4).to(memory_format=layout)
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    outputs = [layer(values) for layer, values in zip((ours, theirs), inputs, strict=True)]
+    close(*outputs)
+    for output in outputs:
+        output.square().sum().backward()
+    close(inputs[0].grad, inputs[1].grad)
+    close(ours.weight.grad, theirs.weight.grad)
+
+
 @torch.no_grad()
 def test_decoder_without_activation_is_the_papers_expand_and_combine():
     decoder = Decoder(3, 4, "batch", activation=False)
     levels = [random(1, 4, 4, 8, 8), random(1, 4, 4, 4, 4, seed=1), random(1, 4, 2, 2, 2, seed=2)]
-    assert all(type(layer) is nn.Conv3d and layer.kernel_size == (1, 1, 1) for layer in decoder.combine)
+    assert all(isinstance(layer, PointwiseConvolution) for layer in decoder.combine)
     middle = F.interpolate(levels[2], scale_factor=(2, 2, 2), mode="trilinear")
     middle = decoder.combine[0](torch.cat([middle, levels[1]], 1))
     fine = F.interpolate(middle, scale_factor=(1, 2, 2), mode="trilinear")  # time is as long already

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chronomask.config import NormKind
+from chronomask.model.convolution import PointwiseConvolution
 from chronomask.model.squeeze import norm3d
 
 
 def _pointwise(inputs: int, outputs: int, norm: NormKind, activation: bool) -> nn.Module:
     if not activation:
-        return nn.Conv3d(inputs, outputs, 1)
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 1, bias=False), norm3d(norm, outputs), nn.ReLU())
+        return PointwiseConvolution(inputs, outputs)
+    return nn.Sequential(PointwiseConvolution(inputs, outputs, bias=False), norm3d(norm, outputs), nn.ReLU())
 
 
 def expand(x: Float[Tensor, "B C t h w"], size: Sequence[int]) -> Float[Tensor, "B C T H W"]:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from chronomask.config import ModelConfig
 from chronomask.model.attention import build_attention
 from chronomask.model.backbone import build_backbone, recomputed
+from chronomask.model.convolution import PointwiseConvolution
 from chronomask.model.decoder import Decoder
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fpn import FPN
@@ -132,16 +133,16 @@ class Network(nn.Module):
             build_attention(config.attention, channels, config.reduction) for _ in fine_first
         )
         self.decoder = Decoder(len(fine_first), channels, config.norm, config.decoder_activation)
-        self.embedding_head = nn.Conv3d(channels, dimensions, 1)
-        self.variance_head = nn.Conv3d(channels, dimensions, 1)
-        self.heat_head = nn.Conv3d(channels, 1, 1)
-        self.foreground_head = nn.Conv3d(channels, 1, 1) if config.foreground else None
+        self.embedding_head = PointwiseConvolution(channels, dimensions)
+        self.variance_head = PointwiseConvolution(channels, dimensions)
+        self.heat_head = PointwiseConvolution(channels, 1)
+        self.foreground_head = PointwiseConvolution(channels, 1) if config.foreground else None
         classes = len(config.categories)
         self.class_head: nn.Module
         if config.class_source == "backbone":
             self.class_head = BackboneClassHead(self.backbone.channels[2:], classes)
         else:
-            self.class_head = nn.Conv3d(channels, classes, 1)
+            self.class_head = PointwiseConvolution(channels, classes)
         self._initialise_heads()
 
     def _initialise_heads(self) -> None:
