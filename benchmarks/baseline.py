@@ -103,13 +103,13 @@ def tried(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The figures of the baseline for every setting of its tracker. The network runs once, settings see its outputs."""
     plain = load(options.frames, config=FRAMES)
     segmenter = FrameSegmenter(plain.network, plain.config, plain.device)
-    recorder, rows = Recorder(segmenter), {}
+    recorder, rows = Recorder(segmenter.network), {}
     segmenter.network = recorder  # type: ignore[assignment]
     for memory, threshold in itertools.product(options.memory, options.thresholds):
         stitch = StitchConfig(minimum_iou=threshold, memory_frames=memory)
         segmenter.config = replace(FRAMES, stitch=stitch)
         rows[f"IoU {threshold:g}, memory {memory}"] = figures(segmenter, options.frames, options)
-        recorder.playing = iter(recorder.outputs)
+        recorder.playing = True
     return rows
 
 

@@ -8,7 +8,8 @@ MODEL is a bundled model or a checkpoint, "lite" by default; without a VIDEO it 
     library   frames in memory in, tracks out
     segment   the command: a file in, tracks.json and overlay.mp4 out
 
-Stages are seconds of processor time in `segment`, of the thread that asks for the work. Operations are PyTorch's
+Stages are seconds of processor time in `segment`, of the threads that ask for the work; where a tree lets PyTorch share
+an operation among cores, the other cores' time is not in them. Operations are PyTorch's
 own count for the network as it is trained, of convolutions and matrix products alone, a multiplication and an addition
 being two. Their share is that of the rate at which the same process multiplies large float32 matrices.
 
@@ -23,6 +24,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -40,7 +42,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import chronomask
 from chronomask.formats import spool
-from chronomask.inference import job, segment, stitch
+from chronomask.inference import clips, job, segment, stitch
 from chronomask.inference.load import bundled_weights, load
 from chronomask.inference.segment import Segmenter
 from chronomask.model.checkpoint import load_network
@@ -49,9 +51,8 @@ from chronomask.video import Frame, VideoSource, open_source
 
 ROOT = Path(__file__).parents[1]
 STAGES = [
-    (segment, "cluster", "clustering"),
-    (segment, "label_map", "clustering"),
-    (segment, "looks_of", "stitching"),
+    *((room, name, "clustering") for room in (clips, segment) for name in ("cluster", "label_map")),
+    *((room, "looks_of", "stitching") for room in (clips, segment)),
     (stitch.Stitcher, "add", "stitching"),
     (segment, "paint", "upsampling"),
     (segment, "merge", "upsampling"),
@@ -65,10 +66,14 @@ STAGES = [
 
 
 class Stages:
-    """Seconds spent in functions, by the name of their stage; what calls another of its stage counts it in."""
+    """Seconds of processor time spent in functions, by the name of their stage, in all threads together.
+
+    What calls another function of its stage counts it in.
+    """
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
+        self._lock, self._thread = threading.Lock(), threading.local()
 
     def watch(self, place: Any, name: str, stage: str) -> None:
         """From now on the function of this name notes its time, if there is one."""
@@ -80,11 +85,17 @@ class Stages:
         """The function, which notes its time from now on."""
 
         def noting(*args: Any, **options: Any) -> Any:
-            before, begin = self.seconds[stage], time.thread_time()
+            running = self._thread.__dict__.setdefault("stages", set())
+            if stage in running:
+                return function(*args, **options)
+            running.add(stage)
+            begin = time.thread_time()
             try:
                 return function(*args, **options)
             finally:
-                self.seconds[stage] = before + time.thread_time() - begin
+                running.remove(stage)
+                with self._lock:
+                    self.seconds[stage] += time.thread_time() - begin
 
         return noting
 
@@ -138,15 +149,27 @@ def operations(checkpoint: Path, segmenter: Segmenter, image: np.ndarray) -> flo
     return counter.get_total_flops() / config.step
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype, size: int = 2048, times: int = 3) -> float:
-    """Operations a second of a product of large matrices, the median of some."""
+def matrix_rate(device: torch.device, dtype: torch.dtype, most: int = 2048, times: int = 3) -> float:
+    """Operations a second of a product of large matrices, the median of some.
+
+    The matrices have up to `most` rows; fewer where a product takes long, as that of bfloat16 does on processors that
+    have to emulate it.
+    """
+    size = 128
+    while size < most and _seconds(device, dtype, size, 1) < 0.02:
+        size *= 2
+    return 2 * size**3 / _seconds(device, dtype, size, times)
+
+
+def _seconds(device: torch.device, dtype: torch.dtype, size: int, times: int) -> float:
+    """Of one product of square matrices, the median; the first, which sets things up, is not counted."""
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(times + 1):
         begin = time.perf_counter()
         (a @ b)[0, 0].item()
         seconds.append(time.perf_counter() - begin)
-    return 2 * size**3 / float(np.median(seconds[1:]))
+    return float(np.median(seconds[1:]))
 
 
 def measure(model: str, video: str, options: argparse.Namespace) -> dict[str, float]:

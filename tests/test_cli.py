@@ -239,7 +239,7 @@ def test_interruption_exits_with_130(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chronomask.inference.segment.cluster", interrupted)
+    monkeypatch.setattr("chronomask.inference.clips.cluster", interrupted)
     assert run("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint) == 130
     assert not (tmp_path / "out").exists()
 

@@ -62,7 +62,7 @@ def test_an_excerpt_times_what_it_decodes():
 
 
 def test_matrices_are_multiplied_at_some_rate():
-    assert matrix_rate(torch.device("cpu"), torch.float32, size=64, times=1) > 1e6
+    assert matrix_rate(torch.device("cpu"), torch.float32, most=128, times=1) > 1e6
 
 
 @pytest.mark.parametrize("trees", [["now"], ["before", "now"]])

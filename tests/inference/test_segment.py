@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.errors import InputError
-from chronomask.inference import segment as room
+from chronomask.inference import clips as room
 from chronomask.inference.clips import first_frames
 from chronomask.inference.segment import Segmenter, network_size
 from chronomask.inference.snapshot import Snapshot
@@ -135,7 +135,7 @@ def test_pushing_gives_what_segmenting_gives_in_bounded_memory(segmenter_of, len
         reading = stream.reading
         assert len(reading.waiting) < length
         assert len(results) + len(stream.pending) + len(reading.waiting) == number + 1
-        assert reading.features is None or len(reading.features) <= length
+        assert len(reading.seen) <= length
         assert stream.due == 0
         assert stream.stitcher.recent is None or len(stream.stitcher.recent) <= length
     same(results + segmenter.flush(), expected)
@@ -284,7 +284,8 @@ def test_streaming_a_real_network_is_one_pass_over_the_clips(network, monkeypatc
     original = room.cluster
     monkeypatch.setattr(room, "cluster", lambda outputs, *rest: seen.append(outputs) or original(outputs, *rest))
     segmenter = Segmenter(network, settings(4, 2), torch.device("cpu"))
-    results = list(segmenter.segment(Frames(video)))
+    # Clips of a source may be looked at in any order, and at the same time.
+    results = [result for image in video for result in segmenter.push(image)] + segmenter.flush()
     assert [result.index for result in results] == list(range(9))
     frames = F.interpolate(torch.tensor(video).permute(0, 3, 1, 2), size=(32, 40), mode="bilinear", antialias=True)
     for outputs, start in zip(seen, (0, 2, 4, 5), strict=True):

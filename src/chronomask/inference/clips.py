@@ -1,25 +1,31 @@
-"""Frames in, what the network says of overlapping clips out; every frame passes the backbone once.
+"""Frames in, what is found in overlapping clips out; every frame passes the backbone once.
 
-Legend: T frames of a clip, C channels, H W pixels of the source, h w pixels at which the network sees them.
+Legend: T frames of a clip, K tubes, H W pixels of the source, h w pixels at which the network sees them, or their
+stride-4 cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Int16, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
+from chronomask.inference.cluster import cluster, label_map
+from chronomask.inference.memory import Look, looks_of
+from chronomask.inference.workers import Workers
 from chronomask.losses import ClipOutputs
 from chronomask.model.fast import FastNetwork
 from chronomask.model.network import STRIDE, FrameFeatures, Network, PixelOutputs
+from chronomask.structures import Tube
 from chronomask.video import Frame
 
 
@@ -33,22 +39,41 @@ class FreshFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenClip:
-    """What the network says of a clip.
+class FoundClip:
+    """What was found in a clip.
 
     Attributes:
-        outputs: of all its frames.
-        look: features at stride 16, by which an object is told best from others after it was hidden.
+        tubes: of its objects.
+        labels: 0 or k + 1 inside tube k, on the CPU.
+        looks: of the tubes.
         shared: how many of its frames, the first ones, are the last ones of the clip before.
         fresh: number and time of the others.
         size: height and width of the source.
     """
 
-    outputs: ClipOutputs
-    look: Float[Tensor, "T C _ _"]
+    tubes: list[Tube]
+    labels: Int16[Tensor, "T h w"]
+    looks: list[Look]
     shared: int
     fresh: list[tuple[int, float]]
     size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFrame:
+    """A frame that the backbone has seen, or is about to see.
+
+    Attributes:
+        batch: features of all frames that pass the backbone together with this one.
+        place: of this frame among them.
+    """
+
+    batch: Future[FrameFeatures]
+    place: int
+
+    def features(self) -> FrameFeatures:
+        """Of this frame; waits for them."""
+        return self.batch.result()[self.place : self.place + 1]
 
 
 @dataclass(eq=False)
@@ -58,22 +83,26 @@ class Reading:
     Attributes:
         size: height and width of the frames, None before the first.
         waiting: frames that the network has not seen; fewer than T.
-        features: of the last T frames seen.
+        seen: the last frames that it has, at most T.
     """
 
     size: tuple[int, int] | None = None
     waiting: list[FreshFrame] = field(default_factory=list)
-    features: FrameFeatures | None = None
+    seen: list[SeenFrame] = field(default_factory=list)
 
 
 class ClipNetwork:
-    """A network with settings, that is shown the frames of videos and sees clips."""
+    """A network with settings, that is shown the frames of videos and finds tubes in clips.
+
+    What it is asked for it does in other threads, several clips at a time if it need not wait for their frames.
+    """
 
     def __init__(self, network: Network | FastNetwork, config: SegmentConfig, device: torch.device) -> None:
         self.network: Network | FastNetwork = network.to(device).eval()
         self.config, self.device = config, device
+        self.workers = Workers(device)
 
-    def clips(self, reading: Reading, frames: Iterable[Frame]) -> Iterator[SeenClip]:
+    def clips(self, reading: Reading, frames: Iterable[Frame]) -> Iterator[Future[FoundClip]]:
         """All clips of a video, or of the rest of one.
 
         Raises:
@@ -83,9 +112,9 @@ class ClipNetwork:
             if (clip := self.clip_of(reading, frame)) is not None:
                 yield clip
         if reading.waiting:
-            yield self.seen(reading)
+            yield self.found(reading)
 
-    def clip_of(self, reading: Reading, frame: Frame) -> SeenClip | None:
+    def clip_of(self, reading: Reading, frame: Frame) -> Future[FoundClip] | None:
         """Takes the next frame; the clip that it completes, if it does.
 
         Raises:
@@ -94,10 +123,9 @@ class ClipNetwork:
         _check_size(reading, frame.index, frame.image)
         reading.waiting.append(FreshFrame(frame.index, frame.time, self._shrunk(frame.image)))
         # A first clip that may not wait until it is full is filled up like a short video.
-        needed = self.config.delay + 1 if reading.features is None else self.config.step
-        return self.seen(reading) if len(reading.waiting) >= needed else None
+        needed = self.config.step if reading.seen else self.config.delay + 1
+        return self.found(reading) if len(reading.waiting) >= needed else None
 
-    @torch.inference_mode()
     def read_again(self, reading: Reading, images: Iterable[np.ndarray], first: int, batches: list[int]) -> None:
         """Computes the features again that the next clip shares with those before.
 
@@ -115,39 +143,47 @@ class ClipNetwork:
             pixels.append(self._shrunk(image))
         if len(pixels) < sum(batches):
             raise InputError(f"the source ends before frame {first + sum(batches)}, where the interrupted run was")
-        if not pixels:
-            return
-        with self._autocast():
-            features = FrameFeatures.joined(
-                [self.network.encode(batch) for batch in torch.stack(pixels).split(batches)]
-            )
-        reading.features = features[max(0, len(features) - self.config.clip_length) :]
+        for end, count in zip(np.cumsum(batches), batches, strict=True):
+            reading.seen += self._seen(pixels[end - count : end])
+        reading.seen = reading.seen[-self.config.clip_length :]
 
-    @torch.inference_mode()
-    def seen(self, reading: Reading) -> SeenClip:
-        """Shows the network the waiting frames, of which there is one at least, together with the last ones seen."""
-        length, fresh, shared = self.config.clip_length, reading.waiting, 0
-        pixels = torch.stack([frame.pixels for frame in fresh])
-        with self._autocast():
-            features = self.network.encode(pixels)
-            if reading.features is not None:
-                # The last clip of a video reaches further back rather than being filled up.
-                shared = min(len(reading.features), length - len(fresh))
-                features = reading.features[len(reading.features) - shared :].followed_by(features)
-            frames = len(features)
-            # A whole video shorter than a clip: the last frame stands still.
-            still = [features[frames - 1 :]] * (length - frames)
-            filled = FrameFeatures.joined([features, *still]) if still else features
-            outputs = self.network.decode(filled, 1, (pixels.shape[2], pixels.shape[3]))
-        reading.features, reading.waiting = features, []
+    def found(self, reading: Reading) -> Future[FoundClip]:
+        """The clip of the waiting frames, of which there is one at least, and the last ones seen."""
+        length, fresh = self.config.clip_length, reading.waiting
+        # The last clip of a video reaches further back rather than being filled up.
+        shared = min(len(reading.seen), length - len(fresh))
+        reading.seen = reading.seen[len(reading.seen) - shared :] + self._seen([frame.pixels for frame in fresh])
+        reading.waiting = []
         assert reading.size is not None, "there is a frame, and it has a size"
-        return SeenClip(
-            outputs=first_frames(outputs, frames),
-            look=features.levels[:3][-1],
-            shared=shared,
-            fresh=[(frame.index, frame.time) for frame in fresh],
-            size=reading.size,
-        )
+        numbers = [(frame.index, frame.time) for frame in fresh]
+        return self.workers.submit(self._find, reading.seen, shared, numbers, reading.size)
+
+    def _seen(self, frames: list[UInt8[Tensor, "3 h w"]]) -> list[SeenFrame]:
+        """Shows frames to the backbone: one by one, which is faster on CPUs, or together, which is faster elsewhere."""
+        batches = [[frame] for frame in frames] if self.device.type == "cpu" else [frames]
+        seen = []
+        for batch in batches:
+            features = self.workers.submit(self._encoded, batch)
+            seen += [SeenFrame(features, place) for place in range(len(batch))]
+        return seen
+
+    def _encoded(self, frames: list[UInt8[Tensor, "3 h w"]]) -> FrameFeatures:
+        with self._autocast():
+            return self.network.encode(torch.stack(frames))
+
+    def _find(
+        self, frames: Sequence[SeenFrame], shared: int, fresh: list[tuple[int, float]], size: tuple[int, int]
+    ) -> FoundClip:
+        config = self.config
+        parts = [frame.features() for frame in frames]
+        # A whole video shorter than a clip: the last frame stands still.
+        features = FrameFeatures.joined(parts + parts[-1:] * (config.clip_length - len(parts)))
+        with self._autocast():
+            outputs = first_frames(self.network.decode(features, 1, network_size(*size, config)), len(frames))
+        tubes = cluster(outputs, config.cluster, self.network.config.tube_score)
+        # At stride 16 an object is told best from others after it was hidden.
+        looks = looks_of(tubes, features.levels[:3][-1][: len(frames)])
+        return FoundClip(tubes, label_map(tubes, outputs.heat).cpu(), looks, shared, fresh, size)
 
     def _shrunk(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[Tensor, "3 h w"]:
         # A copy, for PyTorch warns of arrays that may not be written to, such as those of PIL.

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future
 from itertools import islice
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from chronomask.config import SegmentConfig
 from chronomask.data.categories import OBJECT
 from chronomask.errors import InputError
-from chronomask.inference.clips import ClipNetwork, SeenClip, check_image, network_size
-from chronomask.inference.cluster import cluster, label_map
-from chronomask.inference.memory import looks_of
+from chronomask.inference.clips import ClipNetwork, FoundClip, check_image, network_size
 from chronomask.inference.snapshot import Snapshot
 from chronomask.inference.stitch import Stitcher
 from chronomask.inference.stream import PendingFrame, Stream
@@ -60,10 +63,15 @@ class Segmenter(ClipNetwork):
         frames = source.frames(0 if after is None else after.replay.start)
         if after is not None:
             self.restore(after, (frame.image for frame in islice(frames, len(after.replay))))
-        clips = self.clips(self._stream.reading, frames if source.live else ahead(frames, 2))
-        # What reads ahead of a live source would delay it.
-        for clip in clips if source.live else ahead(clips, 1):
-            yield from self._take(clip)
+        # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
+        most = 0 if source.live else 2 + ceil(self.workers.count / self.config.step)
+        clips: deque[Future[FoundClip]] = deque()
+        for clip in self.clips(self._stream.reading, frames if source.live else ahead(frames, self.config.step)):
+            clips.append(clip)
+            if len(clips) > most:
+                yield from self._take(clips.popleft().result())
+        for clip in clips:
+            yield from self._take(clip.result())
         yield from self._end()
 
     def push(self, image: np.ndarray, time: float | None = None) -> list[FrameResult]:
@@ -79,12 +87,12 @@ class Segmenter(ClipNetwork):
         stream = self._stream
         number = stream.finished + len(stream.pending) + len(stream.reading.waiting)
         clip = self.clip_of(stream.reading, Frame(number, number / 25 if time is None else time, image))
-        return [] if clip is None else list(self._take(clip))
+        return [] if clip is None else list(self._take(clip.result()))
 
     def flush(self) -> list[FrameResult]:
         """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
         reading = self._stream.reading
-        last = list(self._take(self.seen(reading))) if reading.waiting else []
+        last = list(self._take(self.found(reading).result())) if reading.waiting else []
         return last + list(self._end())
 
     def snapshot(self) -> Snapshot | None:
@@ -139,7 +147,7 @@ class Segmenter(ClipNetwork):
     def _new_stream(self) -> Stream:
         return Stream(Stitcher(self.config.stitch))
 
-    def _take(self, clip: SeenClip) -> Iterator[FrameResult]:
+    def _take(self, clip: FoundClip) -> Iterator[FrameResult]:
         """Takes in the next clip; the frames that become final."""
         stream, config = self._stream, self.config
         self._summaries = stream.tracks
@@ -163,37 +171,42 @@ class Segmenter(ClipNetwork):
             stream.finished += 1
             yield self._result(frame)
 
-    @torch.inference_mode()
-    def _take_tubes(self, clip: SeenClip) -> None:
-        """Finds the tubes of a clip, joins them to the tracks, and paints its frames as far as they are not final."""
-        stream, heat = self._stream, clip.outputs.heat
-        tubes = cluster(clip.outputs, self.config.cluster, self.network.config.tube_score)
-        labels = label_map(tubes, heat).cpu()
-        ids, new = stream.stitcher.add(labels, looks_of(tubes, clip.look), clip.shared)
+    def _take_tubes(self, clip: FoundClip) -> None:
+        """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
+        stream, tubes = self._stream, clip.tubes
+        ids, new = stream.stitcher.add(clip.labels, clip.looks, clip.shared)
         for number, tube in zip(ids, tubes, strict=True):
             nothing = np.zeros(len(self.categories), np.float32)
             stream.tracks.setdefault(number, TrackSummary(number, nothing)).add(tube)
-        probabilities = torch.stack([tube.probability for tube in tubes]) if tubes else heat[None][:0]
-        begin = len(labels) - len(stream.pending) - len(clip.fresh)
+        begin = len(clip.labels) - len(stream.pending) - len(clip.fresh)
         # On frames that older clips have seen too, only new tracks have something to add.
         added = [number if number in new else 0 for number in ids]
-        for frame, pending in enumerate(stream.pending, begin):
-            if new:
-                painted = paint(probabilities[:, frame], labels[frame].numpy(), added, clip.size).cpu()
-                pending.labels = torch.where(pending.labels == 0, painted, pending.labels)
+        if new:
+            for frame, pending in enumerate(stream.pending, begin):
+                pending.painted = self.workers.submit(_painted, clip, frame, added, pending.painted)
         for frame, (index, time) in enumerate(clip.fresh, begin + len(stream.pending)):
-            painted = paint(probabilities[:, frame], labels[frame].numpy(), ids, clip.size).cpu()
-            stream.pending.append(PendingFrame(index, time, painted))
+            stream.pending.append(PendingFrame(index, time, self.workers.submit(_painted, clip, frame, ids)))
 
     def _result(self, frame: PendingFrame) -> FrameResult:
-        numbers = frame.labels.flatten().bincount().nonzero().flatten().numpy()
+        labels = frame.painted.result()
+        numbers = labels.flatten().bincount().nonzero().flatten().numpy()
         numbers = numbers[numbers > 0]
         infos = [self._info(self._stream.tracks[int(number)]) for number in numbers]
         return FrameResult(
             index=frame.index,
             time=frame.time,
-            masks=frame.labels.numpy() == numbers.astype(frame.labels.numpy().dtype)[:, None, None],
+            masks=labels.numpy() == numbers.astype(labels.numpy().dtype)[:, None, None],
             track_ids=numbers,
             category_ids=np.array([info.category.id for info in infos], dtype=np.int64),
             scores=np.array([info.score for info in infos], dtype=np.float32),
         )
+
+
+def _painted(
+    clip: FoundClip, frame: int, ids: list[int], before: Future[Int[Tensor, "H W"]] | None = None
+) -> Int[Tensor, "H W"]:
+    """Track ids of one frame of a clip at full size, on the CPU; what was painted before stays as it is."""
+    nothing = torch.zeros(0, *clip.labels.shape[1:])
+    probabilities = torch.stack([tube.probability[frame] for tube in clip.tubes]) if clip.tubes else nothing
+    canvas = paint(probabilities, clip.labels[frame].numpy(), ids, clip.size).cpu()
+    return canvas if before is None else torch.where(before.result() == 0, canvas, before.result())

@@ -6,11 +6,11 @@ Legend: T frames of a clip, H W pixels of the source, h w stride-4 cells.
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
 from chronomask.inference.clips import Reading
@@ -22,11 +22,17 @@ from chronomask.inference.tracks import TrackSummary
 
 @dataclass(eq=False)
 class PendingFrame:
-    """A frame that the network has seen, with its track ids so far."""
+    """A frame that the network has seen.
+
+    Attributes:
+        index: its number in the video.
+        time: at which it is shown, in seconds.
+        painted: its track ids so far, as soon as a worker has painted them; "H W".
+    """
 
     index: int
     time: float
-    labels: Int[Tensor, "H W"]
+    painted: Future[Tensor]
 
 
 @dataclass(eq=False)
@@ -35,7 +41,7 @@ class Stream:
 
     Attributes:
         stitcher: gives tubes their track ids.
-        reading: how far the frames are read; a clip ahead of everything else where the network has its own thread.
+        reading: how far the frames are read: some clips ahead of everything else, unless the source is live.
         batches: how many frames went through the backbone at a time: the last batches, which features are left from.
         pending: frames seen but not handed out, at most T.
         due: how many of the pending frames are final.
@@ -60,7 +66,7 @@ class Stream:
     def snapshot(self, settings: str) -> Snapshot:
         """The state as of the last clip: frames that wait are not in it."""
         height, width = self.reading.size or (0, 0)
-        labels = [frame.labels.numpy() for frame in self.pending]
+        labels = [frame.painted.result().numpy() for frame in self.pending]
         recent, tracks = self.stitcher.recent, list(self.tracks.values())
         memory = self.stitcher.memory.tracks
         no_vectors = np.zeros((0, 0), np.float32)
@@ -108,10 +114,17 @@ class Stream:
             stitcher,
             Reading((snapshot.height, snapshot.width) if snapshot.position else None),
             batches=deque(snapshot.batches.tolist()),
-            pending=deque(PendingFrame(int(i), float(time), torch.from_numpy(pixels)) for i, time, pixels in pending),
+            pending=deque(PendingFrame(int(i), float(time), _done(torch.from_numpy(x))) for i, time, x in pending),
             finished=snapshot.finished,
             tracks={int(i): TrackSummary(int(i), classes, float(o), float(p)) for i, classes, o, p in summaries},
         )
+
+
+def _done(painted: Tensor) -> Future[Tensor]:
+    """What needs no more work."""
+    future: Future[Tensor] = Future()
+    future.set_result(painted)
+    return future
 
 
 def _stacked(arrays: list[np.ndarray], if_none: np.ndarray) -> np.ndarray:
