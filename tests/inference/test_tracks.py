@@ -13,7 +13,7 @@ def summary_of(*tubes):
     summary = TrackSummary(1, np.zeros(3, np.float32))
     for pixels, classes, objectness in tubes:
         inside = torch.arange(8).view(1, 2, 4) < pixels
-        summary.add(Tube(inside.float(), torch.tensor(classes), objectness))
+        summary.add(Tube(inside.float(), torch.tensor(classes), objectness), int(inside.sum()))
     return summary
 
 

@@ -66,7 +66,7 @@ def train(
         init: checkpoint of this project to start from.
         backbone_weights: file with others' weights for the backbone: for a ResNet a COCO Mask R-CNN or an ImageNet
             classifier of torchvision, detectron2 or maskrcnn-benchmark; for a MobileNetV2 a frozen TensorFlow graph of
-            SSD. An EfficientNet-Lite0 starts from ImageNet's without it.
+            SSD. Without it the small model starts from the backbone of the bundled weights.
         import_fpn: take the feature pyramid too from --backbone-weights.
         fine_tune: bundled model or checkpoint file that shall learn the classes of DATA, which is one file or folder
             then. Changes the values below to those of a short run.
@@ -247,20 +247,23 @@ def _checkpoint_network(path: Path, config: TrainConfig) -> Network:
 def _fill_backbone(network: Network, path: Path | None, import_fpn: bool) -> None:
     from rich.console import Console
 
-    from chronomask.model.importing import import_weights, load_imagenet
+    from chronomask.inference.load import bundled_weights
+    from chronomask.model.checkpoint import load_network
+    from chronomask.model.importing import import_weights
     from chronomask.model.importing.report import import_table
     from chronomask.training.distributed import is_first_process
 
     if path is not None:
         report = import_weights(network, path, fpn=import_fpn)
-    elif network.config.backbone == "efficientnet_lite0":
-        report = load_imagenet(network)
-    else:
-        print(
-            f"chronomask: warning: the {network.config.backbone} starts from random weights; --backbone-weights names "
-            "a file with better ones",
-            file=sys.stderr,
-        )
+        if is_first_process():
+            Console(stderr=True).print(import_table(report))
         return
-    if is_first_process():
-        Console(stderr=True).print(import_table(report))
+    bundled = load_network(bundled_weights("lite"))
+    if network.config.backbone == bundled.config.backbone:
+        network.backbone.load_state_dict(bundled.backbone.state_dict())
+        return
+    print(
+        f"chronomask: warning: the {network.config.backbone} starts from random weights; --backbone-weights names "
+        "a file with better ones",
+        file=sys.stderr,
+    )

@@ -81,9 +81,9 @@ def paper() -> ModelConfig:
 
 
 def lite() -> ModelConfig:
-    """The bundled model: EfficientNet-Lite0 and 64 channels, made for a laptop's processor."""
+    """The bundled model: MobileNetV2 and 64 channels, made for a laptop's processor."""
     return ModelConfig(
-        backbone="efficientnet_lite0",
+        backbone="mobilenet_v2",
         channels=64,
         squeezes=(2, 1, 1, 0),
         decoder_activation=True,

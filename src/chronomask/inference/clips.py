@@ -186,13 +186,14 @@ class ClipNetwork:
         return FoundClip(tubes, label_map(tubes, outputs.heat).cpu(), looks, shared, fresh, size)
 
     def _shrunk(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[Tensor, "3 h w"]:
-        # A copy, for PyTorch warns of arrays that may not be written to, such as those of PIL.
-        pixels = torch.tensor(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+        # Copied by NumPy, before and after, for copies by PyTorch would disturb the workers on their cores; and PyTorch
+        # warns of arrays that may not be written to, such as those of PIL.
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
         size = network_size(image.shape[0], image.shape[1], self.config)
         if size != tuple(pixels.shape[2:]):
             # On the CPU, because CUDA shrinks no uint8.
             pixels = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-        return pixels[0].contiguous().to(self.device)
+        return torch.from_numpy(np.ascontiguousarray(pixels[0].numpy())).to(self.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         """bfloat16 where the processor has matrix units for it; elsewhere float32 is faster, on CPUs many times."""

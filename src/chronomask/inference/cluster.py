@@ -154,5 +154,5 @@ def label_map(tubes: list[Tube], like: Float[Tensor, "T h w"]) -> Int16[Tensor, 
     """0 where no tube is, k + 1 inside tube k."""
     labels = torch.zeros_like(like, dtype=torch.int16)
     for index, tube in enumerate(tubes):
-        labels[tube.probability > 0.5] = index + 1
+        labels.masked_fill_(tube.probability > 0.5, index + 1)
     return labels

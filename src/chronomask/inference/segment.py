@@ -64,7 +64,7 @@ class Segmenter(ClipNetwork):
         if after is not None:
             self.restore(after, (frame.image for frame in islice(frames, len(after.replay))))
         # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
-        most = 0 if source.live else 2 + ceil(self.workers.count / self.config.step)
+        most = 0 if source.live else 1 + ceil(self.workers.count / self.config.step)
         clips: deque[Future[FoundClip]] = deque()
         for clip in self.clips(self._stream.reading, frames if source.live else ahead(frames, self.config.step)):
             clips.append(clip)
@@ -175,9 +175,10 @@ class Segmenter(ClipNetwork):
         """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
         stream, tubes = self._stream, clip.tubes
         ids, new = stream.stitcher.add(clip.labels, clip.looks, clip.shared)
-        for number, tube in zip(ids, tubes, strict=True):
+        sizes = np.bincount(clip.labels.numpy().ravel(), minlength=len(tubes) + 1)[1:]
+        for number, tube, size in zip(ids, tubes, sizes.tolist(), strict=True):
             nothing = np.zeros(len(self.categories), np.float32)
-            stream.tracks.setdefault(number, TrackSummary(number, nothing)).add(tube)
+            stream.tracks.setdefault(number, TrackSummary(number, nothing)).add(tube, size)
         begin = len(clip.labels) - len(stream.pending) - len(clip.fresh)
         # On frames that older clips have seen too, only new tracks have something to add.
         added = [number if number in new else 0 for number in ids]
@@ -188,14 +189,14 @@ class Segmenter(ClipNetwork):
             stream.pending.append(PendingFrame(index, time, self.workers.submit(_painted, clip, frame, ids)))
 
     def _result(self, frame: PendingFrame) -> FrameResult:
-        labels = frame.painted.result()
-        numbers = labels.flatten().bincount().nonzero().flatten().numpy()
+        labels = frame.painted.result().numpy()
+        numbers = np.bincount(labels.ravel()).nonzero()[0]
         numbers = numbers[numbers > 0]
         infos = [self._info(self._stream.tracks[int(number)]) for number in numbers]
         return FrameResult(
             index=frame.index,
             time=frame.time,
-            masks=labels.numpy() == numbers.astype(labels.numpy().dtype)[:, None, None],
+            masks=labels == numbers.astype(labels.dtype)[:, None, None],
             track_ids=numbers,
             category_ids=np.array([info.category.id for info in infos], dtype=np.int64),
             scores=np.array([info.score for info in infos], dtype=np.float32),

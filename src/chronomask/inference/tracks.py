@@ -33,9 +33,8 @@ class TrackSummary:
     object_evidence: float = 0.0
     pixels: float = 0.0
 
-    def add(self, tube: Tube) -> None:
-        """Takes in the tube of one clip."""
-        size = float((tube.probability > 0.5).sum())
+    def add(self, tube: Tube, size: int) -> None:
+        """Takes in the tube of one clip, which has so many stride-4 pixels."""
         self.class_evidence = self.class_evidence + tube.class_probabilities.float().cpu().numpy() * np.float32(size)
         self.object_evidence += tube.objectness * size
         self.pixels += size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +15,9 @@ _Result = TypeVar("_Result")
 
 MOST = 8
 """Threads; more of them wait for memory, not for cores."""
+
+M_ARENA_MAX = -8
+"""A parameter of glibc's mallopt."""
 
 
 class Workers:
@@ -29,6 +34,7 @@ class Workers:
     """
 
     def __init__(self, device: torch.device) -> None:
+        _share_memory()
         cores = torch.get_num_threads()
         self.count = min(cores, MOST) if device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.count, "chronomask", _on_one_core)
@@ -48,3 +54,13 @@ def _on_one_core() -> None:
     torch.set_num_threads(1)
     # A thread takes up the common setting when it is first asked: now, before that is changed back.
     torch.get_num_threads()
+
+
+def _share_memory() -> None:
+    """Lets all threads of the process take memory from one place.
+
+    By default glibc gives every thread a place of its own. What one thread allocates and another gives back leaves
+    holes there, so that a long video needs some per cent more memory than a short one.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_ARENA_MAX, 1)
