@@ -48,7 +48,7 @@ class Recorder:
 
     def encode(self, frames: torch.Tensor) -> FrameFeatures:
         # The last level tells the frames apart.
-        marks = torch.tensor([crc32(frame.numpy().tobytes()) for frame in frames]).view(-1, 1, 1, 1)
+        marks = torch.tensor([crc32(frame.cpu().numpy().tobytes()) for frame in frames]).view(-1, 1, 1, 1)
         if self.playing:
             return FrameFeatures([*[torch.zeros(len(frames), 1, 1, 1)] * 3, marks], None)
         features = self.network.encode(frames)

@@ -233,6 +233,41 @@ def test_a_frame_of_another_size_is_refused(segmenter_of):
         segmenter.push(image[:40])
 
 
+def test_an_error_comes_after_what_was_found_before_it(segmenter_of):
+    images = [*moving_objects(12), np.zeros((HEIGHT, WIDTH + 4, 3), np.uint8)]
+    found = []
+    with pytest.raises(InputError, match="frame 12: 68x48"):
+        found.extend(segmenter_of(settings(8, 4)).segment(Frames(images)))
+    assert [result.index for result in found] == list(range(8))
+
+
+def test_who_stops_early_stops_the_work():
+    network = ColourNetwork()
+    segmenter = Segmenter(network, settings(4, 0), torch.device("cpu"))
+    results = segmenter.segment(Frames(moving_objects(400)))
+    next(results)
+    results.close()
+    segmenter.workers.submit(lambda: None).result()  # all that was begun before is done
+    assert len(network.lengths) < 20
+    check_objects(list(segmenter.segment(Frames(moving_objects(19)))), moving_objects(19))
+
+
+def test_what_is_pushed_after_a_failure_is_another_video(segmenter_of, monkeypatch):
+    segmenter, video = segmenter_of(settings(4, 1)), moving_objects(19)
+
+    def failing(*_):
+        raise RuntimeError("no more")
+
+    for image in video[:3]:
+        assert segmenter.push(image) == []
+    monkeypatch.setattr(room, "cluster", failing)
+    with pytest.raises(RuntimeError, match="no more"):
+        segmenter.push(video[3])
+    monkeypatch.undo()
+    results = [result for image in video for result in segmenter.push(image)] + segmenter.flush()
+    assert [result.index for result in results] == list(range(19))
+
+
 def test_a_video_without_objects(segmenter_of):
     segmenter = segmenter_of(settings(4, 2))
     results = list(segmenter.segment(Frames(np.zeros((6, 40, 44, 3), dtype=np.uint8))))

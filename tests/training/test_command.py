@@ -2,11 +2,13 @@ import re
 from dataclasses import asdict, replace
 
 import pytest
+import torch
 
 from chronomask.cli import main
 from chronomask.config import LossConfig, MachineConfig, lite_recipe, paper_recipe
 from chronomask.data.categories import YTVIS_2019
-from chronomask.model.checkpoint import save_network
+from chronomask.inference.load import bundled_weights
+from chronomask.model.checkpoint import load_network, save_network
 from chronomask.training import loop
 from chronomask.training.failures import TrainingError
 from data.files import small_set
@@ -74,6 +76,16 @@ def test_the_papers_network_has_the_classes_of_youtube_vis(data, calls, tmp_path
     assert network.config.backbone == "resnet101"
     assert network.config.categories == YTVIS_2019
     assert "resnet101 starts from random weights" in capsys.readouterr().err
+
+
+def test_the_small_model_starts_from_the_backbone_of_the_bundled_weights(data, calls, tmp_path, capsys):
+    assert main(["train", *data, "--out", str(tmp_path)]) == 0
+    network, bundled = calls[0][0], load_network(bundled_weights("lite"))
+    assert network.config == replace(bundled.config, tube_score=())
+    for name, tensor in bundled.backbone.state_dict().items():
+        assert torch.equal(network.backbone.state_dict()[name], tensor)
+    assert not torch.equal(network.fpn.output[0].weight, bundled.fpn.output[0].weight)
+    assert "random weights" not in capsys.readouterr().err
 
 
 def test_a_run_from_beginning_to_end(data, checkpoint, tmp_path, capsys):

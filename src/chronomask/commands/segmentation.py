@@ -15,6 +15,7 @@ from tyro.conf import Positional
 from chronomask.commands.progress import live_line, progress_bar
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
+from chronomask.heap import share_heap
 from chronomask.outputs.choice import Outputs
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def segment(
     if not opened:
         return 2
     path = checkpoint or bundled_weights(model)
+    share_heap()
     segmenter = load(path, device, config)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
     for source, folder in zip(opened, folders, strict=True):
@@ -196,5 +198,6 @@ def predict(
     from chronomask.inference.predict import predict as run
 
     path = checkpoint or bundled_weights(model)
+    share_heap()
     found = run(load(path, device, config), instances, frames, out, checkpoint=path, progress=progress_bar)
     print(f"{found} tracks: {out}, {out.with_name('results.json')}")

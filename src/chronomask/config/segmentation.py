@@ -90,7 +90,7 @@ class SegmentConfig:
     clip_length: int = 8
     overlap: int = 4
     latency: int | None = None
-    score: float = 0.2
+    score: float = 0.4
     max_tracks: int = 100
     object_below: float = 0.3
     cluster: ClusterConfig = ClusterConfig()

@@ -176,8 +176,11 @@ class WatchConfig:
 
 
 def lite_recipe() -> TrainConfig:
-    """For the small model: AdamW, warm-up and cosine, moving average, clipped gradients, the backbone frozen."""
-    return TrainConfig()
+    """For the small model: AdamW, warm-up and cosine, moving average, clipped gradients, the backbone frozen.
+
+    Losses and clips are those of the last stages of the bundled weights.
+    """
+    return TrainConfig(losses=LossConfig(smooth=0.3, pull=1.0), data=MixtureConfig(view=1.1, max_pastes=3))
 
 
 def paper_recipe() -> TrainConfig:

@@ -7,7 +7,7 @@ stride-4 cells.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -82,19 +82,23 @@ class Reading:
 
     Attributes:
         size: height and width of the frames, None before the first.
-        waiting: frames that the network has not seen; fewer than T.
-        seen: the last frames that it has, at most T.
+        waiting: frames that are in no clip yet; fewer than T.
+        begun: those of them that have been handed to the backbone already.
+        seen: the last frames of the last clip, at most T.
+        abandoned: whether nobody wants what is not done yet.
     """
 
     size: tuple[int, int] | None = None
     waiting: list[FreshFrame] = field(default_factory=list)
+    begun: list[SeenFrame] = field(default_factory=list)
     seen: list[SeenFrame] = field(default_factory=list)
+    abandoned: bool = False
 
 
 class ClipNetwork:
     """A network with settings, that is shown the frames of videos and finds tubes in clips.
 
-    What it is asked for it does in other threads, several clips at a time if it need not wait for their frames.
+    It works in threads, on several clips at a time where their frames are there.
     """
 
     def __init__(self, network: Network | FastNetwork, config: SegmentConfig, device: torch.device) -> None:
@@ -122,6 +126,8 @@ class ClipNetwork:
         """
         _check_size(reading, frame.index, frame.image)
         reading.waiting.append(FreshFrame(frame.index, frame.time, self._shrunk(frame.image)))
+        if self._one_by_one:
+            reading.begun += self._seen(reading, [reading.waiting[-1].pixels])
         # A first clip that may not wait until it is full is filled up like a short video.
         needed = self.config.step if reading.seen else self.config.delay + 1
         return self.found(reading) if len(reading.waiting) >= needed else None
@@ -144,7 +150,7 @@ class ClipNetwork:
         if len(pixels) < sum(batches):
             raise InputError(f"the source ends before frame {first + sum(batches)}, where the interrupted run was")
         for end, count in zip(np.cumsum(batches), batches, strict=True):
-            reading.seen += self._seen(pixels[end - count : end])
+            reading.seen += self._seen(reading, pixels[end - count : end])
         reading.seen = reading.seen[-self.config.clip_length :]
 
     def found(self, reading: Reading) -> Future[FoundClip]:
@@ -152,28 +158,43 @@ class ClipNetwork:
         length, fresh = self.config.clip_length, reading.waiting
         # The last clip of a video reaches further back rather than being filled up.
         shared = min(len(reading.seen), length - len(fresh))
-        reading.seen = reading.seen[len(reading.seen) - shared :] + self._seen([frame.pixels for frame in fresh])
-        reading.waiting = []
+        begun = reading.begun or self._seen(reading, [frame.pixels for frame in fresh])
+        reading.seen = reading.seen[len(reading.seen) - shared :] + begun
+        reading.waiting, reading.begun = [], []
         assert reading.size is not None, "there is a frame, and it has a size"
         numbers = [(frame.index, frame.time) for frame in fresh]
-        return self.workers.submit(self._find, reading.seen, shared, numbers, reading.size)
+        return self.workers.submit(self._find, reading, reading.seen, shared, numbers, reading.size)
 
-    def _seen(self, frames: list[UInt8[Tensor, "3 h w"]]) -> list[SeenFrame]:
-        """Shows frames to the backbone: one by one, which is faster on CPUs, or together, which is faster elsewhere."""
-        batches = [[frame] for frame in frames] if self.device.type == "cpu" else [frames]
+    @property
+    def _one_by_one(self) -> bool:
+        """Whether frames pass the backbone one by one, as they come, or with all others that a clip adds.
+
+        One by one is faster on CPUs, together elsewhere.
+        """
+        return self.device.type == "cpu"
+
+    def _seen(self, reading: Reading, frames: list[UInt8[Tensor, "3 h w"]]) -> list[SeenFrame]:
+        """Hands frames to the backbone."""
         seen = []
-        for batch in batches:
-            features = self.workers.submit(self._encoded, batch)
+        for batch in [[frame] for frame in frames] if self._one_by_one else [frames]:
+            features = self.workers.submit(self._encoded, reading, batch)
             seen += [SeenFrame(features, place) for place in range(len(batch))]
         return seen
 
-    def _encoded(self, frames: list[UInt8[Tensor, "3 h w"]]) -> FrameFeatures:
+    def _encoded(self, reading: Reading, frames: list[UInt8[Tensor, "3 h w"]]) -> FrameFeatures:
+        _stop_if_abandoned(reading)
         with self._autocast():
             return self.network.encode(torch.stack(frames))
 
     def _find(
-        self, frames: Sequence[SeenFrame], shared: int, fresh: list[tuple[int, float]], size: tuple[int, int]
+        self,
+        reading: Reading,
+        frames: Sequence[SeenFrame],
+        shared: int,
+        fresh: list[tuple[int, float]],
+        size: tuple[int, int],
     ) -> FoundClip:
+        _stop_if_abandoned(reading)
         config = self.config
         parts = [frame.features() for frame in frames]
         # A whole video shorter than a clip: the last frame stands still.
@@ -221,6 +242,11 @@ def first_frames(outputs: PixelOutputs, frames: int) -> ClipOutputs:
         class_logits=outputs.class_logits[0, :, :frames],
         foreground_logits=None if foreground is None else foreground[0, :frames],
     )
+
+
+def _stop_if_abandoned(reading: Reading) -> None:
+    if reading.abandoned:
+        raise CancelledError
 
 
 def check_image(image: np.ndarray) -> None:

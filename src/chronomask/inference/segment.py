@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 from itertools import islice
@@ -63,16 +62,15 @@ class Segmenter(ClipNetwork):
         frames = source.frames(0 if after is None else after.replay.start)
         if after is not None:
             self.restore(after, (frame.image for frame in islice(frames, len(after.replay))))
-        # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
-        most = 0 if source.live else 1 + ceil(self.workers.count / self.config.step)
-        clips: deque[Future[FoundClip]] = deque()
-        for clip in self.clips(self._stream.reading, frames if source.live else ahead(frames, self.config.step)):
-            clips.append(clip)
-            if len(clips) > most:
-                yield from self._take(clips.popleft().result())
-        for clip in clips:
-            yield from self._take(clip.result())
-        yield from self._end()
+        reading = self._stream.reading
+        try:
+            # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
+            clips = self.clips(reading, frames if source.live else ahead(frames, 2))
+            for clip in clips if source.live else ahead(clips, 1 + ceil(self.workers.count / self.config.step)):
+                yield from self._take(clip.result())
+            yield from self._end()
+        finally:
+            reading.abandoned = True  # who gives up early does not want the rest
 
     def push(self, image: np.ndarray, time: float | None = None) -> list[FrameResult]:
         """Takes one live frame (uint8 RGB, shape H W 3) and returns the frames that became final.
@@ -87,12 +85,12 @@ class Segmenter(ClipNetwork):
         stream = self._stream
         number = stream.finished + len(stream.pending) + len(stream.reading.waiting)
         clip = self.clip_of(stream.reading, Frame(number, number / 25 if time is None else time, image))
-        return [] if clip is None else list(self._take(clip.result()))
+        return [] if clip is None else list(self._take(self._awaited(clip)))
 
     def flush(self) -> list[FrameResult]:
         """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
         reading = self._stream.reading
-        last = list(self._take(self.found(reading).result())) if reading.waiting else []
+        last = list(self._take(self._awaited(self.found(reading)))) if reading.waiting else []
         return last + list(self._end())
 
     def snapshot(self) -> Snapshot | None:
@@ -146,6 +144,13 @@ class Segmenter(ClipNetwork):
 
     def _new_stream(self) -> Stream:
         return Stream(Stitcher(self.config.stitch))
+
+    def _awaited(self, clip: Future[FoundClip]) -> FoundClip:
+        try:
+            return clip.result()
+        except BaseException:
+            self._stream = self._new_stream()  # its frames are lost: what is pushed next is another video
+            raise
 
     def _take(self, clip: FoundClip) -> Iterator[FrameResult]:
         """Takes in the next clip; the frames that become final."""

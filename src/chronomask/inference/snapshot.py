@@ -27,7 +27,7 @@ class Snapshot:
         settings: of the segmenter, as json.
         height, width: of the frames; 0 before the first.
         position: frames taken in; the first frame to push after restoring.
-        batches: sizes of the last batches of frames that went through the backbone, oldest first.
+        batches: how many frames the last clips added, each, oldest first.
         pending_index, pending_time, pending_labels: number, time and track ids of the frames that are taken in, but not
             final.
         recent: track ids of the last clip at stride 4.

@@ -42,7 +42,7 @@ class Stream:
     Attributes:
         stitcher: gives tubes their track ids.
         reading: how far the frames are read: some clips ahead of everything else, unless the source is live.
-        batches: how many frames went through the backbone at a time: the last batches, which features are left from.
+        batches: how many frames the last clips added, each, as far as features of them are left.
         pending: frames seen but not handed out, at most T.
         due: how many of the pending frames are final.
         finished: frames handed out.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,10 +12,7 @@ import torch
 _Result = TypeVar("_Result")
 
 MOST = 8
-"""Threads; more of them wait for memory, not for cores."""
-
-M_ARENA_MAX = -8
-"""A parameter of glibc's mallopt."""
+"""Threads. A guess: with more of them the bandwidth of the memory, not the number of cores, should be the limit."""
 
 
 class Workers:
@@ -34,16 +29,17 @@ class Workers:
     """
 
     def __init__(self, device: torch.device) -> None:
-        _share_memory()
         cores = torch.get_num_threads()
         self.count = min(cores, MOST) if device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.count, "chronomask", _on_one_core)
         # All are started at once: what one thread sets is also what those that come later begin with.
-        started = threading.Barrier(self.count + 1)
+        started = threading.Barrier(self.count + 1, timeout=60)
         for _ in range(self.count):
             self._pool.submit(started.wait)
-        started.wait()
-        torch.set_num_threads(cores)
+        try:
+            started.wait()
+        finally:
+            torch.set_num_threads(cores)
 
     def submit(self, function: Callable[..., _Result], *arguments: object) -> Future[_Result]:
         """The result of `function(*arguments)`, in inference mode, in one of the threads."""
@@ -51,16 +47,5 @@ class Workers:
 
 
 def _on_one_core() -> None:
+    torch.get_num_threads()  # takes up the common setting, which a thread does once, and later would undo the next line
     torch.set_num_threads(1)
-    # A thread takes up the common setting when it is first asked: now, before that is changed back.
-    torch.get_num_threads()
-
-
-def _share_memory() -> None:
-    """Lets all threads of the process take memory from one place.
-
-    By default glibc gives every thread a place of its own. What one thread allocates and another gives back leaves
-    holes there, so that a long video needs some per cent more memory than a short one.
-    """
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(M_ARENA_MAX, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from chronomask.config import model_from_json, model_to_json
 from chronomask.errors import InputError
@@ -26,7 +26,8 @@ def save_network(path: Path, network: Network, *, half: bool) -> None:
         if not name.endswith("num_batches_tracked")
     }
     with written_aside(path) as aside:
-        save_file(tensors, aside, metadata={"format": FORMAT, "config": model_to_json(network.config)})
+        # Not by its own `save_file`, whose files nobody but their owner may read.
+        aside.write_bytes(save(tensors, metadata={"format": FORMAT, "config": model_to_json(network.config)}))
 
 
 def load_network(path: Path) -> Network:

@@ -1,0 +1,27 @@
+import ctypes
+
+import pytest
+
+from chronomask import heap
+
+
+class Libc:
+    def __init__(self):
+        self.calls = []
+
+    def mallopt(self, *arguments):
+        self.calls.append(arguments)
+
+
+@pytest.mark.parametrize(("platform", "calls"), [("linux", [(-8, 1)]), ("win32", [])])
+def test_one_place_where_glibc_has_several(monkeypatch, platform, calls):
+    libc = Libc()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: libc)
+    monkeypatch.setattr(heap.sys, "platform", platform)
+    heap.share_heap()
+    assert libc.calls == calls
+
+
+def test_other_libraries_are_left_alone(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    heap.share_heap()
