@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chronomask.config import ClusterConfig, SegmentConfig, lite
-from chronomask.heap import share_heap
 from chronomask.inference.job import segment_to_folder
 from chronomask.inference.load import bundled_weights
 from chronomask.inference.segment import Segmenter
@@ -88,6 +87,8 @@ def peak_memory() -> float:
 
 def run(frames: int) -> dict[str, float]:
     """Segments a video of so many frames, and writes everything."""
+    from chronomask.heap import share_heap  # here, for segment.py takes peak_memory with older trees too
+
     share_heap()  # as the command does
     config = SegmentConfig(score=0.0, max_tracks=100, cluster=ClusterConfig(seed_threshold=0.7, minimum_pixels=8))
     segmenter = Segmenter(ColourNetwork(), config, torch.device("cpu"))  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import chronomask
 from chronomask.formats import spool
-from chronomask.inference import clips, job, segment, stitch
+from chronomask.inference import job, segment, stitch
 from chronomask.inference.load import bundled_weights, load
 from chronomask.inference.segment import Segmenter
 from chronomask.model.checkpoint import load_network
@@ -50,9 +50,12 @@ from chronomask.outputs import drawing
 from chronomask.video import Frame, VideoSource, open_source
 
 ROOT = Path(__file__).parents[1]
+CLIPS = sys.modules.get("chronomask.inference.clips", segment)
+"""Where tubes are found; older trees do it where they stitch them."""
+
 STAGES = [
-    *((room, name, "clustering") for room in (clips, segment) for name in ("cluster", "label_map")),
-    *((room, "looks_of", "stitching") for room in (clips, segment)),
+    *((room, name, "clustering") for room in (CLIPS, segment) for name in ("cluster", "label_map")),
+    *((room, "looks_of", "stitching") for room in (CLIPS, segment)),
     (stitch.Stitcher, "add", "stitching"),
     (segment, "paint", "upsampling"),
     (segment, "merge", "upsampling"),
