@@ -76,8 +76,8 @@ class SegmentConfig:
         latency: a frame is handed out when at most this many later ones were taken in. None waits until every clip
             with the frame in it has had its say, which takes clip_length - 1. With less, later clips add nothing to
             frames that are out already; below clip_length - overlap - 1 clips also follow each other more closely than
-            `overlap` asks for (by one frame for 0), which costs time: with the bundled model 1.8 times as much for 1,
-            2.8 times for 0.
+            `overlap` asks for (by one frame for 0), which costs time: with the bundled model 1.3 times as much for 1,
+            1.8 times for 0.
         score: tracks below this confidence are left out of what is written.
         max_tracks: only this many tracks, best first, are written.
         object_below: tracks whose best class has a probability below this are named `object`.
