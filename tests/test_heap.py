@@ -23,5 +23,8 @@ def test_one_place_where_glibc_has_several(monkeypatch, platform, calls):
 
 
 def test_other_libraries_are_left_alone(monkeypatch):
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr(heap.sys, "platform", "linux")
+    asked = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: asked.append(name) or object())
     heap.share_heap()
+    assert asked == [None]  # looked for the function, and did without
