@@ -261,7 +261,8 @@ def _fill_backbone(network: Network, path: Path | None, import_fpn: bool) -> Non
     bundled = load_network(bundled_weights("lite"))
     if network.config.backbone == bundled.config.backbone:
         network.backbone.load_state_dict(bundled.backbone.state_dict())
-        print(f"chronomask: the {network.config.backbone} starts from the bundled weights", file=sys.stderr)
+        if is_first_process():
+            print(f"chronomask: the {network.config.backbone} starts from the bundled weights", file=sys.stderr)
         return
     print(
         f"chronomask: warning: the {network.config.backbone} starts from random weights; --backbone-weights names "

@@ -41,7 +41,7 @@ def paint(
             continue
         (ys, y_cells), (xs, x_cells) = (_reach(*extent) for extent in zip(box, labels.shape, size, strict=True))
         full = rows[ys, y_cells] @ probabilities[tube, y_cells, x_cells].float() @ columns[xs, x_cells].T
-        canvas[ys, xs].masked_fill_(full > 0.5, ids[tube])  # several times as fast as an assignment by brackets
+        canvas[ys, xs].masked_fill_(full > 0.5, ids[tube])
     return canvas
 
 

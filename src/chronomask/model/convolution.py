@@ -28,8 +28,8 @@ class ClipConvolution(nn.Conv3d):
 class PointwiseConvolution(nn.Conv3d):
     """A 1x1x1 convolution, computed as the matrix product that it is.
 
-    With channels side by side in memory nothing is copied, and the gradient takes a third of the time of PyTorch's own
-    on CPUs.
+    With channels side by side in memory nothing is copied, and on one core it takes, gradient included, about a third
+    of the time of PyTorch's own.
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
