@@ -6,14 +6,14 @@ Legend: K tracks, H W pixels.
 from __future__ import annotations
 
 import colorsys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8, UInt16
+from jaxtyping import Bool, Int64, UInt8
 from PIL import Image
 
 _GOLDEN = 0.6180339887
@@ -117,10 +117,7 @@ class _Style:
 
 @lru_cache(maxsize=8)
 def _style(height: int, width: int) -> _Style:
-    with warnings.catch_warnings():
-        # It warns that OpenCV is missing, which it then does without.
-        warnings.simplefilter("ignore")
-        import supervision as sv
+    import supervision as sv  # here, because it takes a while
 
     def colour(track_id: int) -> Any:
         # supervision hands colours on in OpenCV's order BGR; our pixels are RGB.
@@ -149,26 +146,14 @@ def _style(height: int, width: int) -> _Style:
 
 def _tinted(image: UInt8[np.ndarray, "H W 3"], detections: Any) -> UInt8[np.ndarray, "H W 3"]:
     """What supervision's MaskAnnotator makes; that one goes over the whole picture for every mask."""
-    colours = np.zeros(image.shape[:2], np.uint8)
+    flat = image.copy()
     for place in np.flip(np.argsort(detections.area)):  # where masks overlap, the smaller one is seen
         left, top, right, bottom = (int(value) for value in detections.xyxy[place])
         near = np.s_[top : bottom + 1, left : right + 1]
-        number = int(detections.tracker_id[place]) % _COLOURS + 1
-        np.copyto(colours[near], np.uint8(number), where=detections.mask[place][near])
-    tint, opaque = _tints()
-    # In 256ths, for whole numbers are several times as fast as fractions; and taking is, as indexing.
-    total = image * np.take(opaque, colours, mode="clip")[..., None]
-    total += np.take(tint, colours, axis=0, mode="clip")
-    return (total >> 8).astype(np.uint8)
-
-
-@lru_cache(maxsize=1)
-def _tints() -> tuple[UInt16[np.ndarray, "N 3"], UInt16[np.ndarray, " N"]]:
-    """256 times what each colour adds to a pixel, and what share of the pixel it leaves; number 0 is no colour."""
-    colours = np.array([track_colour(number) for number in range(_COLOURS)])
-    tint = np.concatenate([np.zeros((1, 3)), _OPACITY * 256 * colours + 128])
-    left = np.array([256] + [round((1 - _OPACITY) * 256)] * _COLOURS)
-    return tint.astype(np.uint16), left.astype(np.uint16)
+        mask = detections.mask[place][near]
+        colour = np.full((*mask.shape, 3), track_colour(int(detections.tracker_id[place])), np.uint8)
+        cv2.copyTo(colour, mask.view(np.uint8), flat[near])
+    return cv2.addWeighted(flat, _OPACITY, image, 1 - _OPACITY, 0)
 
 
 def _text_colour(sv: Any, track_id: int) -> Any:

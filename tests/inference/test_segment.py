@@ -9,6 +9,7 @@ from chronomask.inference import clips as room
 from chronomask.inference.clips import first_frames
 from chronomask.inference.segment import Segmenter, network_size
 from chronomask.inference.snapshot import Snapshot
+from chronomask.inference.workers import Urgency
 from chronomask.model.network import FrameFeatures, Network, PixelOutputs
 from chronomask.video import Frame, VideoSource
 from model.networks import CATEGORIES, network_of, noise, tiny
@@ -247,7 +248,7 @@ def test_who_stops_early_stops_the_work():
     results = segmenter.segment(Frames(moving_objects(400)))
     next(results)
     results.close()
-    segmenter.workers.submit(lambda: None).result()  # all that was begun before is done
+    segmenter.workers.submit(Urgency.FRAME, lambda: None).result()  # all that was begun before is done
     assert len(network.lengths) < 20
     check_objects(list(segmenter.segment(Frames(moving_objects(19)))), moving_objects(19))
 

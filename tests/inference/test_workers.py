@@ -1,9 +1,12 @@
 import threading
+import weakref
+from concurrent.futures import Future
 
+import numpy as np
 import pytest
 import torch
 
-from chronomask.inference.workers import MOST, Workers
+from chronomask.inference.workers import MOST, Urgency, Workers
 
 
 @pytest.fixture
@@ -15,6 +18,12 @@ def cores():
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def one_core(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+
+
 def test_every_worker_has_a_core_of_its_own(cores):
     workers, together = Workers(torch.device("cpu")), threading.Barrier(cores, timeout=20)
 
@@ -22,13 +31,13 @@ def test_every_worker_has_a_core_of_its_own(cores):
         together.wait()  # none of them could if another had to end first
         return threading.current_thread(), torch.get_num_threads()
 
-    found = [future.result() for future in [workers.submit(task) for _ in range(cores)]]
+    found = [future.result() for future in [workers.submit(Urgency.FRAME, task) for _ in range(cores)]]
     assert len({thread for thread, _ in found}) == workers.count == cores
     assert {threads for _, threads in found} == {1}
 
 
 def test_the_setting_of_who_asks_stays_as_it_is(cores):
-    Workers(torch.device("cpu")).submit(lambda: 0).result()
+    Workers(torch.device("cpu")).submit(Urgency.FRAME, lambda: 0).result()
     assert torch.get_num_threads() == cores
     later = []
     thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
@@ -44,16 +53,44 @@ def test_a_card_has_one_worker_and_nobody_has_very_many(monkeypatch):
     assert Workers(torch.device("cpu")).count == MOST
 
 
-def test_tasks_are_begun_in_order_and_may_wait_for_those_before(cores):
-    workers = Workers(torch.device("cpu"))
-    last = workers.submit(lambda: 0)
+def test_the_most_urgent_task_is_begun_first_and_else_the_first(one_core):
+    workers, begun, busy, may_begin = Workers(torch.device("cpu")), [], threading.Event(), threading.Event()
+    workers.submit(Urgency.FRAME, lambda: (busy.set(), may_begin.wait()))
+    busy.wait()
+    order = [Urgency.FRAME, Urgency.CLIP, Urgency.FRAME, Urgency.PAINTING, Urgency.CLIP]
+    results = [workers.submit(urgency, begun.append, number) for number, urgency in enumerate(order)]
+    may_begin.set()
+    for result in results:
+        result.result()
+    assert begun == [3, 1, 4, 0, 2]
+
+
+def test_what_needs_a_result_keeps_no_thread_waiting_for_it(one_core):
+    workers, begun, needed = Workers(torch.device("cpu")), [], Future()
+    late = workers.submit(Urgency.PAINTING, begun.append, "late", after=needed)
+    workers.submit(Urgency.FRAME, begun.append, "early").result()
+    needed.set_exception(ValueError("which is for the task to find out"))
+    late.result()
+    assert begun == ["early", "late"]
+    last = workers.submit(Urgency.FRAME, lambda: 0)
     for _ in range(50):
-        last = workers.submit(lambda before: before.result() + 1, last)
+        last = workers.submit(Urgency.CLIP, lambda before: before.result() + 1, last, after=last)
     assert last.result() == 50
+
+
+def test_a_result_does_not_keep_what_needed_it(one_core):
+    workers, argument, needed = Workers(torch.device("cpu")), np.zeros(3), Future()
+    gone = weakref.ref(argument)
+    late = workers.submit(Urgency.CLIP, np.sum, argument, after=needed)
+    del argument
+    needed.set_result(None)
+    assert late.result() == 0
+    workers.submit(Urgency.CLIP, lambda: None).result()  # the thread has let go of the task before
+    assert gone() is None
 
 
 def test_tasks_infer_and_their_errors_arrive():
     workers = Workers(torch.device("cpu"))
-    assert workers.submit(torch.is_inference_mode_enabled).result()
+    assert workers.submit(Urgency.FRAME, torch.is_inference_mode_enabled).result()
     with pytest.raises(ValueError, match="nine"):
-        workers.submit(lambda text: int(text), "nine").result()
+        workers.submit(Urgency.FRAME, lambda text: int(text), "nine").result()

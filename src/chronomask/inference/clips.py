@@ -21,7 +21,7 @@ from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
 from chronomask.inference.cluster import cluster, label_map
 from chronomask.inference.memory import Look, looks_of
-from chronomask.inference.workers import Workers
+from chronomask.inference.workers import Urgency, Workers
 from chronomask.losses import ClipOutputs
 from chronomask.model.fast import FastNetwork
 from chronomask.model.network import STRIDE, FrameFeatures, Network, PixelOutputs
@@ -163,7 +163,8 @@ class ClipNetwork:
         reading.waiting, reading.begun = [], []
         assert reading.size is not None, "there is a frame, and it has a size"
         numbers = [(frame.index, frame.time) for frame in fresh]
-        return self.workers.submit(self._find, reading, reading.seen, shared, numbers, reading.size)
+        clip = (reading, reading.seen, shared, numbers, reading.size)
+        return self.workers.submit(Urgency.CLIP, self._find, *clip, after=reading.seen[-1].batch)
 
     @property
     def _one_by_one(self) -> bool:
@@ -177,7 +178,7 @@ class ClipNetwork:
         """Hands frames to the backbone."""
         seen = []
         for batch in [[frame] for frame in frames] if self._one_by_one else [frames]:
-            features = self.workers.submit(self._encoded, reading, batch)
+            features = self.workers.submit(Urgency.FRAME, self._encoded, reading, batch)
             seen += [SeenFrame(features, place) for place in range(len(batch))]
         return seen
 

@@ -27,6 +27,7 @@ from chronomask.inference.stitch import Stitcher
 from chronomask.inference.stream import PendingFrame, Stream
 from chronomask.inference.tracks import TrackInfo, TrackSummary
 from chronomask.inference.upsample import paint
+from chronomask.inference.workers import Urgency
 from chronomask.model.fast import FastNetwork
 from chronomask.model.network import Network
 from chronomask.structures import FrameResult
@@ -189,9 +190,11 @@ class Segmenter(ClipNetwork):
         added = [number if number in new else 0 for number in ids]
         if new:
             for frame, pending in enumerate(stream.pending, begin):
-                pending.painted = self.workers.submit(_painted, clip, frame, added, pending.painted)
+                pending.painted = self.workers.submit(Urgency.PAINTING, _painted, clip, frame, added, pending.painted)
         for frame, (index, time) in enumerate(clip.fresh, begin + len(stream.pending)):
-            stream.pending.append(PendingFrame(index, time, self.workers.submit(_painted, clip, frame, ids)))
+            stream.pending.append(
+                PendingFrame(index, time, self.workers.submit(Urgency.PAINTING, _painted, clip, frame, ids))
+            )
 
     def _result(self, frame: PendingFrame) -> FrameResult:
         labels = frame.painted.result().numpy()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from enum import IntEnum
+from itertools import count
+from queue import PriorityQueue
+from typing import Any, TypeVar
 
 import torch
 
@@ -15,6 +18,14 @@ MOST = 8
 """Threads. A guess: with more of them the bandwidth of the memory, not the number of cores, should be the limit."""
 
 
+class Urgency(IntEnum):
+    """What is begun first: what somebody waits for before what is done ahead."""
+
+    PAINTING = 0
+    CLIP = 1
+    FRAME = 2
+
+
 class Workers:
     """Threads whose tensor operations use one core each; on a graphics card there is one, which feeds the card.
 
@@ -22,7 +33,7 @@ class Workers:
     operation instead, as PyTorch does by default; but then they wait for each other thousands of times a second, and
     whatever else runs on one of them delays all. Results do not depend on the number of cores, either.
 
-    Tasks are begun in the order in which they were submitted, so that a task may wait for the result of an earlier one.
+    Of the tasks that wait, the most urgent one is begun first, and of equally urgent ones the first.
 
     Attributes:
         count: of the threads.
@@ -31,6 +42,8 @@ class Workers:
     def __init__(self, device: torch.device) -> None:
         cores = torch.get_num_threads()
         self.count = min(cores, MOST) if device.type == "cpu" else 1
+        self._waiting: PriorityQueue[tuple[Urgency, int, Callable[[], None]]] = PriorityQueue()
+        self._numbers = count()
         self._pool = ThreadPoolExecutor(self.count, "chronomask", _on_one_core)
         # All are started at once: what one thread sets is also what those that come later begin with.
         started = threading.Barrier(self.count + 1, timeout=60)
@@ -41,9 +54,36 @@ class Workers:
         finally:
             torch.set_num_threads(cores)
 
-    def submit(self, function: Callable[..., _Result], *arguments: object) -> Future[_Result]:
-        """The result of `function(*arguments)`, in inference mode, in one of the threads."""
-        return self._pool.submit(torch.inference_mode()(function), *arguments)
+    def submit(
+        self, urgency: Urgency, function: Callable[..., _Result], *arguments: Any, after: Future[Any] | None = None
+    ) -> Future[_Result]:
+        """The result of `function(*arguments)`, in inference mode, in one of the threads.
+
+        Args:
+            after: a result that the task needs. The task is begun when it is there, so that no thread waits for it.
+        """
+        result: Future[_Result] = Future()
+
+        def work() -> None:
+            try:
+                with torch.inference_mode():
+                    result.set_result(function(*arguments))
+            except BaseException as error:  # for whoever asks for the result
+                result.set_exception(error)
+
+        task = [(urgency, next(self._numbers), work)]
+        if after is None:
+            self._waiting.put(task.pop())
+        else:
+            # A result keeps its callbacks for good, and may be kept itself; this one has lost its task by then.
+            after.add_done_callback(lambda _: self._waiting.put(task.pop()))
+        self._pool.submit(self._work)
+        return result
+
+    def _work(self) -> None:
+        """Does one task: there is a call of this for each, but not for which."""
+        _, _, work = self._waiting.get()
+        work()
 
 
 def _on_one_core() -> None:

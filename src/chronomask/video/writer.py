@@ -63,10 +63,11 @@ class VideoWriter:
                 av.open(str(aside), "w", format="mp4", options={"movflags": "+faststart"})
             )
             rate = Fraction(self._fps).limit_denominator(1001)
-            # crf 20 is near transparent; veryfast keeps encoding well below the cost of the network.
+            # crf 20 is near transparent. Against superfast, veryfast saves an eighth of the file and costs half as much
+            # time again, which on two cores is missing elsewhere.
             # Without B-frames, for mp4 takes the length of the track from the order of decoding: with them it cuts off
             # the end of a video whose last frames lie far apart.
-            options = {"crf": "20", "preset": "veryfast", "bf": "0"}
+            options = {"crf": "20", "preset": "superfast", "bf": "0"}
             stream = self._container.add_stream("libx264", rate=rate, options=options)
             stream.width, stream.height = self._width + self._width % 2, self._height + self._height % 2
             stream.pix_fmt = "yuv420p"
