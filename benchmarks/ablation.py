@@ -1,15 +1,15 @@
-"""What the time pyramid and the attention of the paper are worth, at a small fixed budget.
+"""What the time pyramid and the attention of the paper, and choices of our own, are worth at a small fixed budget.
 
     python benchmarks/ablation.py DATA... --synthesised FOLDER --davis DAVIS/instances.json --videos boat hike \
-        --out FOLDER [--steps N] [--seeds 0 1] [--only "time pyramid off" ...] [--json FILE] [--markdown FILE]
+        --out FOLDER [--steps N] [--seeds 0 1] [--only "no pull" ...] [--json FILE] [--markdown FILE]
 
 DATA as `chronomask train` takes it. Every setting is trained for as many steps on the same clips (8 frames of 128x224)
-from the same start: the `lite` model with a frozen EfficientNet-Lite0 of ImageNet, all other weights random, and equal
-wherever two settings have one in common. Scored at 128x224: average precision on clips of `chronomask dataset
+from the same start: the `lite` model with the frozen backbone of the bundled weights, all other weights random, and
+equal wherever two settings have one in common. Scored at 128x224: average precision on clips of `chronomask dataset
 synthesize`, the embedding loss on the same clips (lower is better; no threshold has a say in it), and J on videos with
-one main object. "Time pyramid off" has no Squeeze, so that its coarse levels have no 3x3x3 convolution either. Runs lie
-in OUT/<setting>-<seed>: a finished one is not repeated, a killed one continues; several processes may share the work by
---only.
+one main object. Without --only it is the paper's ablation; "time pyramid off" has no Squeeze, so that its coarse levels
+have no 3x3x3 convolution either. Runs lie in OUT/<setting>-<seed>: a finished one is not repeated, a killed one
+continues; several processes may share the work by --only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import argparse
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,16 @@ from scoring import clip_scores, video_means
 from torch import Tensor
 from torch.nn import functional as F
 
-from chronomask.config import ClusterConfig, MachineConfig, MixtureConfig, SegmentConfig, TrainConfig, lite
+from chronomask.config import ClusterConfig, MachineConfig, SegmentConfig, TrainConfig, lite
+from chronomask.config.training import lite_recipe
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_training_sources
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.files import written_aside
-from chronomask.inference.load import load
+from chronomask.inference.load import bundled_weights, load
 from chronomask.inference.segment import network_size
 from chronomask.losses import clip_losses
 from chronomask.model.checkpoint import load_network
-from chronomask.model.importing import load_imagenet
 from chronomask.model.network import STRIDE, Network
 from chronomask.structures import Clip
 from chronomask.training.checkpoint import WEIGHTS
@@ -49,17 +49,41 @@ from chronomask.training.progress import ProgressLine
 from chronomask.training.targets import make_targets
 from chronomask.training.validation import EVERYTHING
 
-STEPS = 220
+STEPS = 300
 
-WHOLE = replace(lite(), backbone="efficientnet_lite0", squeezes=(2, 1, 1, 0), attention="both")
+WHOLE = replace(lite(), attention="both")
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "time pyramid off": {"squeezes": (0, 0, 0, 0)},
-    "attention none": {"attention": "none"},
-    "attention channel": {"attention": "channel"},
-    "attention space-time": {"attention": "space-time"},
-    "both (the paper)": {},
+
+@dataclass(frozen=True)
+class Setting:
+    """What differs from `lite` and its recipe, by the names of the fields."""
+
+    network: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+PAPER = {
+    "time pyramid off": Setting({"squeezes": (0, 0, 0, 0)}),
+    "attention none": Setting({"attention": "none"}),
+    "attention channel": Setting({"attention": "channel"}),
+    "attention space-time": Setting({"attention": "space-time"}),
+    "both (the paper)": Setting(),
 }
+
+OWN = {
+    "embedding (y, x)": Setting({"embedding": ("y", "x")}),
+    "embedding (y, x, t)": Setting({"embedding": ("y", "x", "t")}),
+    "no foreground output": Setting({"foreground": False}),
+    "pull 0": Setting(losses={"pull": 0.0}),
+    "smoothness 10": Setting(losses={"smooth": 10.0}),
+    "no copied objects": Setting(data={"max_pastes": 0}),
+    "clips of 4 frames, twice as many": Setting(data={"length": 4}, training={"batch": 4}),
+    "no moving average": Setting(training={"ema": 0.0}),
+}
+
+SETTINGS = PAPER | OWN
 
 SEGMENT = SegmentConfig(short_side=128, long_side=224, cluster=ClusterConfig(minimum_pixels=25))
 """The default settings, at half the size; a tube has a quarter of the pixels then."""
@@ -76,13 +100,18 @@ class Scoring:
     videos: list[str]
 
 
-def initial_network(changes: dict[str, Any], seed: int) -> Network:
+def initial_network(setting: Setting, seed: int) -> Network:
     """The network of a setting before its first step; weights that settings have in common are equal."""
     torch.manual_seed(seed)
     whole = Network(WHOLE)
-    load_imagenet(whole)
-    network = Network(replace(WHOLE, **changes))
-    shared = {name: tensor for name, tensor in whole.state_dict().items() if not name.startswith("attention.")}
+    whole.backbone.load_state_dict(load_network(bundled_weights("lite")).backbone.state_dict())
+    network = Network(replace(WHOLE, **setting.network))
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    shared = {
+        name: tensor
+        for name, tensor in whole.state_dict().items()
+        if not name.startswith("attention.") and shapes.get(name) == tensor.shape
+    }
     network.load_state_dict(shared, strict=False)
     for mine, theirs in zip(network.attention, whole.attention, strict=True):
         by_kind = {type(part): part.state_dict() for part in theirs.children()}
@@ -91,10 +120,15 @@ def initial_network(changes: dict[str, Any], seed: int) -> Network:
     return network
 
 
-def training(steps: int, seed: int) -> TrainConfig:
-    """The recipe that all settings share."""
-    data = MixtureConfig(length=8, height=128, width=224)
-    return TrainConfig(steps=steps, warmup=min(30, steps // 4), ema=0.98, seed=seed, data=data)
+def training(setting: Setting, steps: int, seed: int) -> TrainConfig:
+    """The recipe of a setting."""
+    recipe = lite_recipe()
+    return replace(
+        recipe,
+        **{"steps": steps, "warmup": min(30, steps // 4), "ema": 0.98, "seed": seed} | setting.training,
+        losses=replace(recipe.losses, **setting.losses),
+        data=replace(recipe.data, **{"length": 8, "height": 128, "width": 224} | setting.data),
+    )
 
 
 def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, scoring: Scoring, out: Path) -> dict:
@@ -102,7 +136,7 @@ def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, sco
     folder, path = out / f"{name}-{seed}", out / f"{name}-{seed}" / "scores.json"
     machine = MachineConfig(workers=0, checkpoint_every=100)
     origin = {"data": [[str(source.reader.annotations), source.weight] for source in sources]}
-    network, config = initial_network(SETTINGS[name], seed), training(steps, seed)
+    network, config = initial_network(SETTINGS[name], seed), training(SETTINGS[name], steps, seed)
     with ProgressLine() as progress:
         train(network, sources, config, folder, machine, [progress], origin)
     scored_on = {"synthesised": str(scoring.synthesised), "davis": str(scoring.davis), "videos": scoring.videos}
@@ -172,7 +206,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--only", nargs="+", choices=list(SETTINGS), default=list(PAPER))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path, help="write the rows of the table here")
     options = parser.parse_args()

@@ -1,11 +1,13 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import ablation
 import pytest
 import torch
-from ablation import SETTINGS, Scoring, cells, embedding_loss, initial_network
+from ablation import OWN, PAPER, SETTINGS, Scoring, Setting, cells, embedding_loss, initial_network, training
 
 from chronomask.config import MixtureConfig
 from chronomask.data.ytvis import YtvisVideos
@@ -16,27 +18,28 @@ from training.runs import MODEL, ThinBackbone, open_sources
 
 @pytest.fixture
 def small(monkeypatch):
-    """The ablation of a small network, on small clips, without ImageNet."""
+    """The ablation of a small network, on small clips, without the bundled weights."""
     monkeypatch.setattr(ablation, "WHOLE", replace(MODEL, attention="both"))
-    monkeypatch.setattr(ablation, "load_imagenet", lambda network: None)
+    monkeypatch.setattr(ablation, "bundled_weights", lambda name: Path(name))
+    monkeypatch.setattr(ablation, "load_network", lambda path: SimpleNamespace(backbone=ThinBackbone()))
     monkeypatch.setattr("chronomask.model.network.build_backbone", lambda *_: ThinBackbone())
     plain = ablation.training
     data = MixtureConfig(length=2, height=32, width=32, max_pastes=0)
-    monkeypatch.setattr(ablation, "training", lambda steps, seed: replace(plain(steps, seed), data=data))
+    monkeypatch.setattr(ablation, "training", lambda *which: replace(plain(*which), data=data))
 
 
 def test_settings_begin_with_equal_weights_wherever_they_have_one_in_common(small):
-    whole = initial_network({}, 0)
-    for name, changes in SETTINGS.items():
-        network = initial_network(changes, 0)
-        assert network.config == replace(whole.config, **changes), name
+    whole = initial_network(Setting(), 0)
+    for name, setting in SETTINGS.items():
+        network = initial_network(setting, 0)
+        assert network.config == replace(whole.config, **setting.network), name
         for ours, theirs in ((network.fpn, whole.fpn), (network.decoder, whole.decoder)):
             assert_equal(ours.state_dict(), theirs.state_dict())
         for mine, all_parts in zip(network.attention, whole.attention, strict=True):
             by_kind = {type(part): part for part in all_parts}
             for part in mine:
                 assert_equal(part.state_dict(), by_kind[type(part)].state_dict())
-    assert not torch.equal(whole.fpn.lateral[0].weight, initial_network({}, 1).fpn.lateral[0].weight)
+    assert not torch.equal(whole.fpn.lateral[0].weight, initial_network(Setting(), 1).fpn.lateral[0].weight)
 
 
 def assert_equal(ours, theirs):
@@ -46,13 +49,20 @@ def assert_equal(ours, theirs):
 
 
 def test_the_settings_are_those_of_the_paper():
-    networks = [initial_config(changes) for changes in SETTINGS.values()]
+    networks = [replace(tiny(), **setting.network) for setting in PAPER.values()]
     assert [config.attention for config in networks] == ["both", "none", "channel", "space-time", "both"]
     assert [sum(config.squeezes) > 0 for config in networks] == [False, True, True, True, True]
+    assert len({json.dumps(asdict(training(setting, 9, 0))) for setting in PAPER.values()}) == 1
 
 
-def initial_config(changes):
-    return replace(tiny(), **changes)
+def test_every_setting_differs_from_the_model_in_what_it_names():
+    plain = (asdict(ablation.WHOLE), asdict(training(Setting(), 300, 0)))
+    for name, setting in OWN.items():
+        changed = (asdict(replace(ablation.WHOLE, **setting.network)), asdict(training(setting, 300, 0)))
+        assert changed != plain, name
+    assert training(OWN["pull 0"], 300, 0).losses.pull == 0
+    assert training(OWN["no copied objects"], 300, 0).data.max_pastes == 0
+    assert training(OWN["clips of 4 frames, twice as many"], 300, 0).batch == 2 * training(Setting(), 300, 0).batch
 
 
 def test_a_run_is_trained_and_scored_once(small, monkeypatch, tmp_path):
@@ -85,7 +95,7 @@ def test_the_loss_is_taken_at_the_size_of_the_runs(small, tmp_path):
         assert small_clip.frames.shape == (5, 3, 32, 44)
         assert small_clip.masks.shape == (1, 5, 32, 44)
         assert small_clip.masks.float().mean() == pytest.approx(float(clip.masks.float().mean()), abs=0.03)
-        assert 0 < embedding_loss(initial_network({}, 0), tmp_path) < 2
+        assert 0 < embedding_loss(initial_network(Setting(), 0), tmp_path) < 2
 
 
 def test_cells_hold_the_mean_and_every_seed():
