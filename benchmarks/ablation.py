@@ -8,8 +8,9 @@ from the same start: the `lite` model with the frozen backbone of the bundled we
 equal wherever two settings have one in common. Scored at 128x224: average precision on clips of `chronomask dataset
 synthesize`, the embedding loss on the same clips (lower is better; no threshold has a say in it), and J on videos with
 one main object. Without --only it is the paper's ablation; "time pyramid off" has no Squeeze, so that its coarse levels
-have no 3x3x3 convolution either. Runs lie in OUT/<setting>-<seed>: a finished one is not repeated, a killed one
-continues; several processes may share the work by --only.
+have no 3x3x3 convolution either. "Frame by frame" has clips of one frame, as many frames a step, and a tracker by mask
+IoU. Runs lie in OUT/<setting>-<seed>: a finished one is not repeated, a killed one continues; several processes may
+share the work by --only.
 """
 
 from __future__ import annotations
@@ -19,25 +20,27 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from baseline import FrameSegmenter
 from rich.console import Console
 from rich.table import Table
 from scoring import clip_scores, video_means
 from torch import Tensor
 from torch.nn import functional as F
 
-from chronomask.config import ClusterConfig, MachineConfig, SegmentConfig, TrainConfig, lite
+from chronomask.config import ClusterConfig, MachineConfig, SegmentConfig, StitchConfig, TrainConfig, lite
 from chronomask.config.training import lite_recipe
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_training_sources
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.files import written_aside
 from chronomask.inference.load import bundled_weights, load
-from chronomask.inference.segment import network_size
+from chronomask.inference.segment import Segmenter, network_size
 from chronomask.losses import clip_losses
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import STRIDE, Network
@@ -80,6 +83,8 @@ OWN = {
     "smoothness 10": Setting(losses={"smooth": 10.0}),
     "no copied objects": Setting(data={"max_pastes": 0}),
     "clips of 4 frames, twice as many": Setting(data={"length": 4}, training={"batch": 4}),
+    "backbone trained too": Setting(training={"backbone_rate": 0.1}),
+    "frame by frame": Setting(data={"length": 1}, training={"batch": 16}),
     "no moving average": Setting(training={"ema": 0.0}),
 }
 
@@ -144,13 +149,25 @@ def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, sco
         return known["figures"]
     weights = folder / WEIGHTS
     everything = replace(SEGMENT, score=EVERYTHING.score, max_tracks=EVERYTHING.max_tracks)
-    figures = clip_scores(load(weights, config=everything), weights, scoring.synthesised)
-    figures |= video_means(load(weights, config=SEGMENT), scoring.davis, scoring.videos)
-    figures["embedding loss"] = embedding_loss(load_network(weights), scoring.synthesised)
+    length = config.data.length
+    figures = clip_scores(segmenter(weights, everything, length), weights, scoring.synthesised)
+    figures |= video_means(segmenter(weights, SEGMENT, length), scoring.davis, scoring.videos)
+    # Of single frames it would be another loss.
+    figures["embedding loss"] = embedding_loss(load_network(weights), scoring.synthesised) if length > 1 else nan
     figures["seconds a step"] = seconds_a_step(folder / "log.csv")
     with written_aside(path) as aside:
         aside.write_text(json.dumps({"scored_on": scored_on, "figures": figures}, indent=1))
     return figures
+
+
+def segmenter(weights: Path, settings: SegmentConfig, length: int) -> Segmenter:
+    """What runs the network; one of single frames as benchmarks/baseline.py does, with its best tracker."""
+    if length > 1:
+        return load(weights, config=settings)
+    cluster = replace(settings.cluster, minimum_pixels=settings.cluster.minimum_pixels // settings.clip_length)
+    stitch = StitchConfig(minimum_iou=0.05, memory_frames=8)
+    plain = load(weights, config=replace(settings, clip_length=1, overlap=0, cluster=cluster, stitch=stitch))
+    return FrameSegmenter(plain.network, plain.config, plain.device)
 
 
 @torch.inference_mode()
