@@ -1,16 +1,18 @@
 """What the time pyramid and the attention of the paper, and choices of our own, are worth at a small fixed budget.
 
     python benchmarks/ablation.py DATA... --synthesised FOLDER --davis DAVIS/instances.json --videos boat hike \
-        --out FOLDER [--steps N] [--seeds 0 1] [--only "no pull" ...] [--json FILE] [--markdown FILE]
+        --out FOLDER [--steps N] [--seeds 0 1] [--only "pull 0" ...] [--json FILE] [--markdown FILE]
 
-DATA as `chronomask train` takes it. Every setting is trained for as many steps on the same clips (8 frames of 128x224)
-from the same start: the `lite` model with the frozen backbone of the bundled weights, all other weights random, and
-equal wherever two settings have one in common. Scored at 128x224: average precision on clips of `chronomask dataset
-synthesize`, the embedding loss on the same clips (lower is better; no threshold has a say in it), and J on videos with
-one main object. Without --only it is the paper's ablation; "time pyramid off" has no Squeeze, so that its coarse levels
-have no 3x3x3 convolution either. "Frame by frame" has clips of one frame, as many frames a step, and a tracker by mask
-IoU. Runs lie in OUT/<setting>-<seed>: a finished one is not repeated, a killed one continues; several processes may
-share the work by --only.
+DATA as `chronomask train` takes it. Unless its name says otherwise, a setting is trained for N steps on the same clips
+(two a step, 8 frames of 128x224) from the same start: the `lite` model with the frozen backbone of the bundled weights,
+all other weights random, and equal wherever two settings have one in common. Scored at 128x224, in clips of 8 frames:
+average precision on what `chronomask dataset synthesize` made, the embedding loss on the same (lower is better; no
+threshold has a say in it), and J on videos with one main object.
+
+Without --only it is the paper's ablation; "time pyramid off" has no Squeeze, so that its coarse levels have no 3x3x3
+convolution either. Other settings compare with "both (the paper)", which is `lite` as it is. "Frame by frame" has clips
+of one frame, as many frames a step, and a tracker by mask IoU. Runs lie in OUT/<setting>-<seed>: a finished one is not
+repeated, a killed one continues; several processes may share the work by --only.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,8 @@ def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, sco
     length = config.data.length
     figures = clip_scores(segmenter(weights, everything, length), weights, scoring.synthesised)
     figures |= video_means(segmenter(weights, SEGMENT, length), scoring.davis, scoring.videos)
-    # Of single frames it would be another loss.
-    figures["embedding loss"] = embedding_loss(load_network(weights), scoring.synthesised) if length > 1 else nan
+    if length > 1:  # of single frames it would be another loss
+        figures["embedding loss"] = embedding_loss(load_network(weights), scoring.synthesised)
     figures["seconds a step"] = seconds_a_step(folder / "log.csv")
     with written_aside(path) as aside:
         aside.write_text(json.dumps({"scored_on": scored_on, "figures": figures}, indent=1))
@@ -208,9 +209,9 @@ def cells(figures: Sequence[dict[str, float]]) -> list[str]:
     """One row of the table: means over the seeds, and each seed's value where there are several."""
     texts = []
     for column in COLUMNS:
-        values = [of_seed[column] for of_seed in figures]
+        values = [of_seed[column] for of_seed in figures if column in of_seed]
         each = f" ({', '.join(f'{value:.3f}' for value in values)})" if len(values) > 1 else ""
-        texts.append(f"{np.mean(values):.3f}{each}")
+        texts.append(f"{np.mean(values):.3f}{each}" if values else "-")
     return texts
 
 
@@ -235,7 +236,7 @@ def main() -> None:
         for name, figures in found.items():
             figures.append(run(name, seed, sources, options.steps, scoring, options.out))
             print(json.dumps({"setting": name, "seed": seed, **figures[-1]}), flush=True)
-    table = Table("setting", *COLUMNS, title=f"{options.steps} steps of two clips, seeds {options.seeds}")
+    table = Table("setting", *COLUMNS, title=f"{options.steps} steps, seeds {options.seeds}")
     rows = [(name, *cells(figures)) for name, figures in found.items()]
     for row in rows:
         table.add_row(*row)

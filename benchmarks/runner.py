@@ -34,7 +34,7 @@ from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
 from chronomask.export import export
 from chronomask.inference.load import bundled_weights, load
 from chronomask.runner import Runner
-from chronomask.runner.description import FILE
+from chronomask.runner.description import FILE, read_description
 from chronomask.runner.network import DECODER, ENCODER, ExportedNetwork
 from chronomask.runner.shrink import shrunk
 from chronomask.video import open_source
@@ -54,7 +54,7 @@ def quantise(folder: Path, images: list[np.ndarray], out: Path) -> None:
     """Writes the int8 form of an exported network into a folder."""
     out.mkdir()
     (out / FILE).write_text((folder / FILE).read_text())
-    network, config = _network(folder), Runner(folder).description.settings
+    network, config = _opened(folder)
     frames = np.stack([shrunk(image, config) for image in images[:: max(1, len(images) // 24)]])
     height, width = frames.shape[2:]
     padded = np.pad(frames, ((0, 0), (0, 0), (0, -height % 32), (0, -width % 32)))
@@ -80,7 +80,7 @@ def quantise(folder: Path, images: list[np.ndarray], out: Path) -> None:
 
 def exported_rate(folder: Path, images: list[np.ndarray], clips: int) -> float:
     """As `network_rate` of benchmarks/segment.py."""
-    network, config = _network(folder), Runner(folder).description.settings
+    network, config = _opened(folder)
     frames = np.stack([shrunk(images[number % len(images)], config) for number in range(config.clip_length)])
     features = network.encode(frames)
     for clip in range(clips + 2):
@@ -103,8 +103,9 @@ def tracks(folder: Path, images: list[np.ndarray]) -> list[Tube]:
     return [read_tube(found[number], *images[0].shape[:2]) for number in good]
 
 
-def _network(folder: Path) -> ExportedNetwork:
-    return ExportedNetwork(folder, Runner(folder).description, ["CPUExecutionProvider"])
+def _opened(folder: Path) -> tuple[ExportedNetwork, SegmentConfig]:
+    description = read_description(folder)
+    return ExportedNetwork(folder, description, ["CPUExecutionProvider"]), description.settings
 
 
 def main() -> None:
@@ -117,6 +118,8 @@ def main() -> None:
     options = parser.parse_args()
     path = Path(options.checkpoint) if Path(options.checkpoint).suffix else bundled_weights(options.checkpoint)
     images = [frame.image for frame in islice(open_source(options.video), 56)]
+    if len(images) < SegmentConfig().clip_length:
+        parser.error(f"{options.video}: has {len(images)} frames, a clip {SegmentConfig().clip_length}")
     segmenter = load(path, "cpu")
     with TemporaryDirectory() as place:
         float32, int8 = Path(place) / "float32", Path(place) / "int8"

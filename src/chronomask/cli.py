@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 
@@ -24,10 +23,7 @@ app.command(dataset_app, name="dataset")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code.
-
-    0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C, 141 nobody reads the output any longer.
-    """
+    """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     app.command(name="train")(partial(train, config=recipe_config(arguments)))
     try:
@@ -40,10 +36,4 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("chronomask: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError as error:
-        if type(error) is not BrokenPipeError:  # FFmpeg has a class of its own, for its inputs and outputs
-            raise
-        # Who read our output has had enough, as `head` has. Python would try to flush the rest at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     return code or 0

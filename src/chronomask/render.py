@@ -56,17 +56,15 @@ def draw_tracks(
     assert len(masks) == len(track_ids) == len(labels), "one mask, id and label a track"
     boxes = [_box(mask) for mask in masks]
     seen = [place for place, box in enumerate(boxes) if box is not None]
-    scene = image.copy()
     if not seen:
-        return scene
+        return image.copy()
     style = _style(image.shape[0], image.shape[1])
     detections = style.supervision.Detections(
         xyxy=np.array([boxes[place] for place in seen], dtype=np.float32),
         mask=masks[seen],
         tracker_id=np.asarray(track_ids)[seen],
     )
-    scene = _tinted(scene, detections)
-    scene = style.outline.annotate(scene, detections)
+    scene = style.outline.annotate(_tinted(image, detections), detections)
     named = [place for place in range(len(seen)) if labels[seen[place]]]
     if named:
         texts = [_drawable(labels[seen[place]]) for place in named]

@@ -164,6 +164,7 @@ class ClipNetwork:
         assert reading.size is not None, "there is a frame, and it has a size"
         numbers = [(frame.index, frame.time) for frame in fresh]
         clip = (reading, reading.seen, shared, numbers, reading.size)
+        # After the last frame: by then those before it have been begun, and soon are done as well.
         return self.workers.submit(Urgency.CLIP, self._find, *clip, after=reading.seen[-1].batch)
 
     @property

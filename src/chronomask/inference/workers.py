@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 _Result = TypeVar("_Result")
+_Task = list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]]
 
 MOST = 8
 """Threads. A guess: with more of them the bandwidth of the memory, not the number of cores, should be the limit."""
@@ -33,7 +34,8 @@ class Workers:
     operation instead, as PyTorch does by default; but then they wait for each other thousands of times a second, and
     whatever else runs on one of them delays all. Results do not depend on the number of cores, either.
 
-    Of the tasks that wait, the most urgent one is begun first, and of equally urgent ones the first.
+    Of the tasks that wait, the most urgent one is begun first, and of equally urgent ones the first. So a task may wait
+    for the result of an earlier one of its own urgency; one that needs a less urgent task has to say so by `after`.
 
     Attributes:
         count: of the threads.
@@ -42,7 +44,7 @@ class Workers:
     def __init__(self, device: torch.device) -> None:
         cores = torch.get_num_threads()
         self.count = min(cores, MOST) if device.type == "cpu" else 1
-        self._waiting: PriorityQueue[tuple[Urgency, int, Callable[[], None]]] = PriorityQueue()
+        self._waiting: PriorityQueue[tuple[Urgency, int, _Task]] = PriorityQueue()
         self._numbers = count()
         self._pool = ThreadPoolExecutor(self.count, "chronomask", _on_one_core)
         # All are started at once: what one thread sets is also what those that come later begin with.
@@ -60,30 +62,31 @@ class Workers:
         """The result of `function(*arguments)`, in inference mode, in one of the threads.
 
         Args:
-            after: a result that the task needs. The task is begun when it is there, so that no thread waits for it.
+            after: a result that the task needs: it is not begun before that is there.
         """
         result: Future[_Result] = Future()
-
-        def work() -> None:
-            try:
-                with torch.inference_mode():
-                    result.set_result(function(*arguments))
-            except BaseException as error:  # for whoever asks for the result
-                result.set_exception(error)
-
-        task = [(urgency, next(self._numbers), work)]
+        task = (urgency, next(self._numbers), [(result, function, arguments)])
         if after is None:
-            self._waiting.put(task.pop())
+            self._waiting.put(task)
         else:
-            # A result keeps its callbacks for good, and may be kept itself; this one has lost its task by then.
-            after.add_done_callback(lambda _: self._waiting.put(task.pop()))
+            after.add_done_callback(lambda _: self._waiting.put(task))
         self._pool.submit(self._work)
         return result
 
     def _work(self) -> None:
         """Does one task: there is a call of this for each, but not for which."""
-        _, _, work = self._waiting.get()
-        work()
+        _fulfil(self._waiting.get()[2])
+
+
+def _fulfil(task: _Task) -> None:
+    """Does the only task of the list, and takes it out: callbacks and tracebacks keep the list, but not its tensors."""
+    result, function, arguments = task.pop()
+    try:
+        with torch.inference_mode():
+            result.set_result(function(*arguments))
+    except BaseException as error:  # for whoever asks for the result
+        result.set_exception(error)
+        del result, arguments  # which the error would keep, and the result the error
 
 
 def _on_one_core() -> None:

@@ -63,8 +63,8 @@ class VideoWriter:
                 av.open(str(aside), "w", format="mp4", options={"movflags": "+faststart"})
             )
             rate = Fraction(self._fps).limit_denominator(1001)
-            # crf 20 is near transparent. Against superfast, veryfast saves an eighth of the file and costs half as much
-            # time again, which on two cores is missing elsewhere.
+            # crf 20 is near transparent. The next slower preset, veryfast, makes files an eighth smaller in twice the
+            # time, which two cores cannot spare beside the network.
             # Without B-frames, for mp4 takes the length of the track from the order of decoding: with them it cuts off
             # the end of a video whose last frames lie far apart.
             options = {"crf": "20", "preset": "superfast", "bf": "0"}
