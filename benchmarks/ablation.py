@@ -84,6 +84,7 @@ OWN = {
     "smoothness 10": Setting(losses={"smooth": 10.0}),
     "no copied objects": Setting(data={"max_pastes": 0}),
     "clips of 4 frames, twice as many": Setting(data={"length": 4}, training={"batch": 4}),
+    "clips of 2 frames, four times as many": Setting(data={"length": 2}, training={"batch": 8}),
     "backbone trained too": Setting(training={"backbone_rate": 0.1}),
     "frame by frame": Setting(data={"length": 1}, training={"batch": 16}),
     "no moving average": Setting(training={"ema": 0.0}),

@@ -8,9 +8,11 @@ import ablation
 import pytest
 import torch
 from ablation import OWN, PAPER, SETTINGS, Scoring, Setting, cells, embedding_loss, initial_network, training
+from baseline import FrameSegmenter
 
 from chronomask.config import MixtureConfig
 from chronomask.data.ytvis import YtvisVideos
+from chronomask.model.checkpoint import save_network
 from data.files import NETWORK, small_set
 from model.networks import tiny
 from training.runs import MODEL, ThinBackbone, open_sources
@@ -86,6 +88,16 @@ def test_a_run_is_trained_and_scored_once(small, monkeypatch, tmp_path):
     assert json.loads((tmp_path / "attention none-0" / "scores.json").read_text())["scored_on"]["videos"] == ["hike"]
 
 
+def test_single_frames_have_a_tracker_of_their_own(small, tmp_path):
+    weights = tmp_path / "model.safetensors"
+    save_network(weights, initial_network(Setting(), 0), half=False)
+    frames, clips = (ablation.segmenter(weights, ablation.SEGMENT, length) for length in (1, 8))
+    assert isinstance(frames, FrameSegmenter)
+    assert (frames.config.clip_length, frames.config.overlap, frames.config.cluster.minimum_pixels) == (1, 0, 3)
+    assert not isinstance(clips, FrameSegmenter)
+    assert clips.config == ablation.SEGMENT
+
+
 def test_the_loss_is_taken_at_the_size_of_the_runs(small, tmp_path):
     (tmp_path / "instances.json").write_bytes(small_set(tmp_path)[1].read_bytes())
     clip = YtvisVideos(tmp_path / "instances.json", tmp_path / "JPEGImages", NETWORK, complete=True).load(0, range(5))
@@ -102,3 +114,4 @@ def test_cells_hold_the_mean_and_every_seed():
     figures = [dict.fromkeys(ablation.COLUMNS, value) for value in (0.25, 0.5)]
     assert cells(figures)[0] == "0.375 (0.250, 0.500)"
     assert cells(figures[:1])[0] == "0.250"
+    assert cells([{}])[0] == "-"
