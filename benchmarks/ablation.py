@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from baseline import FrameSegmenter
+from baseline import load_frames, on_frames
 from rich.console import Console
 from rich.table import Table
 from scoring import clip_scores, video_means
@@ -166,10 +166,7 @@ def segmenter(weights: Path, settings: SegmentConfig, length: int) -> Segmenter:
     """What runs the network; one of single frames as benchmarks/baseline.py does, with its best tracker."""
     if length > 1:
         return load(weights, config=settings)
-    cluster = replace(settings.cluster, minimum_pixels=settings.cluster.minimum_pixels // settings.clip_length)
-    stitch = StitchConfig(minimum_iou=0.05, memory_frames=8)
-    plain = load(weights, config=replace(settings, clip_length=1, overlap=0, cluster=cluster, stitch=stitch))
-    return FrameSegmenter(plain.network, plain.config, plain.device)
+    return load_frames(weights, replace(on_frames(settings), stitch=StitchConfig(minimum_iou=0.05, memory_frames=8)))
 
 
 @torch.inference_mode()

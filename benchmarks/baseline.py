@@ -29,20 +29,13 @@ from scoring import clip_scores, video_means
 from settings import Recorder
 from torch import Tensor
 
-from chronomask.config import ClusterConfig, SegmentConfig, StitchConfig
-from chronomask.inference.load import bundled_weights, load
+from chronomask.config import SegmentConfig, StitchConfig
+from chronomask.inference.load import checkpoint_file, load
 from chronomask.inference.memory import Look
 from chronomask.inference.segment import Segmenter
 from chronomask.inference.stitch import Stitcher
 from chronomask.inference.stream import Stream
 from chronomask.training.validation import EVERYTHING
-
-FRAMES = SegmentConfig(
-    clip_length=1,
-    overlap=0,
-    cluster=ClusterConfig(minimum_pixels=ClusterConfig().minimum_pixels // SegmentConfig().clip_length),
-)
-"""The default settings on single frames; the smallest tube is as many pixels a frame as in a clip."""
 
 COLUMNS = ("AP50 any", "AP50", "union", "best", "one_id", "tracks")
 
@@ -90,6 +83,18 @@ class FrameSegmenter(Segmenter):
         return Stream(IouTracker(self.config.stitch))
 
 
+def on_frames(settings: SegmentConfig) -> SegmentConfig:
+    """Settings for clips, for single frames: the smallest tube is as many pixels a frame as in a clip."""
+    cluster = replace(settings.cluster, minimum_pixels=settings.cluster.minimum_pixels // settings.clip_length)
+    return replace(settings, clip_length=1, overlap=0, cluster=cluster)
+
+
+def load_frames(checkpoint: Path, config: SegmentConfig) -> FrameSegmenter:
+    """As `load`, for a checkpoint that was trained on single frames."""
+    plain = load(checkpoint, config=config)
+    return FrameSegmenter(plain.network, plain.config, plain.device)
+
+
 def figures(segmenter: Segmenter, checkpoint: Path, options: argparse.Namespace) -> dict[str, float]:
     """All figures of one segmenter."""
     config = segmenter.config
@@ -101,13 +106,13 @@ def figures(segmenter: Segmenter, checkpoint: Path, options: argparse.Namespace)
 
 def tried(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The figures of the baseline for every setting of its tracker. The network runs once, settings see its outputs."""
-    plain = load(options.frames, config=FRAMES)
-    segmenter = FrameSegmenter(plain.network, plain.config, plain.device)
+    config = on_frames(SegmentConfig())
+    segmenter = load_frames(options.frames, config)
     recorder, rows = Recorder(segmenter.network), {}
     segmenter.network = recorder  # type: ignore[assignment]
     for memory, threshold in itertools.product(options.memory, options.thresholds):
         stitch = StitchConfig(minimum_iou=threshold, memory_frames=memory)
-        segmenter.config = replace(FRAMES, stitch=stitch)
+        segmenter.config = replace(config, stitch=stitch)
         rows[f"IoU {threshold:g}, memory {memory}"] = figures(segmenter, options.frames, options)
         recorder.playing = True
     return rows
@@ -126,7 +131,7 @@ def main() -> None:
     options = parser.parse_args()
 
     rows = tried(options)
-    video = Path(options.video) if options.video.endswith(".safetensors") else bundled_weights(options.video)
+    video = checkpoint_file(options.video)
     best = {column: max(row[column] for row in rows.values()) for column in ("AP50 any", "AP50")}
     rows["video"] = figures(load(video), video, options)
     table = Table(Column("", no_wrap=True), *COLUMNS)

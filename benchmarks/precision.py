@@ -28,7 +28,7 @@ from chronomask.device import choose_device
 from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
 from chronomask.formats.spool import Spool
 from chronomask.inference.job import chosen_tracks
-from chronomask.inference.load import bundled_weights
+from chronomask.inference.load import checkpoint_file
 from chronomask.inference.segment import Segmenter, TrackInfo
 from chronomask.model.checkpoint import load_network
 from chronomask.model.folding import fold_batch_norm
@@ -88,7 +88,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
 
-    path = Path(options.model) if options.model.endswith(".safetensors") else bundled_weights(options.model)
+    path = checkpoint_file(options.model)
     network = to_channels_last(fold_batch_norm(load_network(path)))
     segmenter = InPrecision(network, SegmentConfig(), choose_device("auto"))
     pairs: list[Pair] = []

@@ -28,11 +28,11 @@ from rich.console import Console
 from rich.table import Table
 from segment import ROOT, network_rate
 
-from chronomask import rle
 from chronomask.config import SegmentConfig
 from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
 from chronomask.export import export
-from chronomask.inference.load import bundled_weights, load
+from chronomask.formats.spool import Spool
+from chronomask.inference.load import checkpoint_file, load
 from chronomask.runner import Runner
 from chronomask.runner.description import FILE, read_description
 from chronomask.runner.network import DECODER, ENCODER, ExportedNetwork
@@ -95,12 +95,12 @@ def exported_rate(folder: Path, images: list[np.ndarray], clips: int) -> float:
 def tracks(folder: Path, images: list[np.ndarray]) -> list[Tube]:
     """Masks of the tracks above the default score."""
     runner = Runner(folder)
-    found: dict[int, list[rle.Rle | None]] = {}
-    for index, result in enumerate(runner.segment(images)):
-        for number, mask in zip(result.track_ids.tolist(), result.masks, strict=True):
-            found.setdefault(number, [None] * len(images))[index] = rle.encode(mask)
-    good = [track.id for track in runner.tracks if track.score >= SegmentConfig().score and track.id in found]
-    return [read_tube(found[number], *images[0].shape[:2]) for number in good]
+    with Spool() as spool:
+        for result in runner.segment(images):
+            spool.add(result)
+        present = set(spool.track_ids())
+        good = [track.id for track in runner.tracks if track.score >= SegmentConfig().score and track.id in present]
+        return [read_tube(spool.segmentations(number), *images[0].shape[:2]) for number in good]
 
 
 def _opened(folder: Path) -> tuple[ExportedNetwork, SegmentConfig]:
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=14, help="timed in a round")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    path = Path(options.checkpoint) if Path(options.checkpoint).suffix else bundled_weights(options.checkpoint)
+    path = checkpoint_file(options.checkpoint)
     images = [frame.image for frame in islice(open_source(options.video), 56)]
     if len(images) < SegmentConfig().clip_length:
         parser.error(f"{options.video}: has {len(images)} frames, a clip {SegmentConfig().clip_length}")

@@ -31,7 +31,7 @@ from chronomask.evaluation.ap import score
 from chronomask.evaluation.matching import match
 from chronomask.evaluation.records import FoundTrack, GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth
-from chronomask.inference.load import bundled_weights, load
+from chronomask.inference.load import checkpoint_file, load
 from chronomask.inference.predict import predict
 from chronomask.inference.segment import Segmenter
 from chronomask.losses import masked_class_logits
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--reliability", type=Path, help="write the reliability plot here, as SVG")
     options = parser.parse_args()
 
-    path = Path(options.checkpoint) if options.checkpoint.endswith(".safetensors") else bundled_weights("lite")
+    path = checkpoint_file(options.checkpoint)
     segmenter = load(path)
     figures: dict[str, object] = {}
     console = Console()

@@ -23,17 +23,19 @@ MARGIN = 40
 """Pixels of a still on every side that the camera sees only on its way."""
 
 
-def resized(photo: np.ndarray, height: int) -> np.ndarray:
-    width = round(photo.shape[1] * height / photo.shape[0])
-    return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+STILL = (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN)
+"""Width and height."""
+
+
+def resized(photo: np.ndarray, size: tuple[int, int] = STILL) -> np.ndarray:
+    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
 
 
 def reflection() -> np.ndarray:
     """A cat over its own image in water: bluish, blurred, and in waves."""
-    height, width = HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN
+    width, height = STILL
     shore = 235
-    above = cv2.resize(data.chelsea(), (width, round(300 * width / 451)), interpolation=cv2.INTER_AREA)
-    above = above[40 : 40 + shore]
+    above = resized(data.chelsea(), (width, round(300 * width / 451)))[40 : 40 + shore]
     below = cv2.GaussianBlur(above[::-1], (0, 0), 2.5)[: height - shore]
     rows = np.arange(len(below))
     waves = (4 * np.sin(rows / 4.5)).round().astype(int)
@@ -44,12 +46,13 @@ def reflection() -> np.ndarray:
 
 def crowd() -> np.ndarray:
     """People who stand before each other, far away."""
-    lawn = cv2.resize(data.grass(), (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN), interpolation=cv2.INTER_AREA)
+    lawn = resized(data.grass())
     still = (lawn[..., None] * np.array([0.55, 0.8, 0.4])).astype(np.uint8)
     for place in range(9):
-        photo = resized(data.astronaut()[:, 40:400], 70 + 4 * place)
-        shape = np.zeros(photo.shape[:2], np.uint8)
-        height, width = shape.shape
+        height = 70 + 4 * place
+        width = round(height * 360 / 512)
+        photo = resized(data.astronaut()[:, 40:400], (width, height))
+        shape = np.zeros((height, width), np.uint8)
         cv2.ellipse(shape, (width // 2, height // 4), (width // 5, height // 4), 0, 0, 360, 1, -1)
         cv2.ellipse(shape, (width // 2, height), (width // 2, height * 3 // 5), 0, 0, 360, 1, -1)
         top, left = 120 + 12 * (place % 3), 110 + 45 * place
@@ -59,12 +62,12 @@ def crowd() -> np.ndarray:
 
 def unknown() -> np.ndarray:
     """Coins, which are no class of the model."""
-    photo = cv2.resize(data.coins(), (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN), interpolation=cv2.INTER_AREA)
+    photo = resized(data.coins())
     return cv2.cvtColor(photo, cv2.COLOR_GRAY2RGB)
 
 
 def cup() -> np.ndarray:
-    return cv2.resize(data.coffee(), (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN), interpolation=cv2.INTER_AREA)
+    return resized(data.coffee())
 
 
 STILLS = {"reflection": reflection, "crowd": crowd, "unknown": unknown, "cup": cup}

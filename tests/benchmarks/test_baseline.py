@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from baseline import FRAMES, FrameSegmenter, IouTracker
+from baseline import FrameSegmenter, IouTracker, on_frames
 
-from chronomask.config import StitchConfig
+from chronomask.config import SegmentConfig, StitchConfig
 from chronomask.inference.memory import Look
 from chronomask.model.convolution import ClipConvolution
 from model.networks import network_of, noise, tensors_of, tiny
@@ -75,7 +75,7 @@ def test_of_single_frames_only_the_middle_slice_of_a_kernel_matters():
 
 
 def test_every_frame_is_handed_out_at_once():
-    segmenter = FrameSegmenter(network_of(tiny(channels=8)), FRAMES, torch.device("cpu"))
+    segmenter = FrameSegmenter(network_of(tiny(channels=8)), on_frames(SegmentConfig()), torch.device("cpu"))
     for number in range(3):
         (result,) = segmenter.push(noise(32, 48, 3, seed=number).numpy())
         assert result.index == number

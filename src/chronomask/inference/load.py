@@ -27,6 +27,16 @@ def bundled_weights(model: str) -> Path:
     return WEIGHTS / f"{model}.safetensors"
 
 
+def checkpoint_file(name_or_path: str | Path) -> Path:
+    """The checkpoint file of a bundled model, or the path itself: a plain word is a model, anything else a file.
+
+    Raises:
+        InputError: no such model.
+    """
+    is_name = isinstance(name_or_path, str) and name_or_path == Path(name_or_path).stem
+    return bundled_weights(str(name_or_path)) if is_name else Path(name_or_path)
+
+
 def load(name_or_path: str | Path = "lite", device: str = "auto", config: SegmentConfig | None = None) -> Segmenter:
     """A segmenter from a bundled model or a checkpoint file.
 
@@ -39,7 +49,5 @@ def load(name_or_path: str | Path = "lite", device: str = "auto", config: Segmen
         InputError: no such checkpoint, or no such device.
     """
     chosen = choose_device(device)
-    # A plain word is a model, anything that looks like a path a file.
-    is_name = isinstance(name_or_path, str) and name_or_path == Path(name_or_path).stem
-    network = load_network(bundled_weights(str(name_or_path)) if is_name else Path(name_or_path))
+    network = load_network(checkpoint_file(name_or_path))
     return Segmenter(FastNetwork(network, chosen), config or SegmentConfig(), chosen)

@@ -23,7 +23,7 @@ from chronomask.datasets.preview import clip_strips, frames_for, write_preview
 from chronomask.datasets.synthesize import synthesize
 from chronomask.errors import InputError
 from chronomask.files import written_aside
-from chronomask.inference.load import bundled_weights
+from chronomask.inference.load import checkpoint_file
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
 from chronomask.progress import Progress
@@ -70,7 +70,7 @@ def fine_tuning(weights: str, data: str, config: TrainConfig, holdout: float) ->
     """
     if not 0 <= holdout < 1:
         raise InputError(f"holdout {holdout}: must lie in [0, 1)")
-    pretrained = load_network(bundled_weights(weights) if weights == Path(weights).stem else Path(weights))
+    pretrained = load_network(checkpoint_file(weights))
     categories = classes_in(data, config.skip_broken)
     reader = _opened(data, categories, config.skip_broken)
     training, held = held_back(reader, holdout, config.seed)
