@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -242,6 +245,15 @@ def test_interruption_exits_with_130(
     monkeypatch.setattr("chronomask.inference.clips.cluster", interrupted)
     assert run("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint) == 130
     assert not (tmp_path / "out").exists()
+
+
+def test_nobody_reads_the_help() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    program = "from chronomask.cli import main; raise SystemExit(main())"
+    ended = subprocess.run([sys.executable, "-c", program, "--help"], stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_a_run_that_was_ended_says_what_is_kept(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 
@@ -23,13 +24,24 @@ app.command(dataset_app, name="dataset")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
+    """Runs the command line.
+
+    Returns:
+        The exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C, 141 nobody reads what is printed.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     app.command(name="train")(partial(train, config=recipe_config(arguments)))
     try:
-        code = app.cli(
-            prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
-        )
+        try:
+            code = app.cli(
+                prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
+            )
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # As with `| head`. What is still buffered goes nowhere: Python would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except InputError as error:
         print(f"chronomask: {error}", file=sys.stderr)
         return 2
