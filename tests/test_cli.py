@@ -251,7 +251,8 @@ def test_nobody_reads_the_help() -> None:
     reads, writes = os.pipe()
     os.close(reads)
     program = "from chronomask.cli import main; raise SystemExit(main())"
-    ended = subprocess.run([sys.executable, "-c", program, "--help"], stdout=writes, stderr=subprocess.PIPE, check=False)
+    arguments = [sys.executable, "-c", program, "--help"]
+    ended = subprocess.run(arguments, stdout=writes, stderr=subprocess.PIPE, check=False)
     os.close(writes)
     assert (ended.returncode, ended.stderr) == (141, b"")
 

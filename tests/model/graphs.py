@@ -1,6 +1,11 @@
-"""Made-up frozen graphs of TensorFlow, byte by byte: the trunk of SSD MobileNetV2 with its true names and shapes."""
+"""Made-up frozen graphs of TensorFlow, byte by byte: the trunk of SSD MobileNetV2 with its true names and shapes.
+
+And what they compute, from the description of the architecture, for comparison.
+"""
 
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 ROWS = ((1, 1, 16, 1), (2, 6, 24, 2), (3, 6, 32, 2), (4, 6, 64, 2), (3, 6, 96, 1), (3, 6, 160, 2), (1, 6, 320, 1))
 """Blocks, expansion, output channels, stride of the first block."""
@@ -44,6 +49,37 @@ def trunk(seed=0):
             arrays[f"{module}/BatchNorm/{field}"] = centre + random.uniform(-0.3, 0.3, width)
         arrays[f"{module}/BatchNorm/batchnorm/add/y"] = np.array(0.001)
     return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def same(x, kernel, stride, groups=1):
+    """TensorFlow's padding as its documentation has it: the odd pixel at the bottom and at the right."""
+    padding = []
+    for size in (x.shape[3], x.shape[2]):
+        total = max((-(-size // stride) - 1) * stride + kernel.shape[-1] - size, 0)
+        padding += [total // 2, total - total // 2]
+    return F.conv2d(F.pad(x, padding), kernel, None, stride, 0, 1, groups)
+
+
+def layer(x, arrays, module, stride=1, relu=True):
+    if f"{module}/depthwise_weights" in arrays:
+        kernel, groups = torch.tensor(arrays[f"{module}/depthwise_weights"]).permute(2, 3, 0, 1), x.shape[1]
+    else:
+        kernel, groups = torch.tensor(arrays[f"{module}/weights"]).permute(3, 2, 0, 1), 1
+    gamma, beta, mean, variance = (torch.tensor(arrays[f"{module}/BatchNorm/{name}"]).view(-1, 1, 1) for name in NORM)
+    y = (same(x, kernel, stride, groups) - mean) * gamma / (variance + 0.001).sqrt() + beta
+    return y.clamp(0, 6) if relu else y
+
+
+def features(arrays, pixels):
+    """What the graph says of pixels: the architecture once more, from its description."""
+    x = layer(pixels.float() * (2 / 255) - 1, arrays, f"{TRUNK}/Conv", 2)
+    outputs = []
+    for name, inputs, width, channels, stride in blocks():
+        y = layer(x, arrays, f"{name}/expand") if width != inputs else x
+        y = layer(layer(y, arrays, f"{name}/depthwise", stride), arrays, f"{name}/project", relu=False)
+        x = x + y if stride == 1 and inputs == channels else y
+        outputs.append(x)
+    return [outputs[2], outputs[5], outputs[12], layer(x, arrays, f"{TRUNK}/Conv_1")]
 
 
 def varint(value):

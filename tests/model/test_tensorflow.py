@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from chronomask.errors import InputError
 from chronomask.model.importing import import_weights
@@ -40,39 +39,6 @@ def file(arrays, tmp_path_factory):
     return written(graphs.graph(arrays | others), tmp_path_factory.mktemp("graph"))
 
 
-def same(x, kernel, stride, groups=1):
-    """TensorFlow's padding as its documentation has it: the odd pixel at the bottom and at the right."""
-    padding = []
-    for size in (x.shape[3], x.shape[2]):
-        total = max((-(-size // stride) - 1) * stride + kernel.shape[-1] - size, 0)
-        padding += [total // 2, total - total // 2]
-    return F.conv2d(F.pad(x, padding), kernel, None, stride, 0, 1, groups)
-
-
-def layer(x, arrays, module, stride=1, relu=True):
-    if f"{module}/depthwise_weights" in arrays:
-        kernel, groups = torch.tensor(arrays[f"{module}/depthwise_weights"]).permute(2, 3, 0, 1), x.shape[1]
-    else:
-        kernel, groups = torch.tensor(arrays[f"{module}/weights"]).permute(3, 2, 0, 1), 1
-    gamma, beta, mean, variance = (
-        torch.tensor(arrays[f"{module}/BatchNorm/{name}"]).view(-1, 1, 1) for name in graphs.NORM
-    )
-    y = (same(x, kernel, stride, groups) - mean) * gamma / (variance + 0.001).sqrt() + beta
-    return y.clamp(0, 6) if relu else y
-
-
-def features(arrays, pixels):
-    """What the graph says of pixels: the architecture once more, from its description."""
-    x = layer(pixels.float() * (2 / 255) - 1, arrays, f"{graphs.TRUNK}/Conv", 2)
-    outputs = []
-    for name, inputs, width, channels, stride in graphs.blocks():
-        y = layer(x, arrays, f"{name}/expand") if width != inputs else x
-        y = layer(layer(y, arrays, f"{name}/depthwise", stride), arrays, f"{name}/project", relu=False)
-        x = x + y if stride == 1 and inputs == channels else y
-        outputs.append(x)
-    return [outputs[2], outputs[5], outputs[12], layer(x, arrays, f"{graphs.TRUNK}/Conv_1")]
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("folded", [False, True])
 def test_the_backbone_computes_what_the_graph_describes(arrays, file, folded):
@@ -80,7 +46,7 @@ def test_the_backbone_computes_what_the_graph_describes(arrays, file, folded):
     import_weights(network, file)
     if folded:
         network.freeze_backbone()
-    for ours, theirs in zip(network._run_backbone(pixels), features(arrays, pixels), strict=True):
+    for ours, theirs in zip(network._run_backbone(pixels), graphs.features(arrays, pixels), strict=True):
         assert float((ours - theirs).norm() / theirs.norm()) < 1e-4
 
 
@@ -102,7 +68,7 @@ def test_padding_is_tensorflows(kernel, groups):
     torch.manual_seed(0)
     convolution = SameConv2d(8, 16, kernel, 2, kernel // 2, groups=groups, bias=False)
     x = torch.randn(2, 8, 12, 18)
-    torch.testing.assert_close(convolution(x), same(x, convolution.weight, 2, groups))
+    torch.testing.assert_close(convolution(x), graphs.same(x, convolution.weight, 2, groups))
     assert not torch.allclose(convolution(x), nn.Conv2d.forward(convolution, x), atol=1e-2)
 
 

@@ -1,6 +1,6 @@
 """Other classes for a trained network: the class scores it has, and quickly fitted ones for what is new.
 
-Legend: N stills, L classes, h w cells at stride 4, hc wc cells at stride 16.
+Legend: N stills, K objects, L classes, h w cells at stride 4, hc wc cells at stride 16.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +20,13 @@ from chronomask.losses import masked_class_logits
 from chronomask.model.network import BackboneClassHead, Network
 from chronomask.structures import NO_CLASS
 from chronomask.training.targets import collate
+from chronomask.training.teacher import Detector
+
+TAUGHT, DROPPED = 0.7, 0.3
+"""With a teacher: the share of its answers in the loss, and of the backbone's channels that are left out in a step."""
+
+DOUBT = 1e-3
+"""What a teacher's scores begin with, so that none of its answers is impossible."""
 
 
 def with_classes(network: Network, categories: Sequence[Category]) -> tuple[Network, list[str]]:
@@ -52,11 +59,11 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What the class head reads of one still, and the truth: fine and coarse features, masks, class indices."""
+    """What the class head reads of one still, and the truth: fine and coarse features, masks, class probabilities."""
 
     features: tuple[Float[Tensor, "1 c hc wc"], Float[Tensor, "1 d _ _"]]
     masks: Bool[Tensor, "K 1 h w"]
-    class_ids: Int64[Tensor, " K"]
+    classes: Float[Tensor, "K L"]
 
 
 def fit_class_head(
@@ -67,6 +74,7 @@ def fit_class_head(
     stills: int = 160,
     steps: int = 250,
     seed: int = 0,
+    teacher: Detector | None = None,
 ) -> None:
     """Fits the class head, and nothing else, to true masks: the backbone looks at every still only once.
 
@@ -80,25 +88,35 @@ def fit_class_head(
         stills: number of views to learn from.
         steps: optimiser steps of four views.
         seed: of all chance.
+        teacher: a detector whose class scores are learnt beside the truth (Hinton et al. 2015), where it knows the
+            class; the head then also has to do without some of the backbone's channels.
     """
     head = network.class_head
     if not isinstance(head, BackboneClassHead):
         return
-    seen = _looked_at(network, sources, data, stills, seed)
+    seen = _looked_at(network, sources, data, stills, seed, teacher)
     if not seen:
         return
+    dropped = 0.0 if teacher is None else DROPPED
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        chosen = [seen[i] for i in torch.randint(len(seen), (4,), generator=generator).tolist()]
-        loss = torch.stack([_naming_loss(head, still) for still in chosen]).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for _ in range(steps):
+            chosen = [seen[i] for i in torch.randint(len(seen), (4,), generator=generator).tolist()]
+            loss = torch.stack([_naming_loss(head, still, dropped) for still in chosen]).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
 
 
 def _looked_at(
-    network: Network, sources: Sequence[WeightedSource], data: MixtureConfig, stills: int, seed: int
+    network: Network,
+    sources: Sequence[WeightedSource],
+    data: MixtureConfig,
+    stills: int,
+    seed: int,
+    teacher: Detector | None,
 ) -> list[_Seen]:
     mixture, seen = ClipMixture(sources, replace(data, length=1), seed, stills), []
     for number in range(stills):
@@ -106,13 +124,28 @@ def _looked_at(
         targets = batch.targets[0]
         named = (targets.class_ids != NO_CLASS) & targets.masks.flatten(1).any(1)
         if named.any():
+            masks, frame = targets.masks[named], batch.frames[0]
             with torch.no_grad():
-                features = network.backbone(batch.frames[0])
-            seen.append(_Seen((features[2], features[3]), targets.masks[named], targets.class_ids[named]))
+                features = network.backbone(frame)
+            classes = F.one_hot(targets.class_ids[named], len(network.config.categories)).float()
+            if teacher is not None:
+                classes = _taught(teacher, frame, masks, classes)
+            seen.append(_Seen((features[2], features[3]), masks, classes))
     return seen
 
 
-def _naming_loss(head: BackboneClassHead, still: _Seen) -> Float[Tensor, ""]:
-    logits = head(*still.features)[0].unsqueeze(1)
+def _taught(
+    teacher: Detector, frame: UInt8[Tensor, "1 3 H W"], masks: Bool[Tensor, "K 1 h w"], truth: Float[Tensor, "K L"]
+) -> Float[Tensor, "K L"]:
+    """Class probabilities between the truth and what the teacher says, where it can be right."""
+    scores = teacher(frame)[0].unsqueeze(1)
+    said = torch.stack([masked_class_logits(scores, mask) for mask in masks]) + DOUBT
+    share = TAUGHT * (truth @ torch.tensor(teacher.knows, dtype=truth.dtype))[:, None]
+    return (1 - share) * truth + share * said / said.sum(1, keepdim=True)
+
+
+def _naming_loss(head: BackboneClassHead, still: _Seen, dropped: float) -> Float[Tensor, ""]:
+    fine, coarse = (F.dropout2d(level, dropped) for level in still.features)
+    logits = head(fine, coarse)[0].unsqueeze(1)
     scores = torch.stack([masked_class_logits(logits, mask) for mask in still.masks])
-    return F.cross_entropy(scores, still.class_ids)
+    return F.cross_entropy(scores, still.classes)

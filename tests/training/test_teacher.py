@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from chronomask.config import MixtureConfig
+from chronomask.data.categories import Category
+from chronomask.data.mixture import WeightedSource
+from chronomask.data.sources import open_reader
+from chronomask.errors import InputError
+from chronomask.training.class_head import fit_class_head
+from chronomask.training.teacher import Detector
+from data.files import box, textured, write_stills
+from model import graphs
+from model.networks import network_of, noise, tiny
+
+CATEGORIES = (Category(1, "person"), Category(95, "fish"), Category(90, "toothbrush"))
+
+
+def further(random):
+    """The arrays that the detector has beside its trunk."""
+    shapes = {
+        "layer_19_1_Conv2d_2_1x1_256/weights": (1, 1, 1280, 256),
+        "layer_19_2_Conv2d_2_3x3_s2_512_depthwise/depthwise_weights": (3, 3, 256, 1),
+        "layer_19_2_Conv2d_2_3x3_s2_512/weights": (1, 1, 256, 512),
+    }
+    arrays = {}
+    for name, shape in shapes.items():
+        arrays[f"{graphs.TRUNK}/{name}"] = random.normal(0, (2 / np.prod(shape[:3])) ** 0.5, shape)
+        width = shape[2] if name.endswith("depthwise_weights") else shape[3]
+        for field, centre in graphs.NORM.items():
+            place = f"{graphs.TRUNK}/{name.partition('/')[0]}/BatchNorm/{field}"
+            arrays[place] = centre + random.uniform(-0.3, 0.3, width)
+    for index, (width, anchors) in enumerate(((576, 3), (1280, 6), (512, 6))):
+        place = f"BoxPredictor_{index}/ClassPredictor"
+        arrays[f"{place}/weights"] = random.normal(0, (1 / width) ** 0.5, (3, 3, width, 91 * anchors))
+        arrays[f"{place}/biases"] = random.normal(0, 1, 91 * anchors)
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return graphs.trunk() | further(np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def graph(arrays, tmp_path_factory):
+    path = tmp_path_factory.mktemp("graph") / "frozen_inference_graph.pb"
+    path.write_bytes(graphs.graph(arrays))
+    return path
+
+
+def predicted(arrays, index, x):
+    place = f"BoxPredictor_{index}/ClassPredictor"
+    kernel = torch.tensor(arrays[f"{place}/weights"]).permute(3, 2, 0, 1)
+    anchors = (graphs.same(x, kernel, 1) + torch.tensor(arrays[f"{place}/biases"]).view(-1, 1, 1)).sigmoid()
+    return torch.stack([anchors[:, k::91].amax(1) for k in (1, 90)], 1)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(64, 128), (96, 160)], ids=["even", "odd"])
+def test_the_detector_scores_what_the_graph_describes(arrays, graph, size):
+    teacher, stills = Detector(graph, CATEGORIES), noise(1, 3, *size)
+    levels = graphs.features(arrays, stills)
+    expanded = graphs.layer(levels[2], arrays, f"{graphs.TRUNK}/expanded_conv_13/expand")
+    x = graphs.layer(levels[3], arrays, f"{graphs.TRUNK}/layer_19_1_Conv2d_2_1x1_256")
+    x = graphs.layer(x, arrays, f"{graphs.TRUNK}/layer_19_2_Conv2d_2_3x3_s2_512_depthwise", 2)
+    x = graphs.layer(x, arrays, f"{graphs.TRUNK}/layer_19_2_Conv2d_2_3x3_s2_512")
+    expected = sum(
+        F.interpolate(predicted(arrays, index, level), size=expanded.shape[2:], mode="bilinear")
+        for index, level in enumerate((expanded, levels[3], x))
+    )
+    found = teacher(stills)
+    assert teacher.knows == [True, False, True]
+    torch.testing.assert_close(found[:, [0, 2]], expected, atol=1e-4, rtol=1e-4)
+    assert not found[:, 1].any()
+
+
+def test_a_graph_without_predictors_is_refused(arrays, tmp_path):
+    path = tmp_path / "trunk.pb"
+    path.write_bytes(graphs.graph(graphs.trunk()))
+    with pytest.raises(InputError, match=r"trunk\.pb: has no .*layer_19.*: not a detector of the kind SSD MobileNetV2"):
+        Detector(path, CATEGORIES)
+
+
+class Contrary(Detector):
+    """Takes whatever it sees for the first class, and does not know the last."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+        self.knows = [True, True, False]
+
+    def forward(self, stills):
+        scores = torch.zeros(len(stills), 3, stills.shape[2] // 16, stills.shape[3] // 16)
+        scores[:, 0] = 2.0
+        return scores
+
+
+def test_a_teacher_is_believed_where_it_knows_the_class(tmp_path):
+    stills = []
+    for number in range(10):
+        pixels, mask = textured(48, 64, number) // 8, box(48, 64, 8, 8, 40, 56)
+        pixels[mask] = (200, 20, 20) if number % 2 else (20, 20, 200)
+        stills.append((pixels, [(18 if number % 2 else 99, mask, {})]))
+    classes = (Category(1, "person"), Category(18, "dog"), Category(99, "unicorn"))
+    reader = open_reader(write_stills(tmp_path, stills), classes)
+    network = network_of(tiny(class_source="backbone", categories=classes))
+    data = MixtureConfig(length=1, height=32, width=64, max_pastes=0)
+    fit_class_head(network, [WeightedSource(reader, 1.0)], data, stills=16, steps=150, teacher=Contrary())
+    for number in range(4):
+        with torch.no_grad():
+            logits = network(reader.load(number).frames[None]).class_logits[0].mean((1, 2, 3))
+        assert logits.argmax() == (0 if number % 2 else 2)
