@@ -64,7 +64,7 @@ class Recorder:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoint", help="`lite` or a file")
     parser.add_argument("annotations", type=Path)
     parser.add_argument("frames", type=Path)
     parser.add_argument("--videos", nargs="+", required=True)

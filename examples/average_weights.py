@@ -2,8 +2,8 @@
 
     python examples/average_weights.py ONE.safetensors ANOTHER.safetensors ... --out mean.safetensors
 
-A stage of the recipe of the bundled weights. The score of the result is that of the first; fit it afterwards with
-`chronomask calibrate`.
+A stage of the recipe of the bundled weights. The coefficients of the score are those of the first; fit them afterwards
+with `chronomask calibrate`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 
-from chronomask.errors import InputError
 from chronomask.model.checkpoint import load_network, save_network
 
 
@@ -28,7 +27,7 @@ def main() -> None:
     mean = networks[0]
     for path, network in zip(options.checkpoints, networks, strict=True):
         if replace(network.config, tube_score=mean.config.tube_score) != mean.config:
-            raise InputError(f"{path}: another network than that of {options.checkpoints[0]}")
+            parser.error(f"{path}: another network than that of {options.checkpoints[0]}")
     states = [network.state_dict() for network in networks]
     for name, tensor in mean.state_dict().items():
         if tensor.is_floating_point():

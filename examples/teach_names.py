@@ -36,9 +36,18 @@ def main() -> None:
     categories = network.config.categories
     sources = open_training_sources(options.data, categories)
     teacher = Detector(options.detector, categories)
-    counts = {"stills": options.stills, "steps": options.steps, "seed": options.seed}
+    if network.config.class_source != "backbone":
+        parser.error(f"{options.checkpoint}: its class head does not read the backbone, but the decoder")
     with Console().status("learning names"):
-        fit_class_head(network, sources, lite_recipe().data, **counts, teacher=teacher)
+        fit_class_head(
+            network,
+            sources,
+            lite_recipe().data,
+            stills=options.stills,
+            steps=options.steps,
+            seed=options.seed,
+            teacher=teacher,
+        )
     save_network(options.out, network, half=True)
     print(f"weights: {options.out}")
 

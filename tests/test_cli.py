@@ -247,14 +247,21 @@ def test_interruption_exits_with_130(
     assert not (tmp_path / "out").exists()
 
 
-def test_nobody_reads_the_help() -> None:
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("train --help", 2, ""),
+        ("validate missing.json --against missing.json", 2, "chronomask: missing.json: no such file\n"),
+    ],
+)
+def test_nobody_reads_what_is_printed(command: str, code: int, message: str) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     program = "from chronomask.cli import main; raise SystemExit(main())"
-    arguments = [sys.executable, "-c", program, "--help"]
-    ended = subprocess.run(arguments, stdout=writes, stderr=subprocess.PIPE, check=False)
+    arguments = [sys.executable, "-c", program, *command.split()]
+    ended = subprocess.run(arguments, stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writes)
-    assert (ended.returncode, ended.stderr) == (141, b"")
+    assert (ended.returncode, ended.stderr) == (code, message)
 
 
 def test_a_run_that_was_ended_says_what_is_kept(

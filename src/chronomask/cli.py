@@ -24,28 +24,32 @@ app.command(dataset_app, name="dataset")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line.
-
-    Returns:
-        The exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C, 141 nobody reads what is printed.
-    """
+    """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     app.command(name="train")(partial(train, config=recipe_config(arguments)))
     try:
-        try:
-            code = app.cli(
-                prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
-            )
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # As with `| head`. What is still buffered goes nowhere: Python would try again at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        code = app.cli(
+            prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
+        )
     except InputError as error:
         print(f"chronomask: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("chronomask: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError as error:
+        if type(error) is not BrokenPipeError:  # PyAV's, of a stream
+            raise
+        return 2
+    finally:
+        _flush()
     return code or 0
+
+
+def _flush() -> None:
+    """Prints what is still to be printed, or forgets it where nobody reads it, as after `| head`."""
+    try:
+        print(end="", flush=True)
+    except BrokenPipeError:
+        # Python itself would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

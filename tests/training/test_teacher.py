@@ -14,7 +14,7 @@ from data.files import box, textured, write_stills
 from model import graphs
 from model.networks import network_of, noise, tiny
 
-CATEGORIES = (Category(1, "person"), Category(95, "fish"), Category(90, "toothbrush"))
+CATEGORIES = (Category(1, "person"), Category(2, "giant_panda"), Category(90, "toothbrush"))
 
 
 def further(random):
@@ -83,14 +83,20 @@ def test_a_graph_without_predictors_is_refused(arrays, tmp_path):
         Detector(path, CATEGORIES)
 
 
+def test_a_detector_of_other_classes_is_refused(arrays, tmp_path):
+    path = tmp_path / "other.pb"
+    path.write_bytes(graphs.graph(arrays | {"BoxPredictor_1/ClassPredictor/biases": np.zeros(6 * 21, np.float32)}))
+    with pytest.raises(InputError, match=r"other\.pb: its class predictors are not made for COCO's 90 category ids"):
+        Detector(path, CATEGORIES)
+
+
 class Contrary(Detector):
     """Takes whatever it sees for the first class, and does not know the last."""
 
     def __init__(self):
-        torch.nn.Module.__init__(self)
         self.knows = [True, True, False]
 
-    def forward(self, stills):
+    def __call__(self, stills):
         scores = torch.zeros(len(stills), 3, stills.shape[2] // 16, stills.shape[3] // 16)
         scores[:, 0] = 2.0
         return scores

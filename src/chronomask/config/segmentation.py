@@ -92,7 +92,7 @@ class SegmentConfig:
     latency: int | None = None
     score: float = 0.4
     max_tracks: int = 100
-    object_below: float = 0.3
+    object_below: float = 0.25
     cluster: ClusterConfig = ClusterConfig()
     stitch: StitchConfig = StitchConfig()
 

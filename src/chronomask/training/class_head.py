@@ -22,11 +22,11 @@ from chronomask.structures import NO_CLASS
 from chronomask.training.targets import collate
 from chronomask.training.teacher import Detector
 
-TAUGHT, DROPPED = 0.7, 0.3
-"""With a teacher: the share of its answers in the loss, and of the backbone's channels that are left out in a step."""
+TAUGHT = 0.7
+"""Share of a teacher's answer in what is learnt of an object whose class it knows, if it is sure; less if it is not."""
 
-DOUBT = 1e-3
-"""What a teacher's scores begin with, so that none of its answers is impossible."""
+DROPPED = 0.3
+"""With a teacher: share of the backbone's channels that the head has to do without, others for every view."""
 
 
 def with_classes(network: Network, categories: Sequence[Category]) -> tuple[Network, list[str]]:
@@ -97,17 +97,16 @@ def fit_class_head(
     seen = _looked_at(network, sources, data, stills, seed, teacher)
     if not seen:
         return
-    dropped = 0.0 if teacher is None else DROPPED
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for _ in range(steps):
-            chosen = [seen[i] for i in torch.randint(len(seen), (4,), generator=generator).tolist()]
-            loss = torch.stack([_naming_loss(head, still, dropped) for still in chosen]).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    for _ in range(steps):
+        chosen = [seen[i] for i in torch.randint(len(seen), (4,), generator=generator).tolist()]
+        if teacher is not None:
+            chosen = [_thinned(still, generator) for still in chosen]
+        loss = torch.stack([_naming_loss(head, still) for still in chosen]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
 
 def _looked_at(
@@ -139,13 +138,25 @@ def _taught(
 ) -> Float[Tensor, "K L"]:
     """Class probabilities between the truth and what the teacher says, where it can be right."""
     scores = teacher(frame)[0].unsqueeze(1)
-    said = torch.stack([masked_class_logits(scores, mask) for mask in masks]) + DOUBT
-    share = TAUGHT * (truth @ torch.tensor(teacher.knows, dtype=truth.dtype))[:, None]
-    return (1 - share) * truth + share * said / said.sum(1, keepdim=True)
+    said = torch.stack([masked_class_logits(scores, mask) for mask in masks])
+    total = said.sum(1, keepdim=True)
+    known = (truth @ torch.tensor(teacher.knows, dtype=truth.dtype))[:, None]
+    # A teacher that sees hardly anything would blur the truth with its noise.
+    share = TAUGHT * known * total.clamp(max=1)
+    return (1 - share) * truth + share * said / total.clamp(min=1e-6)
 
 
-def _naming_loss(head: BackboneClassHead, still: _Seen, dropped: float) -> Float[Tensor, ""]:
-    fine, coarse = (F.dropout2d(level, dropped) for level in still.features)
-    logits = head(fine, coarse)[0].unsqueeze(1)
+def _thinned(still: _Seen, generator: torch.Generator) -> _Seen:
+    """The still with some channels of its features at zero, and the others larger in turn (Tompson et al. 2015)."""
+
+    def thinned(level: Tensor) -> Tensor:
+        kept = torch.rand(1, level.shape[1], 1, 1, generator=generator) >= DROPPED
+        return level * kept / (1 - DROPPED)
+
+    return replace(still, features=(thinned(still.features[0]), thinned(still.features[1])))
+
+
+def _naming_loss(head: BackboneClassHead, still: _Seen) -> Float[Tensor, ""]:
+    logits = head(*still.features)[0].unsqueeze(1)
     scores = torch.stack([masked_class_logits(logits, mask) for mask in still.masks])
     return F.cross_entropy(scores, still.classes)

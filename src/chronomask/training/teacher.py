@@ -1,7 +1,7 @@
 """A teacher of names: the class scores of TensorFlow's detector SSD MobileNetV2 (Liu et al. 2016).
 
-The detector has seen the boxes of all of COCO, but its class predictors have twice as many weights as all of our small
-network. So they stay behind; what they say of training pictures is learnt by the class head (`training/class_head.py`).
+The detector has seen the boxes of all of COCO, but its class predictors have three times the weights of our whole small
+network. So they stay behind; the class head learns what they say of training pictures (`training/class_head.py`).
 
 Legend: N stills, H W pixels, hc wc cells at stride 16, L classes.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from chronomask.config import lite
-from chronomask.data.categories import Category
+from chronomask.data.categories import COCO, Category
 from chronomask.errors import InputError
 from chronomask.model.importing import import_weights
 from chronomask.model.importing.graphdef import read_graph
@@ -27,25 +27,24 @@ _CATEGORIES = 91
 """Scores of an anchor: one of the background, and of COCO's category ids 1 to 90."""
 
 
-class Detector(nn.Module):
-    """The detector's class scores of stride 16, 32 and 64, for objects of 30 to 130 pixels in a still of 300.
+class Detector:
+    """The detector's class scores of stride 16, 32 and 64, for objects of 30 to 170 pixels in a still of 300.
 
     Args:
         graph: `frozen_inference_graph.pb` of ssd_mobilenet_v2_coco_2018_03_29; docs/weights.md says where to get it.
-        categories: those to score, by their ids; what is none of COCO's scores 0.
+        categories: those to score; what is none of COCO's scores 0.
 
     Attributes:
         knows: of every category, whether it is one of COCO's.
 
     Raises:
-        InputError: the file is not such a graph.
+        InputError: the file is not such a graph, or its classes are not COCO's.
     """
 
     def __init__(self, graph: Path, categories: Sequence[Category]) -> None:
-        super().__init__()
         network = Network(lite())
         import_weights(network, graph)
-        self.backbone = network.backbone.eval()
+        self._backbone = network.backbone.eval()
         constants = read_graph(graph)
         try:
             self._expand = _folded(constants, "expanded_conv_13/expand")
@@ -58,13 +57,15 @@ class Detector(nn.Module):
             ]
         except KeyError as error:
             raise InputError(f"{graph}: has no {error}: not a detector of the kind SSD MobileNetV2") from None
-        self.knows = [0 < category.id < _CATEGORIES for category in categories]
+        if any(len(biases) % _CATEGORIES for _, biases in self._predictors):
+            raise InputError(f"{graph}: its class predictors are not made for COCO's {_CATEGORIES - 1} category ids")
+        self.knows = [category in COCO for category in categories]
         self._columns = [category.id if known else 0 for category, known in zip(categories, self.knows, strict=True)]
 
     @torch.no_grad()
-    def forward(self, stills: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N L hc wc"]:
+    def __call__(self, stills: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N L hc wc"]:
         """Sum over the strides of the probability that the best anchor of a cell gives; H and W as of the backbone."""
-        _, _, bottleneck, coarse = self.backbone(stills)
+        _, _, bottleneck, coarse = self._backbone(stills)
         fine = F.conv2d(bottleneck, *self._expand).clamp(0, 6)
         x = F.conv2d(coarse, *self._squeeze).clamp(0, 6)
         # TensorFlow's padding "SAME": of an even number of rows only the last lacks a neighbour.
