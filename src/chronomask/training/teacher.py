@@ -51,10 +51,8 @@ class Detector:
             self._squeeze = _folded(constants, "layer_19_1_Conv2d_2_1x1_256")
             self._halve = _folded(constants, "layer_19_2_Conv2d_2_3x3_s2_512_depthwise", "depthwise_weights")
             self._widen = _folded(constants, "layer_19_2_Conv2d_2_3x3_s2_512")
-            self._predictors = [
-                tuple(constants[f"BoxPredictor_{index}/ClassPredictor/{field}"] for field in ("weights", "biases"))
-                for index in range(3)
-            ]
+            places = [f"BoxPredictor_{index}/ClassPredictor" for index in range(3)]
+            self._predictors = [(constants[f"{place}/weights"], constants[f"{place}/biases"]) for place in places]
         except KeyError as error:
             raise InputError(f"{graph}: has no {error}: not a detector of the kind SSD MobileNetV2") from None
         if any(len(biases) % _CATEGORIES for _, biases in self._predictors):
@@ -73,8 +71,8 @@ class Detector:
         x = F.conv2d(x, *self._halve, stride=2, groups=x.shape[1]).clamp(0, 6)
         x = F.conv2d(x, *self._widen).clamp(0, 6)
         total = torch.zeros(())
-        for level, predictor in zip((fine, coarse, x), self._predictors, strict=True):
-            anchors = F.conv2d(level, *predictor, padding=1).unflatten(1, (-1, _CATEGORIES)).sigmoid()
+        for level, (kernel, bias) in zip((fine, coarse, x), self._predictors, strict=True):
+            anchors = F.conv2d(level, kernel, bias, padding=1).unflatten(1, (-1, _CATEGORIES)).sigmoid()
             scores = anchors.amax(1)[:, self._columns]
             total = total + F.interpolate(scores, size=fine.shape[2:], mode="bilinear", align_corners=False)
         return total * torch.tensor(self.knows).view(-1, 1, 1)
