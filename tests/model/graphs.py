@@ -120,3 +120,9 @@ def graph(arrays):
         parts.append(node(f"{name}/read", "Identity", field(3, name)))
     parts.append(constant("Shape/stack", np.array([300, 300], np.int32).tobytes(), (2,), kind=3))
     return b"".join(parts) + field(4, field(1, 24))
+
+
+def written(data, folder, name="frozen_inference_graph.pb"):
+    path = folder / name
+    path.write_bytes(data)
+    return path

@@ -11,17 +11,12 @@ from chronomask.model.importing.graphdef import read_graph
 from chronomask.model.mobilenet import SameConv2d
 from chronomask.model.network import Network
 from model import graphs
+from model.graphs import written
 from model.networks import noise, tiny
 
 
 def mobilenet():
     return Network(tiny(backbone="mobilenet_v2", squeezes=(0, 0, 0, 0), attention="none")).eval()
-
-
-def written(data, folder, name="frozen_inference_graph.pb"):
-    path = folder / name
-    path.write_bytes(data)
-    return path
 
 
 @pytest.fixture(scope="module")

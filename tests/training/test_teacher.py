@@ -12,6 +12,7 @@ from chronomask.training.class_head import fit_class_head
 from chronomask.training.teacher import Detector
 from data.files import box, textured, write_stills
 from model import graphs
+from model.graphs import written
 from model.networks import network_of, noise, tiny
 
 CATEGORIES = (Category(1, "person"), Category(2, "giant_panda"), Category(90, "toothbrush"))
@@ -45,9 +46,7 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def graph(arrays, tmp_path_factory):
-    path = tmp_path_factory.mktemp("graph") / "frozen_inference_graph.pb"
-    path.write_bytes(graphs.graph(arrays))
-    return path
+    return written(graphs.graph(arrays), tmp_path_factory.mktemp("graph"))
 
 
 def predicted(arrays, index, x):
@@ -77,15 +76,14 @@ def test_the_detector_scores_what_the_graph_describes(arrays, graph, size):
 
 
 def test_a_graph_without_predictors_is_refused(arrays, tmp_path):
-    path = tmp_path / "trunk.pb"
-    path.write_bytes(graphs.graph(graphs.trunk()))
+    path = written(graphs.graph(graphs.trunk()), tmp_path, "trunk.pb")
     with pytest.raises(InputError, match=r"trunk\.pb: has no .*layer_19.*: not a detector of the kind SSD MobileNetV2"):
         Detector(path, CATEGORIES)
 
 
 def test_a_detector_of_other_classes_is_refused(arrays, tmp_path):
-    path = tmp_path / "other.pb"
-    path.write_bytes(graphs.graph(arrays | {"BoxPredictor_1/ClassPredictor/biases": np.zeros(6 * 21, np.float32)}))
+    others = {"BoxPredictor_1/ClassPredictor/biases": np.zeros(6 * 21, np.float32)}
+    path = written(graphs.graph(arrays | others), tmp_path, "other.pb")
     with pytest.raises(InputError, match=r"other\.pb: its class predictors are not made for COCO's 90 category ids"):
         Detector(path, CATEGORIES)
 
