@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import threading
 
 import numpy as np
@@ -86,6 +87,28 @@ def test_another_thread_may_read(spool):
     thread.start()
     thread.join()
     assert len(seen) == 4
+
+
+def test_closing_while_another_thread_reads():
+    """SQLite's own connection ends the process here, in one of a few tries."""
+    for _ in range(20):
+        spool, reading, errors = Spool(), threading.Event(), []
+        spool.add(FRAMES[2])
+
+        def read(spool=spool, reading=reading, errors=errors):
+            try:
+                while True:
+                    spool[0]
+                    reading.set()
+            except sqlite3.ProgrammingError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        reading.wait()
+        spool.close()
+        thread.join()
+        assert "closed database" in str(errors[0])
 
 
 def test_adding_while_reading(spool):

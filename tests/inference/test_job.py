@@ -8,6 +8,7 @@ import functools
 import json
 import shutil
 import signal
+import threading
 
 import av
 import numpy as np
@@ -382,8 +383,10 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, run, phase):
             yield item
 
     source = film(tmp_path / "a.mkv", moving_square(12), "ffv1")
-    with pytest.raises(InputError, match="out: the disk is full"):
+    with pytest.raises(InputError, match="out: the disk is full") as error:
         run(source, outputs=Outputs(masks="png"), progress=progress)
+    names = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith(("ahead", "behind")) for name in names), f"{names} after {error.value}"
     assert set(contents(tmp_path / "out")) <= {".partial/frames.db"}
     assert run(source, resume=True).frames == 12
 

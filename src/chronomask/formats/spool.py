@@ -9,7 +9,8 @@ import errno
 import json
 import sqlite3
 import tempfile
-from collections.abc import Collection, Generator, Iterator, Mapping
+import threading
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +84,8 @@ class Spool:
         self._folder = tempfile.TemporaryDirectory(prefix="chronomask-", dir=folder)
         self._length = 0
         self._size: tuple[int, int] | None = None
-        self._database = _connected(Path(self._folder.name) / "spool.db")
-        self._database.executescript(_THROWN_AWAY + _SCHEMA)
+        self._database = _Database(Path(self._folder.name) / "spool.db")
+        self._database.run_script(_THROWN_AWAY + _SCHEMA)
         # One transaction, never committed to: each frame on its own would cost a file operation.
         self._database.execute("BEGIN")
 
@@ -121,12 +122,10 @@ class Spool:
         """
         if not 0 <= position < self._length:
             raise IndexError(f"frame {position} of {self._length}")
-        index, time = self._database.execute(
+        [(index, time)] = self._database.execute(
             "SELECT source_index, time FROM frames WHERE position = ?", (position,)
-        ).fetchone()
-        rows = self._database.execute(
-            "SELECT track, counts FROM masks WHERE position = ? ORDER BY place", (position,)
-        ).fetchall()
+        )
+        rows = self._database.execute("SELECT track, counts FROM masks WHERE position = ? ORDER BY place", (position,))
         rows = [(track, counts) for track, counts in rows if tracks is None or track in tracks]
         size = self._known_size()
         masks = np.zeros((len(rows), *size), dtype=bool)
@@ -154,7 +153,7 @@ class Spool:
         ]
         with _full_disk_named():
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (self._length, result.index, result.time))
-            self._database.executemany("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)
+            self._database.execute_many("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)
         self._length += 1
 
     def track_ids(self) -> tuple[int, ...]:
@@ -201,7 +200,7 @@ class KeptSpool(Spool):
         """
         # Not what Spool begins with, which is a file to be thrown away.
         self._path, text = Path(path), json.dumps(description, sort_keys=True)
-        self._database = _connected(self._path)
+        self._database = _Database(self._path)
         try:
             self._open(text)
         except sqlite3.DatabaseError as error:
@@ -212,14 +211,14 @@ class KeptSpool(Spool):
             raise
 
     def _open(self, description: str) -> None:
-        if not self._database.execute("SELECT 1 FROM sqlite_master").fetchone():
-            self._database.executescript(f"BEGIN; {_SCHEMA} {_KEPT}")
+        if not self._database.execute("SELECT 1 FROM sqlite_master"):
+            self._database.run_script(f"BEGIN; {_SCHEMA} {_KEPT}")
             self._database.execute("INSERT INTO run VALUES (?, NULL, NULL, NULL)", (description,))
             self._database.execute("COMMIT")
-        before, height, width = self._database.execute("SELECT description, height, width FROM run").fetchone()
+        [(before, height, width)] = self._database.execute("SELECT description, height, width FROM run")
         if before != description:
             raise InputError(f"{self._path}: {_difference(json.loads(before), json.loads(description))}")
-        (self._length,) = self._database.execute("SELECT COUNT(*) FROM frames").fetchone()
+        [(self._length,)] = self._database.execute("SELECT COUNT(*) FROM frames")
         self._size = None if height is None else (height, width)
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # for `in_use`, from here to the end
         self._database.execute("BEGIN IMMEDIATE")
@@ -227,7 +226,8 @@ class KeptSpool(Spool):
     @property
     def snapshot(self) -> bytes | None:
         """What the last `save` was given; None before the first."""
-        return self._database.execute("SELECT snapshot FROM run").fetchone()[0]
+        [(snapshot,)] = self._database.execute("SELECT snapshot FROM run")
+        return snapshot
 
     def save(self, snapshot: bytes) -> None:
         """Make everything added so far permanent, together with the state that continues behind it.
@@ -257,9 +257,33 @@ def in_use(path: Path) -> bool:
     return False
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    # A page may add frames in one thread and read them in another, one after the other.
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+class _Database:
+    """A connection that any thread may use.
+
+    Python's own crashes the process when one thread closes it while another reads: whoever draws reads frames in a
+    thread of its own, which may still be at it when an error ends the run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """The rows of one statement, all at once."""
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+    def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self._lock:
+            self._connection.executemany(statement, rows)
+
+    def run_script(self, script: str) -> None:
+        with self._lock:
+            self._connection.executescript(script)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,8 @@ class _Job:
         """Segments something that can be read again, writing down what a later run needs to go on."""
         with kept_spool(self.out, self.info, resume) as spool:
             left = None if source.length is None else max(0, source.length - len(spool))
-            frames = segment_into(spool, self.segmenter, source)
-            with Interruption() as interruption:
+            # Closed, because what reads ahead would go on after an error as long as anybody holds its traceback.
+            with Interruption() as interruption, closing(segment_into(spool, self.segmenter, source)) as frames:
                 for _ in self.progress(frames, f"segmenting {source.name}", left):
                     if interruption.wanted:
                         break
@@ -140,9 +141,9 @@ class _Job:
         with Spool() as spool:
             with Interruption() as interruption, VideoWriter(path, source.width, source.height, source.fps) as writer:
                 recorded = Recorded(source, writer, lambda: interruption.wanted)
-                frames = self.segmenter.segment(recorded)
-                for result in self.progress(frames, f"segmenting {source.name}", None):
-                    spool.add(result)
+                with closing(self.segmenter.segment(recorded)) as frames:
+                    for result in self.progress(frames, f"segmenting {source.name}", None):
+                        spool.add(result)
             return self.write(Recording(path, source), spool)
 
     def write(self, source: VideoSource, spool: Spool, complete: bool = True) -> Summary:
@@ -178,9 +179,9 @@ class _Job:
         """Makes the outputs that need pictures; False when Ctrl-C ended that."""
         if not self.outputs.drawn:
             return True
-        frames = draw_outputs(source, spool, self.out, self.outputs, tracks)
         try:
-            deque(self.progress(frames, f"drawing {source.name}", len(spool)), maxlen=0)
+            with closing(draw_outputs(source, spool, self.out, self.outputs, tracks)) as frames:
+                deque(self.progress(frames, f"drawing {source.name}", len(spool)), maxlen=0)
         except KeyboardInterrupt:
             return False
         return True

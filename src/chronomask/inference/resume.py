@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from chronomask.formats.spool import KeptSpool
 from chronomask.inference.segment import Segmenter
@@ -14,7 +14,7 @@ from chronomask.video import VideoSource
 
 def segment_into(
     spool: KeptSpool, segmenter: Segmenter, source: VideoSource, seconds: float = 10.0
-) -> Iterator[FrameResult]:
+) -> Generator[FrameResult, None, None]:
     """Segments a source into a spool, and yields every frame after it was added.
 
     Where the spool holds an earlier, interrupted run, that run goes on: its frames are in the spool already and do not

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from itertools import islice
 from math import ceil
@@ -48,7 +48,9 @@ class Segmenter(ClipNetwork):
         self._summaries: dict[int, TrackSummary] = {}
         self._stream = self._new_stream()
 
-    def segment(self, source: str | Path | VideoSource, after: Snapshot | None = None) -> Iterator[FrameResult]:
+    def segment(
+        self, source: str | Path | VideoSource, after: Snapshot | None = None
+    ) -> Generator[FrameResult, None, None]:
         """Yields every frame of a video file, folder or glob, in order, as soon as no later clip may change it.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from chronomask.video import VideoSource, ahead
 
 def draw_outputs(
     source: VideoSource, spool: Spool, folder: Path, outputs: Outputs, tracks: Mapping[int, TrackInfo]
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Makes the overlay, mask images and cutouts that are wanted; yields the number of every frame that is done.
 
     Args:
