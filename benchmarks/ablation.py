@@ -80,6 +80,7 @@ OWN = {
     "embedding (y, x)": Setting({"embedding": ("y", "x")}),
     "embedding (y, x, t)": Setting({"embedding": ("y", "x", "t")}),
     "no foreground output": Setting({"foreground": False}),
+    "group normalisation": Setting({"norm": "group"}),
     "pull 0": Setting(losses={"pull": 0.0}),
     "smoothness 10": Setting(losses={"smooth": 10.0}),
     "no copied objects": Setting(data={"max_pastes": 0}),
