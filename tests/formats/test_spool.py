@@ -100,14 +100,15 @@ def test_closing_while_another_thread_reads():
                 while True:
                     spool[0]
                     reading.set()
-            except sqlite3.ProgrammingError as error:
+            except Exception as error:
                 errors.append(error)
 
         thread = threading.Thread(target=read)
         thread.start()
-        reading.wait()
+        assert reading.wait(10)
         spool.close()
-        thread.join()
+        thread.join(10)
+        assert isinstance(errors[0], sqlite3.ProgrammingError)
         assert "closed database" in str(errors[0])
 
 

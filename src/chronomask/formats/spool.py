@@ -10,7 +10,7 @@ import json
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,7 +273,7 @@ class _Database:
         with self._lock:
             return self._connection.execute(statement, parameters).fetchall()
 
-    def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         with self._lock:
             self._connection.executemany(statement, rows)
 

@@ -26,12 +26,12 @@ from chronomask.losses import ClipOutputs
 from chronomask.model.fast import FastNetwork
 from chronomask.model.network import STRIDE, FrameFeatures, Network, PixelOutputs
 from chronomask.structures import Tube
-from chronomask.video import Frame
+from chronomask.video import Frame, given_up
 
 
 @dataclass(frozen=True, eq=False)
 class FreshFrame:
-    """A frame that no clip before had in it, shrunk for the network."""
+    """A frame that no clip before had in it, shrunk for the network; on the CPU."""
 
     index: int
     time: float
@@ -48,6 +48,7 @@ class FoundClip:
         looks: of the tubes.
         shared: how many of its frames, the first ones, are the last ones of the clip before.
         fresh: number and time of the others.
+        pictures: the frames, shrunk for the network; on the CPU.
         size: height and width of the source.
     """
 
@@ -56,6 +57,7 @@ class FoundClip:
     looks: list[Look]
     shared: int
     fresh: list[tuple[int, float]]
+    pictures: list[UInt8[Tensor, "3 _ _"]]
     size: tuple[int, int]
 
 
@@ -66,10 +68,12 @@ class SeenFrame:
     Attributes:
         batch: features of all frames that pass the backbone together with this one.
         place: of this frame among them.
+        pixels: of the frame, on the CPU.
     """
 
     batch: Future[FrameFeatures]
     place: int
+    pixels: UInt8[Tensor, "3 h w"]
 
     def features(self) -> FrameFeatures:
         """Of this frame; waits for them."""
@@ -112,9 +116,10 @@ class ClipNetwork:
         Raises:
             InputError: a frame is of another size than those before.
         """
-        for frame in frames:
-            if (clip := self.clip_of(reading, frame)) is not None:
-                yield clip
+        with given_up(frames):
+            for frame in frames:
+                if (clip := self.clip_of(reading, frame)) is not None:
+                    yield clip
         if reading.waiting:
             yield self.found(reading)
 
@@ -180,13 +185,13 @@ class ClipNetwork:
         seen = []
         for batch in [[frame] for frame in frames] if self._one_by_one else [frames]:
             features = self.workers.submit(Urgency.FRAME, self._encoded, reading, batch)
-            seen += [SeenFrame(features, place) for place in range(len(batch))]
+            seen += [SeenFrame(features, place, pixels) for place, pixels in enumerate(batch)]
         return seen
 
     def _encoded(self, reading: Reading, frames: list[UInt8[Tensor, "3 h w"]]) -> FrameFeatures:
         _stop_if_abandoned(reading)
         with self._autocast():
-            return self.network.encode(torch.stack(frames))
+            return self.network.encode(torch.stack(frames).to(self.device))
 
     def _find(
         self,
@@ -206,7 +211,8 @@ class ClipNetwork:
         tubes = cluster(outputs, config.cluster, self.network.config.tube_score)
         # At stride 16 an object is told best from others after it was hidden.
         looks = looks_of(tubes, features.levels[:3][-1][: len(frames)])
-        return FoundClip(tubes, label_map(tubes, outputs.heat).cpu(), looks, shared, fresh, size)
+        labels, pictures = label_map(tubes, outputs.heat).cpu(), [frame.pixels for frame in frames]
+        return FoundClip(tubes, labels, looks, shared, fresh, pictures, size)
 
     def _shrunk(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[Tensor, "3 h w"]:
         # Copied by NumPy, before and after, for copies by PyTorch would disturb the workers on their cores; and PyTorch
@@ -216,7 +222,7 @@ class ClipNetwork:
         if size != tuple(pixels.shape[2:]):
             # On the CPU, because CUDA shrinks no uint8.
             pixels = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-        return torch.from_numpy(np.ascontiguousarray(pixels[0].numpy())).to(self.device)
+        return torch.from_numpy(np.ascontiguousarray(pixels[0].numpy()))
 
     def _autocast(self) -> AbstractContextManager[object]:
         """bfloat16 where the processor has matrix units for it; elsewhere float32 is faster, on CPUs many times."""

@@ -17,6 +17,7 @@ from chronomask.gaussian import membership
 from chronomask.inference.tube_score import tube_score, tube_statistics
 from chronomask.losses import ClipOutputs
 from chronomask.model.class_scores import CELL, masked_class_logits
+from chronomask.painting import REACH
 from chronomask.structures import Tube
 
 
@@ -105,11 +106,11 @@ def _grow(
 
 
 def _box(places: Int64[Tensor, " P"], shape: torch.Size) -> tuple[slice, slice]:
-    """Rows and columns around pixels of a clip, one to spare for upsampling, in whole cells of class scores."""
+    """Rows and columns around pixels of a clip, with what painting needs to spare, in whole cells of class scores."""
     _, rows, columns = shape
     ends = torch.stack([*(places // columns % rows).aminmax(), *(places % columns).aminmax()]).tolist()
     top, bottom, left, right = ends
-    return _whole_cells(top - 1, bottom + 2, rows), _whole_cells(left - 1, right + 2, columns)
+    return _whole_cells(top - REACH, bottom + 1 + REACH, rows), _whole_cells(left - REACH, right + 1 + REACH, columns)
 
 
 def _whole_cells(start: int, stop: int, size: int) -> slice:

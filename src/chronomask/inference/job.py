@@ -191,7 +191,7 @@ def chosen_tracks(
     tracks: Iterable[TrackInfo], spool: Spool, config: SegmentConfig, names: Collection[str]
 ) -> list[TrackInfo]:
     """The tracks to write, of those of a video (best first): of these names, good enough, and not too many."""
-    # A tube too thin to survive the upsampling has a name but no pixels.
+    # A tube too thin to be painted has a name but no pixels.
     present = set(spool.track_ids())
     good = [info for info in tracks if info.score >= config.score and info.id in present]
     return [info for info in good if info.category.name in names][: config.max_tracks]

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Int
-from torch import Tensor
 
 from chronomask.config import SegmentConfig
 from chronomask.data.categories import OBJECT
@@ -26,10 +25,10 @@ from chronomask.inference.snapshot import Snapshot
 from chronomask.inference.stitch import Stitcher
 from chronomask.inference.stream import PendingFrame, Stream
 from chronomask.inference.tracks import TrackInfo, TrackSummary
-from chronomask.inference.upsample import paint
 from chronomask.inference.workers import Urgency
 from chronomask.model.fast import FastNetwork
 from chronomask.model.network import Network
+from chronomask.painting import paint
 from chronomask.structures import FrameResult
 from chronomask.video import Frame, VideoSource, ahead, open_source
 
@@ -199,7 +198,7 @@ class Segmenter(ClipNetwork):
             )
 
     def _result(self, frame: PendingFrame) -> FrameResult:
-        labels = frame.painted.result().numpy()
+        labels = frame.painted.result()
         numbers = np.bincount(labels.ravel()).nonzero()[0]
         numbers = numbers[numbers > 0]
         infos = [self._info(self._stream.tracks[int(number)]) for number in numbers]
@@ -214,10 +213,9 @@ class Segmenter(ClipNetwork):
 
 
 def _painted(
-    clip: FoundClip, frame: int, ids: list[int], before: Future[Int[Tensor, "H W"]] | None = None
-) -> Int[Tensor, "H W"]:
-    """Track ids of one frame of a clip at full size, on the CPU; what was painted before stays as it is."""
-    nothing = torch.zeros(0, *clip.labels.shape[1:])
-    probabilities = torch.stack([tube.probability[frame] for tube in clip.tubes]) if clip.tubes else nothing
-    canvas = paint(probabilities, clip.labels[frame].numpy(), ids, clip.size).cpu()
-    return canvas if before is None else torch.where(before.result() == 0, canvas, before.result())
+    clip: FoundClip, frame: int, ids: list[int], before: Future[Int[np.ndarray, "H W"]] | None = None
+) -> Int[np.ndarray, "H W"]:
+    """Track ids of one frame of a clip at full size; what was painted before stays as it is."""
+    probabilities = [tube.probability[frame].float().cpu().numpy() for tube in clip.tubes]
+    canvas = paint(probabilities, clip.labels[frame].numpy(), ids, clip.pictures[frame].numpy(), clip.size)
+    return canvas if before is None else np.where(before.result() == 0, canvas, before.result())

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from chronomask.inference.clips import Reading
 from chronomask.inference.memory import Look, Remembered
@@ -32,7 +31,7 @@ class PendingFrame:
 
     index: int
     time: float
-    painted: Future[Tensor]
+    painted: Future[np.ndarray]
 
 
 @dataclass(eq=False)
@@ -66,7 +65,7 @@ class Stream:
     def snapshot(self, settings: str) -> Snapshot:
         """The state as of the last clip: frames that wait are not in it."""
         height, width = self.reading.size or (0, 0)
-        labels = [frame.painted.result().numpy() for frame in self.pending]
+        labels = [frame.painted.result() for frame in self.pending]
         recent, tracks = self.stitcher.recent, list(self.tracks.values())
         memory = self.stitcher.memory.tracks
         no_vectors = np.zeros((0, 0), np.float32)
@@ -114,15 +113,15 @@ class Stream:
             stitcher,
             Reading((snapshot.height, snapshot.width) if snapshot.position else None),
             batches=deque(snapshot.batches.tolist()),
-            pending=deque(PendingFrame(int(i), float(time), _done(torch.from_numpy(x))) for i, time, x in pending),
+            pending=deque(PendingFrame(int(i), float(time), _done(x)) for i, time, x in pending),
             finished=snapshot.finished,
             tracks={int(i): TrackSummary(int(i), classes, float(o), float(p)) for i, classes, o, p in summaries},
         )
 
 
-def _done(painted: Tensor) -> Future[Tensor]:
+def _done(painted: np.ndarray) -> Future[np.ndarray]:
     """What needs no more work."""
-    future: Future[Tensor] = Future()
+    future: Future[np.ndarray] = Future()
     future.set_result(painted)
     return future
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32, Int, UInt8
 
 from chronomask.data.categories import OBJECT, Category
 from chronomask.errors import InputError
+from chronomask.painting import paint
 from chronomask.results import FrameResult
 from chronomask.runner.cluster import Tube, cluster, label_map
 from chronomask.runner.description import read_description
@@ -97,6 +97,7 @@ class Runner:
         # A video shorter than a clip: its last frame stands still.
         filled = [np.concatenate([x, np.repeat(x[-1:], config.clip_length - frames, axis=0)]) for x in features]
         outputs = self._network.decode(filled, (pixels.shape[2], pixels.shape[3])).first(frames)
+        video.pictures = [*video.pictures[len(video.pictures) - shared :], *video.waiting]
         video.features, video.waiting = features, []
         video.take(cluster(outputs, config.cluster, self.description.tube_score), outputs.heat.shape, shared, fresh)
 
@@ -150,6 +151,7 @@ class _Video:
         size: height and width of the frames, None before the first.
         waiting: frames not yet seen by the network, shrunk for it.
         features: of the last frames seen, at most T.
+        pictures: those frames, shrunk.
         pending: track ids of the frames seen but not handed out.
         finished: frames handed out.
         evidence: by track id.
@@ -159,7 +161,8 @@ class _Video:
     size: tuple[int, int] | None = None
     waiting: list[UInt8[np.ndarray, "3 _ _"]] = field(default_factory=list)
     features: list[Float32[np.ndarray, "_ C _ _"]] | None = None
-    pending: deque[Int32[np.ndarray, "H W"]] = field(default_factory=deque)
+    pictures: list[UInt8[np.ndarray, "3 _ _"]] = field(default_factory=list)
+    pending: deque[Int[np.ndarray, "H W"]] = field(default_factory=deque)
     finished: int = 0
     evidence: dict[int, _Evidence] = field(default_factory=dict)
 
@@ -190,15 +193,10 @@ class _Video:
             nothing = np.zeros_like(tube.class_probabilities)
             self.evidence.setdefault(number, _Evidence(nothing)).add(tube)
         visible = len(self.pending)
-        painted = [self._paint(tubes, ids, frame) for frame in range(shape[0] - visible - fresh, shape[0])]
+        assert self.size is not None, "tubes come from frames"
+        painted = [
+            paint([tube.probability[frame] for tube in tubes], labels[frame], ids, self.pictures[frame], self.size)
+            for frame in range(shape[0] - visible - fresh, shape[0])
+        ]
         merged = (merge(*pair, new) for pair in zip(self.pending, painted[:visible], strict=True))
         self.pending = deque([*merged, *painted[visible:]])
-
-    def _paint(self, tubes: list[Tube], ids: list[int], frame: int) -> Int32[np.ndarray, "H W"]:
-        """Track ids of one frame at full size; where two tubes meet, the one found first keeps the pixel."""
-        assert self.size is not None, "tubes come from frames"
-        canvas = np.zeros(self.size, np.int32)
-        for tube, number in reversed(list(zip(tubes, ids, strict=True))):
-            if (tube.probability[frame] > 0.5).any():
-                canvas[cv2.resize(tube.probability[frame], self.size[::-1]) > 0.5] = number
-        return canvas

@@ -5,7 +5,7 @@ Legend: H W pixels as displayed.
 
 from __future__ import annotations
 
-from chronomask.video.ahead import ahead, behind
+from chronomask.video.ahead import ahead, behind, given_up
 from chronomask.video.images import IMAGE_SUFFIXES, open_frames
 from chronomask.video.opening import open_source
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
@@ -20,6 +20,7 @@ __all__ = [
     "VideoWriter",
     "ahead",
     "behind",
+    "given_up",
     "open_frames",
     "open_source",
 ]

@@ -41,7 +41,10 @@ def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:
             except Empty:
                 continue
             if error is not None:
-                raise error
+                try:
+                    raise error
+                finally:
+                    del error  # its traceback holds this frame: they would wait for the garbage collector
             if not made:
                 return
             yield from made
@@ -65,12 +68,26 @@ def _make(
         return False
 
     try:
-        for item in items:
-            if not handed_over([item], None):
-                return
+        with given_up(items):
+            for item in items:
+                if not handed_over([item], None):
+                    return
         handed_over([], None)
     except BaseException as error:  # raised in the thread that iterates
         handed_over([], error)
+
+
+@contextmanager
+def given_up(items: Iterable[object]) -> Generator[None, None, None]:
+    """In the end closes what is iterated inside, where that can be closed: files, and threads that work ahead.
+
+    A generator closes by itself when nobody refers to it; but the traceback of an error does.
+    """
+    try:
+        yield
+    finally:
+        if isinstance(items, Generator):
+            items.close()
 
 
 @contextmanager

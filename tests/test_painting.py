@@ -1,0 +1,116 @@
+import cv2
+import numpy as np
+import pytest
+
+from chronomask.painting import EDGE_VARIANCE, paint
+
+
+def smooth_noise(count, rows, columns, seed):
+    generator = np.random.default_rng(seed)
+    coarse = generator.random((count, 4, 5), np.float32)
+    return np.stack([cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_CUBIC) for plane in coarse])
+
+
+def disjoint_tubes(count, rows, columns, seed):
+    """Smooth random probabilities of which at most one exceeds a half in any cell, and their label map."""
+    noise = smooth_noise(count, rows, columns, seed)
+    best = noise.argmax(0)
+    probabilities = np.where(np.arange(count)[:, None, None] == best, noise, noise.clip(max=0.45)).clip(0, 1)
+    labels = np.where(noise.max(0) > 0.5, best + 1, 0).astype(np.int16)
+    return list(probabilities.astype(np.float32)), labels
+
+
+def grey(rows, columns, value=128):
+    return np.full((3, 4 * rows, 4 * columns), value, np.uint8)
+
+
+def whole(probability, picture):
+    """A guided filter as He et al. write it, window by window, over the whole picture."""
+    level = cv2.resize(probability, picture.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
+    guide, (height, width) = picture.mean(0) / 255, level.shape
+    padded = [np.pad(values, 2, mode="reflect") for values in (level, guide)]
+    slopes, offsets, edges = np.zeros((3, height, width))
+    for y in range(height):
+        for x in range(width):
+            p, i = (values[y : y + 5, x : x + 5] for values in padded)
+            slopes[y, x] = ((i * p).mean() - i.mean() * p.mean()) / (i.var() + EDGE_VARIANCE)
+            offsets[y, x] = p.mean() - slopes[y, x] * i.mean()
+            edges[y, x] = i.var() / (i.var() + EDGE_VARIANCE)
+    slopes, offsets, edges = (cv2.boxFilter(values, -1, (5, 5)) for values in (slopes, offsets, edges))
+    return edges * (slopes * guide + offsets) + (1 - edges) * level
+
+
+@pytest.mark.parametrize("size", [(48, 60), (20, 28), (47, 61), (121, 200), (3, 9), (1, 1)])
+@pytest.mark.parametrize("seed", range(2))
+def test_boxes_give_what_the_whole_frame_gives(size, seed):
+    ids, (rows, columns) = [7, 3, 40_000, 12], (12, 15)
+    probabilities, labels = disjoint_tubes(4, rows, columns, seed)
+    picture = (smooth_noise(3, 4 * rows, 4 * columns, seed + 10).clip(0, 1) * 255).astype(np.uint8)
+    expected, certain = np.zeros(size, int), np.ones(size, bool)
+    for tube in (3, 2, 1, 0):
+        full = cv2.resize(whole(probabilities[tube], picture).astype(np.float32), size[::-1])
+        expected[full > 0.5] = ids[tube]
+        certain &= abs(full - 0.5) > 0.02  # positions are rounded to a thirty-second of a pixel
+    painted = paint(probabilities, labels, ids, picture, size)
+    assert certain.sum() > 0.7 * certain.size - 1
+    np.testing.assert_array_equal(painted[certain], expected[certain])
+
+
+def test_an_edge_moves_to_that_of_the_picture():
+    rows, columns = 16, 24
+    picture = grey(rows, columns, 60)
+    picture[:, 21:45, 21:69] = 180
+    # The network's tube lies a pixel further to the top and to the left.
+    labels = np.zeros((rows, columns), np.int16)
+    labels[5:11, 5:17] = 1
+    probabilities = [np.where(labels, 0.9, 0.1).astype(np.float32)]
+    painted = paint(probabilities, labels, [1], picture, (64, 96)) > 0
+    truth = picture[0] == 180
+    before = cv2.resize(probabilities[0], (96, 64)) > 0.5
+    assert iou(before, truth) < 0.9
+    assert iou(painted, truth) > 0.98
+
+
+def iou(one, other):
+    return (one & other).sum() / (one | other).sum()
+
+
+@pytest.mark.parametrize("extent", [(6, 12), (2, 2), (1, 8), (8, 1)])
+@pytest.mark.parametrize("contrast", [0, 10, 60])
+def test_small_and_thin_tubes_survive(extent, contrast):
+    labels, picture = np.zeros((16, 24), np.int16), grey(16, 24, 100)
+    labels[5 : 5 + extent[0], 5 : 5 + extent[1]] = 1
+    inside = np.kron(labels, np.ones((4, 4))) == 1
+    picture[:, inside] += contrast
+    probability = np.where(labels, 0.9, 0.1).astype(np.float32)
+    plain = cv2.resize(probability, (96, 64)) > 0.5
+    painted = paint([probability], labels, [5], picture, (64, 96)) == 5
+    assert iou(painted, inside) > iou(plain, inside) - 0.01
+
+
+def test_edges_move_by_a_cell_at_most():
+    """Also inside the box of the tube, and where all around nearly belongs to it."""
+    labels = np.zeros((16, 24), np.int16)
+    labels[3:13, 3:5] = labels[11:13, 3:20] = 1
+    near = cv2.dilate(np.kron(labels, np.ones((4, 4))), np.ones((9, 9))) > 0
+    for seed in range(5):
+        picture = np.random.default_rng(seed).integers(0, 256, (3, 64, 96), np.uint8)
+        painted = paint([np.where(labels, 0.95, 0.1).astype(np.float32)], labels, [1], picture, (64, 96)) > 0
+        assert not (painted & ~near).any()
+
+
+def test_where_tubes_meet_the_first_keeps_the_pixel():
+    left, right = np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32)
+    left[:, :4], right[:, 4:] = 1, 1
+    labels = np.where(left > 0.5, 1, 2).astype(np.int16)
+    both = paint([left, right], labels, [1, 2], grey(8, 8), (32, 32))
+    assert (both[:, :16] == 1).all()
+    assert (both[:, 16:] == 2).all()
+    np.testing.assert_array_equal(paint([left, right], labels, [0, 2], grey(8, 8), (32, 32)) == 2, both == 2)
+
+
+def test_ids_take_the_smallest_type():
+    probabilities, labels = disjoint_tubes(2, 6, 8, 0)
+    assert paint(probabilities, labels, [1, 32_767], grey(6, 8), (9, 9)).dtype == np.int16
+    assert paint(probabilities, labels, [1, 32_768], grey(6, 8), (9, 9)).dtype == np.int32
+    assert paint([], labels * 0, [], grey(6, 8), (9, 9)).dtype == np.int16
