@@ -25,19 +25,22 @@ def grey(rows, columns, value=128):
 
 
 def whole(probability, picture):
-    """A guided filter as He et al. write it, window by window, over the whole picture."""
-    level = cv2.resize(probability, picture.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
-    guide, (height, width) = picture.mean(0) / 255, level.shape
-    padded = [np.pad(values, 2, mode="reflect") for values in (level, guide)]
+    """A guided filter at half the size, window by window, over the whole picture."""
+    guide = picture.mean(0).astype(np.float32) / 255
+    height, width = half = guide.shape[0] // 2, guide.shape[1] // 2
+    padded = [np.pad(cv2.resize(values, half[::-1]), 1, mode="reflect") for values in (probability, guide)]
     slopes, offsets, edges = np.zeros((3, height, width))
     for y in range(height):
         for x in range(width):
-            p, i = (values[y : y + 5, x : x + 5] for values in padded)
+            p, i = (values[y : y + 3, x : x + 3] for values in padded)
             slopes[y, x] = ((i * p).mean() - i.mean() * p.mean()) / (i.var() + EDGE_VARIANCE)
             offsets[y, x] = p.mean() - slopes[y, x] * i.mean()
             edges[y, x] = i.var() / (i.var() + EDGE_VARIANCE)
-    slopes, offsets, edges = (cv2.boxFilter(values, -1, (5, 5)) for values in (slopes, offsets, edges))
-    return edges * (slopes * guide + offsets) + (1 - edges) * level
+    slopes, offsets, edges = (cv2.boxFilter(values, -1, (3, 3)) for values in (slopes, offsets, edges))
+    slopes, offsets, edges = (
+        cv2.resize(values, guide.shape[::-1]) for values in (edges * slopes, edges * offsets, edges)
+    )
+    return slopes * guide + offsets + (1 - edges) * cv2.resize(probability, guide.shape[::-1])
 
 
 @pytest.mark.parametrize("size", [(48, 60), (20, 28), (47, 61), (121, 200), (3, 9), (1, 1)])
