@@ -112,6 +112,14 @@ def test_where_tubes_meet_the_first_keeps_the_pixel():
     np.testing.assert_array_equal(paint([left, right], labels, [0, 2], grey(8, 8), (32, 32)) == 2, both == 2)
 
 
+def test_tubes_without_id_keep_their_pixels():
+    for seed in range(3):
+        probabilities, labels = disjoint_tubes(4, 12, 15, seed)
+        everything = paint(probabilities, labels, [1, 2, 3, 4], grey(12, 15), (47, 61))
+        some = paint(probabilities, labels, [0, 2, 0, 4], grey(12, 15), (47, 61))
+        np.testing.assert_array_equal(some, np.where(everything % 2, 0, everything))
+
+
 def test_ids_take_the_smallest_type():
     probabilities, labels = disjoint_tubes(2, 6, 8, 0)
     assert paint(probabilities, labels, [1, 32_767], grey(6, 8), (9, 9)).dtype == np.int16

@@ -39,7 +39,7 @@ def paint(
     Args:
         probabilities: of the tubes in this frame; above 0.5 inside.
         labels: 0 or k + 1 inside tube k.
-        ids: track id of every tube.
+        ids: track id of every tube; 0 for one that keeps its pixels from others, but is not painted.
         picture: the frame, shrunk for the network.
         size: height and width of the source.
 
@@ -48,8 +48,10 @@ def paint(
     """
     canvas = np.zeros(size, np.int16 if max(ids, default=0) <= np.iinfo(np.int16).max else np.int32)
     cell = picture.shape[1] // labels.shape[0]
-    for tube, box in reversed(list(enumerate(find_objects(labels, len(ids))))):
-        if box is None:
+    boxes = find_objects(labels, len(ids))
+    visible = [box for box, number in zip(boxes, ids, strict=True) if box is not None and number]
+    for tube, box in reversed(list(enumerate(boxes))):
+        if box is None or not any(_near(box, other) for other in visible):
             continue
         painted, needed = (_grown(box, by, labels.shape) for by in (1, REACH))
         rows, columns = _times(needed, cell)
@@ -68,6 +70,11 @@ def _grown(box: Sequence[slice], by: int, shape: Sequence[int]) -> tuple[slice, 
     return tuple(
         slice(max(0, side.start - by), min(cells, side.stop + by)) for side, cells in zip(box, shape, strict=True)
     )
+
+
+def _near(one: Sequence[slice], other: Sequence[slice]) -> bool:
+    """Whether both may be painted on the same pixels."""
+    return all(a.start <= b.stop + 1 and b.start <= a.stop + 1 for a, b in zip(one, other, strict=True))
 
 
 def _times(box: Sequence[slice], factor: int) -> tuple[slice, ...]:
