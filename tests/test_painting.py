@@ -44,11 +44,10 @@ def whole(probability, picture):
 
 
 @pytest.mark.parametrize("size", [(48, 60), (20, 28), (47, 61), (121, 200), (3, 9), (1, 1)])
-@pytest.mark.parametrize("seed", range(2))
-def test_boxes_give_what_the_whole_frame_gives(size, seed):
+def test_boxes_give_what_the_whole_frame_gives(size):
     ids, (rows, columns) = [7, 3, 40_000, 12], (12, 15)
-    probabilities, labels = disjoint_tubes(4, rows, columns, seed)
-    picture = (smooth_noise(3, 4 * rows, 4 * columns, seed + 10).clip(0, 1) * 255).astype(np.uint8)
+    probabilities, labels = disjoint_tubes(4, rows, columns, 0)
+    picture = (smooth_noise(3, 4 * rows, 4 * columns, 10).clip(0, 1) * 255).astype(np.uint8)
     expected, certain = np.zeros(size, int), np.ones(size, bool)
     for tube in (3, 2, 1, 0):
         full = cv2.resize(whole(probabilities[tube], picture).astype(np.float32), size[::-1])
