@@ -88,22 +88,24 @@ def _guided(level: Float32[np.ndarray, "c d"], guide: Float32[np.ndarray, "u v"]
     pixel is applied at full size (He and Sun 2015). Where the guide has no edges that is the mean of the level, which
     small and thin tubes would not survive: there the level stays as it is.
     """
-
-    def mean(values: Float32[np.ndarray, "p q"]) -> Float32[np.ndarray, "p q"]:
-        return cv2.boxFilter(values, -1, (3, 3))
-
-    def resized(values: Float32[np.ndarray, "p q"], size: tuple[int, ...]) -> Float32[np.ndarray, "r s"]:
-        return cv2.resize(values, size[::-1], interpolation=cv2.INTER_LINEAR)
-
     half = (guide.shape[0] // 2, guide.shape[1] // 2)
-    x, p = resized(guide, half), resized(level, half)
-    mean_x, mean_p = mean(x), mean(p)
-    variance = mean(x * x) - mean_x * mean_x
-    slope = (mean(x * p) - mean_x * mean_p) / (variance + EDGE_VARIANCE)
-    edges = mean(variance / (variance + EDGE_VARIANCE))
-    parts = (edges * mean(slope), edges * mean(mean_p - slope * mean_x), edges)
-    slope, offset, edges = (resized(part, guide.shape) for part in parts)
-    return slope * guide + offset + (1 - edges) * resized(level, guide.shape)
+    x, p = _resized(guide, half), _resized(level, half)
+    mean_x, mean_p = _mean(x), _mean(p)
+    variance = _mean(x * x) - mean_x * mean_x
+    slope = (_mean(x * p) - mean_x * mean_p) / (variance + EDGE_VARIANCE)
+    edges = _mean(variance / (variance + EDGE_VARIANCE))
+    parts = (edges * _mean(slope), edges * _mean(mean_p - slope * mean_x), edges)
+    slope, offset, edges = (_resized(part, guide.shape) for part in parts)
+    return slope * guide + offset + (1 - edges) * _resized(level, guide.shape)
+
+
+def _mean(values: Float32[np.ndarray, "p q"]) -> Float32[np.ndarray, "p q"]:
+    """Of every window."""
+    return cv2.boxFilter(values, -1, (3, 3))
+
+
+def _resized(values: Float32[np.ndarray, "p q"], size: tuple[int, ...]) -> Float32[np.ndarray, "r s"]:
+    return cv2.resize(values, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _stamp(
