@@ -6,40 +6,63 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from validation import davis
+from rich.progress import track
+from video_scores import VideoScores, video_scores
 
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.evaluation.ap import score
+from chronomask.evaluation.records import FoundTrack, GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.inference.predict import predict
 from chronomask.inference.segment import Segmenter
+from chronomask.progress import Progress, silent
 from chronomask.training.validation import without_classes
 
 PRECISIONS = ("AP", "AP50", "AR10")
 MEANS = ("union", "top", "best", "fragmentation", "one_id", "tracks")
 
 
-def clip_scores(segmenter: Segmenter, checkpoint: Path, folder: Path) -> dict[str, float]:
-    """Average precision on a folder that `chronomask dataset synthesize` made.
+def found_in(
+    segmenter: Segmenter, checkpoint: Path, folder: Path, progress: Progress = silent
+) -> tuple[GroundTruth, list[FoundTrack]]:
+    """What is in a folder that `chronomask dataset synthesize` made, and what a segmenter finds there.
 
     Args:
         segmenter: should keep weak results too, which only add to average precision.
         checkpoint: file of its weights.
         folder: holds instances.json and JPEGImages.
-
-    Returns:
-        AP, AP50 and AR10, and the same as if there were one class only (`AP any`, ...).
+        progress: shows how far the work is.
     """
     annotations = folder / "instances.json"
     truth = read_truth(annotations)
     with TemporaryDirectory() as place:
         out = Path(place) / "tracks.json"
-        predict(segmenter, annotations, folder / "JPEGImages", out, checkpoint=checkpoint)
-        found = read_results(out, truth)
+        predict(segmenter, annotations, folder / "JPEGImages", out, checkpoint=checkpoint, progress=progress)
+        return truth, read_results(out, truth)
+
+
+def clip_scores(segmenter: Segmenter, checkpoint: Path, folder: Path) -> dict[str, float]:
+    """Average precision on what `found_in` takes.
+
+    Returns:
+        AP, AP50 and AR10, and the same as if there were one class only (`AP any`, ...).
+    """
+    truth, found = found_in(segmenter, checkpoint, folder)
     named, any_class = score(truth, found).scores, score(*without_classes(truth, found)).scores
     return {key: getattr(named, key) for key in PRECISIONS} | {
         f"{key} any": getattr(any_class, key) for key in PRECISIONS
     }
+
+
+def davis(segmenter: Segmenter, data: YtvisVideos, videos: list[str]) -> dict[str, VideoScores]:
+    """Figures of the named videos, each with one main object, with the settings of the segmenter."""
+    scores = {}
+    numbers = {data.name(index): index for index in range(len(data))}
+    for name in track(videos, "DAVIS"):
+        clip = data.load(numbers[name], range(data.length(numbers[name])))
+        images = list(clip.frames.permute(0, 2, 3, 1).numpy())
+        scores[name] = video_scores(segmenter, images, clip.masks.any(0).numpy())
+    return scores
 
 
 def video_means(segmenter: Segmenter, annotations: Path, videos: list[str]) -> dict[str, float]:

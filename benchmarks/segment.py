@@ -46,6 +46,7 @@ from chronomask.inference import job, segment, stitch
 from chronomask.inference.load import bundled_weights, load
 from chronomask.inference.segment import Segmenter
 from chronomask.model.checkpoint import load_network
+from chronomask.model.network import FrameFeatures
 from chronomask.outputs import drawing
 from chronomask.video import Frame, VideoSource, open_source
 
@@ -133,11 +134,16 @@ def network_rate(segmenter: Segmenter, images: list[np.ndarray], clips: int) -> 
         for clip in range(clips + 2):
             if clip == 2:
                 begin = time.perf_counter()
-            features = features[step:].followed_by(segmenter.network.encode(shrunk[:step]))
+            features = _joined(features[step:], segmenter.network.encode(shrunk[:step]))
             segmenter.network.decode(features, 1, size)
         if segmenter.device.type == "cuda":
             torch.cuda.synchronize()
     return clips * step / (time.perf_counter() - begin)
+
+
+def _joined(one: FrameFeatures, other: FrameFeatures) -> FrameFeatures:
+    """The frames of both; older trees have another name for it."""
+    return FrameFeatures.joined([one, other]) if hasattr(FrameFeatures, "joined") else one.followed_by(other)
 
 
 def operations(checkpoint: Path, segmenter: Segmenter, image: np.ndarray) -> float:

@@ -45,14 +45,18 @@ class Recorder:
         self.network, self.config = network, network.config
         self.playing = False
         self._said: dict[tuple[int, ...], PixelOutputs] = {}
+        self._looks: dict[int, torch.Tensor] = {}
 
     def encode(self, frames: torch.Tensor) -> FrameFeatures:
-        # The last level tells the frames apart.
-        marks = torch.tensor([crc32(frame.cpu().numpy().tobytes()) for frame in frames]).view(-1, 1, 1, 1)
+        # The last level tells the frames apart; the third is what tracks are told apart by.
+        marks = [crc32(frame.cpu().numpy().tobytes()) for frame in frames]
+        last = torch.tensor(marks).view(-1, 1, 1, 1)
         if self.playing:
-            return FrameFeatures([*[torch.zeros(len(frames), 1, 1, 1)] * 3, marks], None)
+            looks = torch.cat([self._looks[mark] for mark in marks])
+            return FrameFeatures([*[torch.zeros(len(frames), 1, 1, 1)] * 2, looks, last], None)
         features = self.network.encode(frames)
-        return replace(features, levels=[*features.levels, marks])
+        self._looks.update(zip(marks, features.levels[2].split(1), strict=True))
+        return replace(features, levels=[*features.levels, last])
 
     def decode(self, features: FrameFeatures, clips: int, size: tuple[int, int]) -> PixelOutputs:
         key = tuple(features.levels[-1].flatten().tolist())

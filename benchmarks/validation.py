@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -23,24 +22,20 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from video_scores import VideoScores, video_scores
+from scoring import davis, found_in
 
-from chronomask.config import SegmentConfig
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.evaluation.ap import score
 from chronomask.evaluation.matching import match
 from chronomask.evaluation.records import FoundTrack, GroundTruth
-from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.inference.load import checkpoint_file, load
-from chronomask.inference.predict import predict
-from chronomask.inference.segment import Segmenter
 from chronomask.losses import masked_class_logits
 from chronomask.model.checkpoint import load_network
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.network import Network, to_channels_last
 from chronomask.structures import NO_CLASS
 from chronomask.training.targets import make_targets
-from chronomask.training.validation import without_classes
+from chronomask.training.validation import EVERYTHING, without_classes
 
 KEYS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR10")
 BINS = np.linspace(0, 1, 11)
@@ -58,17 +53,6 @@ class Reliability(NamedTuple):
     count: list[int]
     score: list[float]
     right: list[float]
-
-
-def davis(segmenter: Segmenter, data: YtvisVideos, videos: list[str]) -> dict[str, VideoScores]:
-    """Default settings on the named videos."""
-    scores = {}
-    numbers = {data.name(index): index for index in range(len(data))}
-    for name in track(videos, "DAVIS"):
-        clip = data.load(numbers[name], range(data.length(numbers[name])))
-        images = list(clip.frames.permute(0, 2, 3, 1).numpy())
-        scores[name] = video_scores(segmenter, images, clip.masks.any(0).numpy())
-    return scores
 
 
 def reliability(truth: GroundTruth, found: list[FoundTrack]) -> Reliability:
@@ -160,13 +144,8 @@ def main() -> None:
 
 def synthesised(path: Path, folder: Path, svg: Path | None, console: Console) -> dict[str, object]:
     """Figures on the synthesised clips; prints them."""
-    annotations, frames = folder / "instances.json", folder / "JPEGImages"
-    everything = load(path, config=replace(SegmentConfig(), score=0.0, max_tracks=100))
-    with TemporaryDirectory() as place:
-        out = Path(place) / "tracks.json"
-        predict(everything, annotations, frames, out, checkpoint=path, progress=lambda i, task, n: track(i, task, n))
-        truth = read_truth(annotations)
-        found = read_results(out, truth)
+    everything = load(path, config=EVERYTHING)
+    truth, found = found_in(everything, path, folder, lambda items, task, total: track(items, task, total))
     one_class = without_classes(truth, found)
     table = Table("", *KEYS)
     figures: dict[str, object] = {"objects": sum(not t.crowd for t in truth.tracks), "results": len(found)}
@@ -177,7 +156,8 @@ def synthesised(path: Path, folder: Path, svg: Path | None, console: Console) ->
     console.print(table)
     trusted = reliability(*one_class)
     network = load_network(path)
-    names = names_on_true_masks(network, YtvisVideos(annotations, frames, network.config.categories, complete=True))
+    clips = YtvisVideos(folder / "instances.json", folder / "JPEGImages", network.config.categories)
+    names = names_on_true_masks(network, clips)
     console.print(f"{figures['objects']} objects, {len(found)} results")
     console.print(f"names on true masks: {names}")
     console.print("score -> share right:", ", ".join(f"{a:.2f} -> {b:.2f}" for _, a, b in zip(*trusted, strict=True)))

@@ -42,7 +42,10 @@ def video_scores(segmenter: Segmenter, images: Sequence[np.ndarray], truth: np.n
     """Segments the frames (uint8 RGB) and compares with the masks (bool, T H W)."""
     results = [r for image in images for r in segmenter.push(image)] + segmenter.flush()
     config = segmenter.config
-    kept: list[TrackInfo] = [t for t in segmenter.tracks if t.score >= config.score][: config.max_tracks]
+    # The tracks that `segment` writes: a tube too thin to be painted has a score but no pixels.
+    painted = {int(number) for result in results for number in result.track_ids}
+    good: list[TrackInfo] = [t for t in segmenter.tracks if t.score >= config.score and t.id in painted]
+    kept = good[: config.max_tracks]
     masks = {t.id: np.zeros(truth.shape, bool) for t in kept}
     for frame, result in enumerate(results):
         for number, mask in zip(result.track_ids, result.masks, strict=True):

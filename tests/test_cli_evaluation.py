@@ -34,6 +34,20 @@ def test_evaluate_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (tmp_path / "report.html").read_text().lstrip().lower().startswith("<!doctype html")
 
 
+def test_evaluate_leaves_out_low_scores_of_what_knows_no_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--davis", "one", "--tracking", "--json", tmp_path / "scores.json")
+    assert run("evaluate", TRUTH, RESULTS, *options) == 0
+    usual = json.loads((tmp_path / "scores.json").read_text())
+    assert run("evaluate", TRUTH, RESULTS, *options, "--min-score", "1.1") == 0
+    nothing = json.loads((tmp_path / "scores.json").read_text())
+    assert usual["AP"] == nothing["AP"]
+    assert usual["davis"]["J"] > nothing["davis"]["J"]
+    assert usual["tracking"]["HOTA"] > nothing["tracking"]["HOTA"] == 0
+    assert "of results from 1.1 on" in " ".join(capsys.readouterr().out.split())
+
+
 def _with_unknown_video(tmp_path: Path) -> Path:
     results = json.loads(RESULTS.read_text())
     results[2]["video_id"] = 9999

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from tests.formats.tubes import CAT, DOG, plain_file
 
 from chronomask.cli import main
 from chronomask.data.ytvis import YtvisVideos
+from chronomask.errors import InputError
 from chronomask.formats.convert import read, write
+from chronomask.formats.dataset import write_dataset
 
 
 def run(*arguments: str | Path) -> int:
@@ -65,6 +68,8 @@ def test_convert_overwrites_only_its_own(tracks: Path, tmp_path: Path, capsys: p
         (("tracks.json", "out"), "which format"),
         (("tracks.json", "out.txt", "--to", "mots-text"), "name a folder"),
         (("tracks.json", "out", "--to", "davis", "--size", "7"), "must be WIDTHxHEIGHT"),
+        (("tracks.json", "out", "--to", "davis", "--fps", "nan"), "fps nan: must be above 0"),
+        (("tracks.json", "out", "--to", "davis", "--length", "-5"), "length -5: must be 1 frame or more"),
         (("tracks.json", "out", "--to", "davis", "--video", "a.mp4"), "is for --to dataset"),
         (("tracks.json", "out", "--to", "dataset"), "0 videos given, the tracks are of 1: clip"),
     ],
@@ -103,6 +108,50 @@ def test_a_data_set_to_train_on(tracks: Path, tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "more").exists()
 
 
+def grey_frames(folder: Path, count: int) -> Path:
+    """Images of the size of the tracks; the i-th has the grey 20 * i."""
+    folder.mkdir()
+    for index in range(count):
+        Image.fromarray(np.full((7, 9, 3), 20 * index, np.uint8)).save(folder / f"{index}.png")
+    return folder
+
+
+def greys(folder: Path) -> list[int]:
+    """Which of the `grey_frames` a data set holds."""
+    means = [np.asarray(Image.open(file)).mean() for file in sorted((folder / "JPEGImages").rglob("*.jpg"))]
+    return [round(mean / 20) for mean in means]
+
+
+@pytest.mark.parametrize(
+    ("fps", "noted", "count", "expected"),
+    [
+        (10.0, {"fingerprint": "x", "start": 0.2, "end": 0.5, "every": 1}, 9, [2, 3, 4]),
+        (5.0, {"fingerprint": "x", "start": 0.2, "end": None, "every": 2}, 8, [2, 4, 6]),
+        (None, {"fingerprint": "x", "start": 0.08, "end": None, "every": 2}, 8, [2, 4, 6]),
+        # Of a camera the recording is left, which holds the selected frames alone.
+        (10.0, {"fingerprint": None, "start": 5.0, "end": 8.0, "every": 10}, 3, [0, 1, 2]),
+    ],
+)
+def test_a_data_set_has_the_frames_that_the_tracks_are_of(
+    tmp_path: Path, fps: float | None, noted: dict[str, object], count: int, expected: list[int]
+) -> None:
+    file = plain_file()
+    file = replace(file, videos=(replace(file.videos[0], fps=fps),), info={"source": noted})
+    write_dataset(file, [grey_frames(tmp_path / "frames", count)], tmp_path / "set")
+    assert greys(tmp_path / "set") == expected
+
+
+def test_a_data_set_replaces_none_but_a_data_set(tmp_path: Path) -> None:
+    frames, photographs = grey_frames(tmp_path / "frames", 3), tmp_path / "photographs"
+    photographs.mkdir()
+    write_dataset(plain_file(), [frames], photographs, overwrite=True)  # empty
+    write_dataset(plain_file(), [frames], photographs, overwrite=True)
+    (photographs / "instances.json").unlink()
+    with pytest.raises(InputError, match=r"photographs: holds no instances\.json"):
+        write_dataset(plain_file(), [frames], photographs, overwrite=True)
+    assert greys(photographs) == [0, 1, 2]
+
+
 def test_edit_in_the_order_given(tracks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "edited.json"
     assert run("edit", tracks, "split:1@1", "merge:2+3", "class:robot", "relabel:2=robot", "--out", out) == 0
@@ -113,6 +162,16 @@ def test_edit_in_the_order_given(tracks: Path, tmp_path: Path, capsys: pytest.Ca
     assert run("edit", out, "delete:2", "--out", out) == 2
     assert run("edit", out, "delete:2", "--out", out, "--overwrite") == 0
     assert [track.id for track in read(out).tracks] == [1]
+
+
+def test_edit_says_which_tracks_got_other_numbers(
+    tracks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads(tracks.read_text())
+    content["annotations"][0]["id"] = 0
+    tracks.write_text(json.dumps(content))
+    assert run("edit", tracks, "relabel:2=dog", "--out", tmp_path / "edited.json") == 0
+    assert "lost: track ids: 1 track numbered anew: 0 → 1" in capsys.readouterr().err
 
 
 def test_edit_writes_nothing_when_an_operation_fails(

@@ -5,12 +5,14 @@ from chronomask.config import (
     ClusterConfig,
     ModelConfig,
     SegmentConfig,
+    StitchConfig,
     lite,
     model_from_json,
     model_to_json,
 )
 from chronomask.data.categories import COCO, LITE, Category
 from chronomask.errors import InputError
+from untyped import untyped
 
 
 @pytest.mark.parametrize("name", NAMED_MODELS)
@@ -29,13 +31,18 @@ def test_models_with_other_settings_survive_json():
     [
         ("no json", "Expecting value"),
         ("{}", "categories"),
-        (model_to_json(lite()).replace('"channels"', '"canals"'), "channels"),
+        (model_to_json(lite()).replace('"channels"', '"canals"'), "canals"),
         (model_to_json(lite()).replace("[2, 1, 1, 0]", "[0, 1, 1, 0]"), "squeezes"),
         (model_to_json(lite()).replace('["y", "x", "free", "free"]', "[]"), "embedding"),
+        (model_to_json(lite()).replace('"free"]', '"z"]'), "'z' is none of y, x, t, free"),
+        (model_to_json(lite()).replace('"batch"', '"layer"'), "norm 'layer'"),
+        (model_to_json(lite()).replace("mobilenet_v2", "resnet19"), "backbone 'resnet19': must be one of resnet18"),
+        (model_to_json(lite()).replace('"reduction": 16', '"reduction": 0'), "reduction 0"),
+        (model_to_json(lite()).replace('"channels": 64', '"channels": "64"'), "channels '64'"),
     ],
 )
 def test_other_text_is_refused_with_its_cause(text, cause):
-    with pytest.raises(InputError, match=f"model configuration: .*{cause}"):
+    with untyped(), pytest.raises(InputError, match=f"model configuration: .*{cause}"):
         model_from_json(text)
 
 
@@ -60,6 +67,9 @@ def test_category_tables():
         (lambda: ClusterConfig(membership_threshold=0.0), "membership_threshold"),
         (lambda: ClusterConfig(foreground_threshold=1.0), "foreground_threshold"),
         (lambda: ClusterConfig(maximum_rounds=-1), "maximum_rounds"),
+        (lambda: ClusterConfig(seed_threshold=-2.0), "seed_threshold"),
+        (lambda: StitchConfig(minimum_iou=-1.0), "minimum_iou"),
+        (lambda: StitchConfig(minimum_likeness=85.0), "minimum_likeness"),
         (lambda: SegmentConfig(max_tracks=-1), "max_tracks"),
         (lambda: SegmentConfig(score=2.0), "score"),
         (lambda: SegmentConfig(short_side=3), "short_side"),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,10 +72,10 @@ def checkpoint(network, tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "new"
-    options = ["--checkpoint", str(checkpoint), "--clip-length", str(LENGTH), "--overlap", "1", "--score", "0"]
+    options = ["--clip-length", str(LENGTH), "--overlap", "1", "--score", "0"]
     options += ["--cluster.seed-threshold", "0.2", "--cluster.minimum-pixels", "9"]
     with quick(), shallow():
-        assert main(["export", "mine", str(folder), *options]) == 0
+        assert main(["export", str(checkpoint), str(folder), *options]) == 0
     return folder
 
 
@@ -235,3 +236,16 @@ def test_the_runner_overwrites_no_results(exported, tmp_path, capsys):
     assert run([str(exported), "video.mp4", "--out", str(tmp_path)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert (tmp_path / "tracks.json").read_text() == "mine"
+
+
+def test_the_runner_looks_at_source_and_place_before_the_work(tmp_path, monkeypatch, capsys):
+    source = SimpleNamespace(name="camera0", live=True)
+    monkeypatch.setattr("chronomask.runner.__main__.Runner", lambda folder: None)
+    monkeypatch.setattr("chronomask.runner.__main__.open_source", lambda video: source)
+    assert run([str(tmp_path), "0", "--out", str(tmp_path / "out")]) == 2
+    assert "camera0: a live source has no end" in capsys.readouterr().err
+    source.live = False
+    (tmp_path / "file").touch()
+    assert run([str(tmp_path), "0", "--out", str(tmp_path / "file")]) == 2
+    assert "cannot make the folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

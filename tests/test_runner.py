@@ -61,8 +61,9 @@ def tensors(arrays):
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("coefficients", [(), COEFFICIENTS])
 @pytest.mark.parametrize("foreground", [True, False])
-def test_clustering_finds_the_same_tubes(seed, coefficients, foreground):
-    arrays = random_outputs(seed)
+@pytest.mark.parametrize(("rows", "columns"), [(13, 18), (9, 30), (5, 50)])
+def test_clustering_finds_the_same_tubes(seed, coefficients, foreground, rows, columns):
+    arrays = random_outputs(seed, rows, columns)
     if not foreground:
         arrays["foreground_logits"] = None
     config = ClusterConfig(minimum_pixels=3, membership_threshold=0.4, foreground_threshold=0.6)
@@ -86,7 +87,7 @@ def random_clips(seed, clips=7, length=5, shared=2):
         if before is not None:  # so that some tubes do go on
             for name in ("embedding", "heat"):
                 arrays[name][..., :shared, :, :] = before[name][..., -shared:, :, :]
-        yield arrays, random.random((length, 6, 4, 5), dtype=np.float32), 0 if before is None else shared
+        yield arrays, random.random((length, 6, 4, 6), dtype=np.float32), 0 if before is None else shared
         before = arrays
 
 
@@ -113,12 +114,14 @@ def test_stitching_and_memory_give_the_same_ids(seed):
     assert taken_up > 0
 
 
-def test_sights_agree_where_cells_do_not_divide():
-    arrays = random_outputs(1)
+@pytest.mark.parametrize(("rows", "columns"), [(13, 18), (5, 30), (9, 30), (1, 30)])
+def test_sights_agree_where_cells_do_not_divide(rows, columns):
+    arrays = random_outputs(1, rows, columns)
     config = ClusterConfig(minimum_pixels=3)
     tubes = cluster(network.ClipOutputs(**arrays), config, ())
     labels = label_map(tubes, arrays["heat"].shape)
-    features = np.random.default_rng(0).random((4, 6, 4, 5), dtype=np.float32)
+    # Of frames that are filled up to whole cells of stride 32.
+    features = np.random.default_rng(0).random((4, 6, -(-rows // 8) * 2, -(-columns // 8) * 2), dtype=np.float32)
     theirs = torch_cluster.cluster(tensors(arrays), config)
     looks = torch_memory.looks_of(theirs, torch.tensor(features))
     visits = torch_memory.visits(labels, len(tubes), 7)

@@ -181,11 +181,17 @@ def test_an_address_that_stays_silent(monkeypatch):
         open_source("udp://127.0.0.1:9")
 
 
+def test_what_cannot_be_reached_is_not_called_a_bad_video():
+    with pytest.raises(InputError, match=r"http://127.0.0.1:9/film.mp4: cannot be opened: "):
+        open_source("http://user:secret@127.0.0.1:9/film.mp4")
+
+
 def test_a_file_behind_an_address_is_no_stream(server, tmp_path):
     options = {"movflags": "+faststart"}
     server.content = film(tmp_path / "film.mp4", moving_square(12), container_options=options).read_bytes()
-    source = open_source(f"http://127.0.0.1:{server.server_port}/film.mp4")
+    source = open_source(f"http://user:secret@127.0.0.1:{server.server_port}/film.mp4")
     assert (source.name, source.live, source.length) == ("film", False, 12)
+    assert "secret" not in source.fingerprint()  # which is written into the results
     assert times_of(source) == times_of(source) == [round(index / 25, 4) for index in range(12)]
 
 
@@ -235,7 +241,7 @@ def test_sound_that_breaks_off_does_not_stop_the_pictures(tmp_path):
 def test_no_sound_is_no_fault(tmp_path):
     assert open_source(film(tmp_path / "a.mkv", moving_square(2), "ffv1")).sound is None
     with (
-        pytest.raises(InputError, match="holds no sound"),
+        pytest.raises(InputError, match="sound of the source: there is none"),
         VideoWriter(tmp_path / "out.mp4", 64, 48, 25.0, str(tmp_path / "a.mkv")),
     ):
         pass

@@ -1,4 +1,4 @@
-"""For tests that trace: the type checks of the tests know no symbolic sizes."""
+"""For tests that trace (the type checks of the tests know no symbolic sizes), and of files that may say anything."""
 
 from contextlib import contextmanager
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -16,6 +17,22 @@ from chronomask.errors import InputError
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Sorting key: runs of digits compare as numbers, all else as text."""
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
+
+
+def prepare_place(path: Path) -> None:
+    """Make the folder of a file that is to be written, and find out before the work begins whether it can be.
+
+    Raises:
+        InputError: the folder cannot be made or written to, or `path` is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: its folder may not be written to")
 
 
 @contextmanager
@@ -36,14 +53,7 @@ def written_aside(path: str | Path) -> Generator[Path, None, None]:
         InputError: the folder cannot be made or written to, or `path` is a folder.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"cannot write {path}: its folder may not be written to")
+    prepare_place(path)
     # A leading dot keeps the unfinished file out of `ls`, of globs and of our own listing of frame folders.
     aside = path.with_name(f".{path.stem[:100]}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
@@ -86,6 +96,21 @@ def folder_written_aside(path: Path, suffixes: Collection[str], overwrite: bool)
         shutil.rmtree(aside, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed left when they wrote `path`, a file or a folder without an ending, aside.
+
+    For who knows that nobody writes it now: what is being written looks the same.
+    """
+    digits = "[0-9a-f]" * 8
+    stem, suffix = glob.escape(path.stem[:100]), glob.escape(path.suffix)
+    for pattern in (f".{stem}.{digits}{suffix}", f".{stem}{suffix}.{digits}.old"):
+        for left in path.parent.glob(pattern):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
 
 
 def _check_replaceable(path: Path, suffixes: Collection[str], overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""The four terms of eq. (6), and an auxiliary foreground term. Pure functions of tensors, one clip at a time.
+"""The four terms of eq. (6), and two auxiliary ones, pull and foreground. Functions of tensors alone, a clip at a time.
 
 Legend: T frames, h w pixels at the stride of the losses, P pixels in any arrangement, K instances, E embedding
 dimensions, L classes.

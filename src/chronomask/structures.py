@@ -47,7 +47,8 @@ class Tube:
     """One instance found in one clip: the pixels that the greedy clustering of eq. (7) gave it.
 
     Attributes:
-        probability: membership in [0, 1] at stride 4 (eq. 4); above 0.5 inside the tube.
+        probability: in [0, 1] at stride 4; above 0.5 just inside the tube. Half of the lower of membership (eq. 4) and
+            foreground, each as a share of its threshold; 0 where other tubes were before, and far from the tube.
         class_probabilities: softmax of the class scores averaged over the tube.
         objectness: confidence in [0, 1] that this is one object, whatever its class.
         statistics: what that is computed from, see `TUBE_STATISTICS`.

@@ -57,7 +57,8 @@ def test_every_join_ends_at_a_class(source, network):
     ("source", "network", "count"),
     [
         (COCO, YTVIS_2019, 20), (VOC, YTVIS_2019, 10), (COCO, YTVIS_2021, 22), (VOC, YTVIS_2021, 11),
-        (YTVIS_2019, YTVIS_2021, 39), (YTVIS_2021, YTVIS_2019, 36), (VOC, COCO, 20), (OVIS, YTVIS_2019, 21),
+        (YTVIS_2019, YTVIS_2021, 39), (YTVIS_2021, YTVIS_2019, 36), (OVIS, YTVIS_2019, 21),
+        (VOC, COCO, 20), (COCO, VOC, 20),
     ],
 )  # fmt: skip
 def test_how_many_names_join(source, network, count):

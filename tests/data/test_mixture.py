@@ -75,11 +75,17 @@ def test_any_number_of_workers_gives_the_same_bytes_from_any_start(sources, work
             same(sample, clip)
 
 
+def frame_numbers(clip):
+    return [int(number) for number in clip.source.split("frames [")[1].rstrip("]").split(",")]
+
+
 def test_videos_shorter_than_a_clip_stand_still_at_their_end(sources):
     long = replace(SMALL, length=8, max_pastes=0)
-    mixture = ClipMixture(sources[1:], long, seed=0, clips=3)
-    for index in range(3):
-        assert mixture[index].clip.frames.shape[0] == 8
+    mixture = ClipMixture(sources[1:], long, seed=0, clips=8)
+    clips = [mixture[index].clip for index in range(8)]
+    assert all(clip.frames.shape[0] == 8 for clip in clips)
+    forward = (0, 1, 2, 3, 4, 4, 4, 4)
+    assert {tuple(frame_numbers(clip)) for clip in clips} == {forward, forward[::-1]}
 
 
 def test_frames_are_evenly_spaced_in_either_direction(tmp_path):
@@ -89,9 +95,7 @@ def test_frames_are_evenly_spaced_in_either_direction(tmp_path):
     mixture = ClipMixture(open_training_sources([str(path)], NETWORK), plain, seed=0, clips=40)
     gaps = set()
     for index in range(40):
-        source = mixture[index].clip.source
-        numbers = torch.tensor([int(n) for n in source.split("frames [")[1].rstrip("]").split(",")])
-        gap = numbers.diff().unique().tolist()
+        gap = torch.tensor(frame_numbers(mixture[index].clip)).diff().unique().tolist()
         assert len(gap) == 1
         gaps.update(gap)
     assert gaps == {-3, -2, -1, 1, 2, 3}

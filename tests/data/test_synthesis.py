@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from chronomask.config import MotionConfig, published_motion
 from chronomask.data.motion import SUBFRAMES, motion_matrices, smooth_path
-from chronomask.data.synthesis import Canvas, Cutout, cut_out, drift_colours, warp_clip
+from chronomask.data.synthesis import Canvas, Cutout, cut_out, drift_colours
 from chronomask.data.warp import STEP, needed_subframes
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS, Clip
@@ -74,7 +74,7 @@ def placed(matrices, point):
 def test_pixels_and_masks_move_together(motion, mirror, scale):
     clip = coloured_clip()
     for seed in range(3):
-        moved = warp_clip(clip, path_of(seed, mirror=mirror, motion=motion, scale=scale), 64, 72)
+        moved = Canvas(clip, path_of(seed, mirror=mirror, motion=motion, scale=scale), (64, 72)).clip()
         assert moved.frames.shape == (6, 3, 64, 72)
         inside = ~moved.ignore
         for index, channel in enumerate((0, 2)):
@@ -88,7 +88,7 @@ def test_pixels_and_masks_move_together(motion, mirror, scale):
 @pytest.mark.parametrize("motion", MOTIONS.values(), ids=MOTIONS)
 def test_matrices_map_source_to_frame_pixels(motion):
     path = path_of(1, motion=motion)
-    moved = warp_clip(coloured_clip(), path, 64, 72)
+    moved = Canvas(coloured_clip(), path, (64, 72)).clip()
     rows, columns = torch.meshgrid(torch.arange(64), torch.arange(72), indexing="ij")
     pixels = torch.stack([columns, rows, torch.ones(64, 72)]).float().flatten(1)
     for matrix, mask in zip(middle(path), moved.masks[0], strict=True):
@@ -101,7 +101,7 @@ def test_matrices_map_source_to_frame_pixels(motion):
 def test_without_motion_nothing_changes():
     clip = coloured_clip()
     still = sharp(np.eye(3), np.eye(3))
-    moved = warp_clip(clip, still, 60, 80)
+    moved = Canvas(clip, still, (60, 80)).clip()
     for name in ("frames", "ignore", "unknown"):
         assert torch.equal(getattr(moved, name), getattr(clip, name).expand_as(getattr(moved, name))), name
     assert torch.equal(moved.masks, clip.masks.expand(-1, 2, -1, -1))
@@ -109,7 +109,7 @@ def test_without_motion_nothing_changes():
 
 def test_what_was_out_of_sight_is_ignored():
     clip = coloured_clip()
-    moved = warp_clip(clip, sharp([[1.0, 0, 10], [0, 1, 5], [0, 0, 1]]), 60, 80)
+    moved = Canvas(clip, sharp([[1.0, 0, 10], [0, 1, 5], [0, 0, 1]]), (60, 80)).clip()
     assert moved.ignore[0, :, :10].all()
     assert moved.ignore[0, :5].all()
     assert torch.equal(moved.ignore[0, 5:, 10:], clip.ignore[0, :-5, :-10])
@@ -120,7 +120,7 @@ def test_what_was_out_of_sight_is_ignored():
 
 def test_an_instance_that_leaves_stays_in_its_place():
     clip = coloured_clip()
-    moved = warp_clip(clip, sharp(np.eye(3), [[1.0, 0, 60], [0, 1, 0], [0, 0, 1]]), 60, 80)
+    moved = Canvas(clip, sharp(np.eye(3), [[1.0, 0, 60], [0, 1, 0], [0, 0, 1]]), (60, 80)).clip()
     assert moved.masks.any((2, 3)).tolist() == [[True, True], [True, False]]
 
 
@@ -134,9 +134,9 @@ def test_frames_of_a_video_move_each_on_its_own():
         unknown=clip.unknown.repeat(2, 1, 1),
     )
     path = path_of(0, length=2)
-    moved = warp_clip(video, path, 60, 80)
+    moved = Canvas(video, path, (60, 80)).clip()
     for frame, source in enumerate((clip, replace(clip, frames=video.frames[1:], masks=video.masks[:, 1:]))):
-        alone = warp_clip(source, path[frame : frame + 1], 60, 80)
+        alone = Canvas(source, path[frame : frame + 1], (60, 80)).clip()
         assert torch.equal(moved.masks[:, frame], alone.masks[:, 0])
         assert torch.equal(moved.frames[frame], alone.frames[0])
 
@@ -198,7 +198,7 @@ def test_much_smaller_views_average_instead_of_picking_pixels():
     clip = coloured_clip()
     stripes = (255 * (torch.arange(80) % 2)).to(torch.uint8).expand(1, 3, 60, 80)
     quarter = sharp([[0.25, 0, -0.375], [0, 0.25, -0.375], [0, 0, 1.0]])
-    moved = warp_clip(replace(clip, frames=stripes), quarter, 15, 20)
+    moved = Canvas(replace(clip, frames=stripes), quarter, (15, 20)).clip()
     assert (moved.frames.int() - 127).abs().max() <= 1
 
 
@@ -252,7 +252,7 @@ def test_blur_smears_along_the_motion_only():
     dot.frames[..., 30, 30] = 255
     exposure = torch.eye(3).repeat(1, SUBFRAMES, 1, 1)
     exposure[0, :, 0, 2] = torch.linspace(-6, 6, SUBFRAMES)
-    seen = warp_clip(dot, exposure, 60, 80).frames[0, 0].int()
+    seen = Canvas(dot, exposure, (60, 80)).clip().frames[0, 0].int()
     rows, columns = seen.nonzero().unbind(1)
     assert rows.unique().tolist() == [30]
     assert columns.unique().tolist() == list(range(24, 37))
@@ -283,7 +283,7 @@ def test_independent_blur_has_the_given_share_and_length():
 
 
 def test_colours_change_for_the_whole_clip_and_leave_the_masks():
-    clip = warp_clip(coloured_clip(), path_of(0), 60, 80)
+    clip = Canvas(coloured_clip(), path_of(0), (60, 80)).clip()
     changed = drift_colours(clip, 0.3, generator(3))
     assert torch.equal(drift_colours(clip, 0.0, generator()).frames, clip.frames)
     assert not torch.equal(changed.frames, clip.frames)

@@ -124,6 +124,19 @@ def break_xml(root):
     (root / "Annotations" / "2007_000032.xml").write_text("<annotation>")
 
 
+def break_classes(root):
+    (root / "SegmentationClass" / "2007_000032.png").write_bytes(b"no image")
+
+
+def resize_classes(root):
+    write_palette(root / "SegmentationClass" / "2007_000032.png", np.zeros((HEIGHT, WIDTH + 1)))
+
+
+def forget_classes(root):
+    write_palette(root / "SegmentationClass" / "2007_000032.png", np.zeros((HEIGHT, WIDTH)))
+    (root / "Annotations" / "2007_000032.xml").write_text("<annotation/>")
+
+
 @pytest.mark.parametrize(
     ("damage", "cause"),
     [
@@ -131,6 +144,9 @@ def break_xml(root):
         (break_objects, r"2007_000032\.png: cannot be read as an image"),
         (lose_objects, r"2007_000032\.png: cannot be read as an image: .*No such file"),
         (break_xml, r"2007_000032\.xml: cannot be read as xml"),
+        (break_classes, r"SegmentationClass/2007_000032\.png: cannot be read as an image"),
+        (resize_classes, "2007_000032: its object and class images differ in size"),
+        (forget_classes, "2007_000032: object 1 has no class"),
     ],
 )
 def test_faults_found_while_opening(root, damage, cause):
@@ -145,13 +161,10 @@ def test_faults_found_while_opening(root, damage, cause):
 
 def test_faults_found_while_loading(root):
     images = VocImages(root, YTVIS_2019)
-    write_palette(root / "SegmentationClass" / "2007_000032.png", np.zeros((HEIGHT, WIDTH + 1)))
-    with pytest.raises(InputError, match="2007_000032: its object and class images differ in size"):
+    break_objects(root)
+    assert len(images.instances(0)) == 3
+    with pytest.raises(InputError, match=r"2007_000032\.png: cannot be read as an image"):
         images.load(0)
-    write_palette(root / "SegmentationClass" / "2007_000032.png", np.zeros((HEIGHT, WIDTH)))
-    (root / "Annotations" / "2007_000032.xml").write_text("<annotation/>")
-    with pytest.raises(InputError, match="2007_000032: object 1 has no class"):
-        VocImages(root, YTVIS_2019).load(0)
     (root / "JPEGImages" / "2007_000033.jpg").unlink()
     with pytest.raises(InputError, match=r"2007_000033\.jpg: cannot be read as an image"):
         images.load(1)

@@ -1,11 +1,14 @@
 """Previews: which entries and frames, and that instances, ignored and unknown pixels can be told apart."""
 
+from inspect import signature
+
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from chronomask.config import MixtureConfig
+from chronomask.commands.dataset import preview
+from chronomask.config import MixtureConfig, lite_recipe
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.datasets.panels import BAR, Panel, draw_panel
@@ -79,6 +82,10 @@ def test_names_are_the_files_own(tmp_path):
     (strip,) = entry_strips(reader, [], 1, 0, lambda length: [0])
     (panel,) = strip
     assert panel.labels == ["unicorn (no class)", "person (no class)"]
+
+
+def test_clips_of_the_command_have_the_settings_of_training():
+    assert signature(preview).parameters["config"].default == lite_recipe().data
 
 
 def test_clips_are_those_of_training(tmp_path):

@@ -121,8 +121,10 @@ def test_copies_differ_and_pasted_objects_are_annotated(tmp_path):
     pixels, mask = red_box(10, 10, 55, 80)
     stills = write_stills(tmp_path, [(pixels, [(17, mask, {})]), (textured(60, 90), [])])
     config = SynthesizeConfig(length=4, height=48, width=80, videos_per_image=8, max_pastes=2, colours=0.2)
-    _, content, _ = made(stills, config=config)
-    assert len({video["name"] for video in content["videos"]}) == 16
+    out, content, _ = made(stills, config=config)
+    assert len(content["videos"]) == 16
+    shown = [(out / "JPEGImages" / video["file_names"][0]).read_bytes() for video in content["videos"]]
+    assert len(set(shown)) == 16
     pasted = [a for a in content["annotations"] if a["video_id"] > 8]
     assert pasted
     assert {a["category_id"] for a in pasted} == {17}
@@ -141,6 +143,20 @@ def test_nothing_is_left_of_a_failed_run_and_nothing_is_replaced(stills):
     assert "stills-1.png" in counts.skipped[0]
     with pytest.raises(InputError, match="out: exists already"):
         made(stills)
+
+
+def test_a_broken_still_that_is_copied_from_costs_the_others_nothing(tmp_path):
+    pixels, mask = red_box(10, 10, 55, 80)
+    stills = write_stills(tmp_path, [(pixels, [(17, mask, {})])] * 2)
+    (tmp_path / "images/stills-1.png").write_bytes(b"no image")
+    config = SynthesizeConfig(length=2, height=48, width=80, videos_per_image=8, max_pastes=2)
+    reader = open_reader(stills, None)
+    with pytest.raises(InputError, match=r"stills-1\.png"):
+        synthesize(reader, tmp_path / "out", config)
+    counts = synthesize(reader, tmp_path / "out", config, skip_broken=True)
+    assert counts.videos == 8
+    assert counts.instances > 8
+    assert len(counts.skipped) == 1
 
 
 def test_videos_are_refused(tmp_path):

@@ -67,7 +67,7 @@ def frames_of(masks: Any) -> dict[int, Any]:
 
 
 @given(SEEDS, st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:trackeval")
 def test_agrees_with_trackeval(seed: int, ties: bool) -> None:
     truth, results = random_case(seed, videos=4, ties=ties)

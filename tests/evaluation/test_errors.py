@@ -120,7 +120,7 @@ def test_crowds_are_no_errors() -> None:
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_mending_everything_gives_1(seed: int) -> None:
     data, results = random_case(seed, videos=4, crowds=0.2, ties=seed % 2 == 0)
     truth = read_truth(data)

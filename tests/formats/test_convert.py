@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from tests.formats.tubes import CAT, DOG, ROBOT, Drawn, box, built, drawn_videos, outlined, plain_file
 
 from chronomask import rle
@@ -210,6 +212,40 @@ def test_a_plain_list_takes_its_videos_from_the_masks_or_from_its_annotation_fil
     assert (guessed.videos[0].name, guessed.videos[0].width, guessed.categories[0].name) == ("video 1", 9, "class 17")
     known = read(tmp_path / "results.json", assumed=Assumed(against=tmp_path / "instances.json"))
     assert known == on_video(fps=5.0)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    head = {key: content[key] for key in ("videos", "categories")}
+    for rest in ({"annotations": None}, {}):  # as test sets have them
+        (tmp_path / "test.json").write_text(json.dumps(head | rest))
+        assert read(tmp_path / "results.json", assumed=Assumed(against=tmp_path / "test.json")) == known
+    (tmp_path / "test.json").write_text("[]")
+    with pytest.raises(InputError, match=r"test\.json: must hold an object with 'videos' and 'categories'"):
+        read(tmp_path / "results.json", assumed=Assumed(against=tmp_path / "test.json"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"fps": float("nan")}, "fps nan: must be above 0"),
+        ({"fps": 0.0}, r"fps 0\.0: must be above 0"),
+        ({"length": -5}, "length -5: must be 1 frame or more"),
+        ({"first_frame": -1}, "first_frame -1: must be 0 or more"),
+    ],
+)
+def test_what_cannot_be_assumed(facts: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Assumed(**facts)
+
+
+@pytest.mark.parametrize("format", ["davis", "mots-png"])
+def test_pictures_are_no_label_maps_to_replace(format: Format, tmp_path: Path) -> None:
+    folder = tmp_path / "masks"
+    write(PLAIN, folder, format)
+    write(PLAIN, folder, format, overwrite=True)
+    Image.new("RGB", (4, 3)).save(folder / "screenshot.png")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(InputError, match=r"masks: is not replaced.*screenshot\.png: .* of the kind 'RGB'"):
+        write(PLAIN, folder, format, overwrite=True)
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_a_score_outside_the_unit_interval_is_named() -> None:

@@ -48,6 +48,13 @@ def test_a_frame_with_some_of_its_tracks(spool):
         spool.frame(4)
 
 
+def test_a_frame_as_it_is_stored(spool):
+    assert spool.coded(2).masks == {2: rle.encode(FRAMES[2].masks[0]), 1: rle.encode(FRAMES[2].masks[1])}
+    assert list(spool.coded(2).masks) == [2, 1]
+    frame = spool.coded(2, {1, 7})
+    assert (frame.index, frame.time, list(frame.masks)) == (4, 4 / 25, [1])
+
+
 def test_segmentations_have_one_entry_a_frame(spool):
     assert len(spool) == 4
     assert spool.track_ids() == (1, 2)

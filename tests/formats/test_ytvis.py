@@ -90,6 +90,12 @@ def whole_file(**change):
     return {"videos": [video], "categories": [{"id": 17, "name": "cat"}], "annotations": [annotation]}
 
 
+def with_video(**change):
+    content = whole_file()
+    content["videos"][0] |= change
+    return content
+
+
 def test_video_without_a_name_is_known_by_its_folder(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(whole_file()))
     read = read_tracks(tmp_path / "a.json")
@@ -112,6 +118,8 @@ def test_video_without_a_name_is_known_by_its_folder(tmp_path):
         (whole_file(video_id=4), r"annotations\[0\]: video_id 4 is no video"),
         (whole_file(segmentations=[None]), "has 1 entries, video 1 has 3 frames"),
         (whole_file(id="x"), "'id' must be a whole number"),
+        (with_video(length=4), r"videos\[0\]: 'file_names' has 3 entries, 'length' says that video 1 has 4 frames"),
+        (with_video(fps="fast"), r"videos\[0\]: 'fps' must be a number, not 'fast'"),
         (whole_file(segmentations=[{"size": [6, 4], "counts": "x"}, None, None]), r"\[0\]: .* the image is \[4, 6\]"),
     ],
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import functools
 import json
+import os
 import shutil
 import signal
 import threading
+import time
 
 import av
 import numpy as np
@@ -18,16 +21,20 @@ from PIL import Image
 
 from chronomask import rle
 from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.editing import AddClass, Relabel, edit
 from chronomask.errors import InputError
+from chronomask.formats.ytvis import read_tracks, write_tracks
 from chronomask.inference import job
 from chronomask.inference.interruption import Interrupted
 from chronomask.inference.job import segment_to_folder
+from chronomask.inference.live import Live
 from chronomask.inference.segment import Segmenter
 from chronomask.outputs.choice import Outputs
 from chronomask.render import track_colour
 from chronomask.video import Selection, open_source, streams
 from films import GREEN, film, moving_square
-from inference.test_segment import ColourNetwork
+from inference.test_live import SilentCamera
+from inference.test_segment import ColourNetwork, moving_objects
 
 EVERYTHING = Outputs(masks="png", cutout="png", csv=True)
 NOTHING = Outputs(overlay=False)
@@ -232,6 +239,9 @@ def test_asking_for_a_cutout_of_nobody(tmp_path, run):
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="'one': all, together, or track ids"):
         Outputs(cutout="png", cutout_tracks="one")
+    for which in ("1", "together"):
+        with pytest.raises(InputError, match="is for --cutout webm or png"):
+            Outputs(cutout_tracks=which)
 
 
 def test_other_files_are_left_alone(tmp_path, run):
@@ -261,12 +271,12 @@ def test_overwriting_leaves_nothing_of_the_earlier_run(tmp_path, run):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.json", "tracks.json"]
 
 
-def stopping(at, error, out, copy=None):
+def stopping(at, error, out, copy=None, task_begins="segmenting"):
     """A progress display under which the work ends at a frame, as if by a signal; a copy is made before."""
 
     def progress(items, task, total):
         for number, item in enumerate(items):
-            if number == at and task.startswith("segmenting"):
+            if number == at and task.startswith(task_begins):
                 if copy:
                     shutil.copytree(out, copy)
                 raise error
@@ -303,6 +313,25 @@ def test_a_killed_run_resumes_and_nobody_can_tell(tmp_path, run):
     assert contents(killed) == contents(tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("saving_always")
+def test_what_a_run_killed_while_drawing_left_is_removed(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(8), "ffv1")
+    run(source, tmp_path / "whole", EVERYTHING)
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    with pytest.raises(RuntimeError):
+        run(source, out, EVERYTHING, progress=stopping(5, RuntimeError(), out, killed, "drawing"))
+    left = sorted(path.name.split(".")[1] for path in killed.iterdir() if path.name.startswith("."))
+    assert left == ["cutouts", "masks", "overlay", "partial"]
+    (killed / ".masks.89abcdef.old").mkdir()
+    of_others = {".masks.89abcde", ".masks.89abcdef.png", ".notes.89abcdef.mp4", ".overlay.mp4"}
+    for name in of_others:
+        (killed / name).touch()
+    run(source, killed, EVERYTHING, resume=True)
+    assert set(os.listdir(killed)) == {*os.listdir(tmp_path / "whole"), *of_others}
+    whole = contents(tmp_path / "whole")
+    assert {name: data for name, data in contents(killed).items() if name not in of_others} == whole
+
+
 def test_two_runs_do_not_write_into_one_folder(tmp_path, run):
     source, refused = film(tmp_path / "a.mkv", moving_square(6), "ffv1"), []
 
@@ -328,8 +357,30 @@ def test_resuming_what_is_complete_changes_nothing(tmp_path, run):
     assert contents(tmp_path / "out") == before
     with pytest.raises(InputError, match=r"complete without overlay\.mp4"):
         run(source, resume=True, outputs=Outputs())
-    with pytest.raises(InputError, match="another source"):
+    with pytest.raises(InputError, match="differs in its source"):
         run(film(tmp_path / "b.mkv", moving_square(5), "ffv1"), resume=True)
+    with pytest.raises(InputError, match="differs in its classes"):
+        run(source, resume=True, classes=("object",))
+
+
+def test_resuming_what_was_corrected(tmp_path, run):
+    source, path = film(tmp_path / "a.mkv", moving_square(6), "ffv1"), tmp_path / "out/tracks.json"
+    (row,) = run(source).tracks
+    file = edit(read_tracks(path), [AddClass("robot"), Relabel(1, "robot")])
+    unseen = dataclasses.replace(file.tracks[0], id=2, segmentations=(None,) * 6)
+    write_tracks(path, file.videos, file.categories, [*file.tracks, unseen], file.info)
+    assert run(source, resume=True).tracks == [dataclasses.replace(row, name="robot")]
+
+
+def test_resuming_asks_for_the_cutouts(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    cutout = Outputs(overlay=False, cutout="png")
+    summary = run(source, outputs=cutout)
+    assert run(source, outputs=dataclasses.replace(cutout, cutout_tracks="1"), resume=True) == summary
+    with pytest.raises(InputError, match=r"complete without cutouts.1\.webm"):
+        run(source, outputs=dataclasses.replace(cutout, cutout="webm"), resume=True)
+    with pytest.raises(InputError, match=r"complete without cutouts.together;"):
+        run(source, outputs=dataclasses.replace(cutout, cutout_tracks="together"), resume=True)
 
 
 @pytest.fixture(autouse=True)
@@ -363,6 +414,23 @@ def test_ctrl_c_keeps_what_is_final(tmp_path, run):
     run(source, resume=True)
     run(source, tmp_path / "whole")
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_an_interrupted_run_may_still_choose_classes(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    with pytest.raises(Interrupted):
+        run(source, progress=pressing_ctrl_c(11, "segmenting"))
+    assert run(source, resume=True, classes=("object",)).tracks == []
+    assert tracks_of(tmp_path / "out")["info"]["classes"] == ["object"]
+
+
+def test_part_of_a_run_cannot_go_on_without_what_it_kept(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    with pytest.raises(Interrupted):
+        run(source, progress=pressing_ctrl_c(11, "segmenting"))
+    shutil.rmtree(tmp_path / "out/.partial")
+    with pytest.raises(InputError, match=r"holds part of a run that cannot go on; .* --overwrite"):
+        run(source, resume=True)
 
 
 def test_ctrl_c_while_drawing_keeps_the_tracks(tmp_path, run):
@@ -415,6 +483,30 @@ def test_ctrl_c_ends_a_camera_cleanly(tmp_path, run, camera):
     assert 4 <= summary.frames < 20
     assert tracks_of(tmp_path / "out")["info"]["complete"] is True
     assert len(list(open_source(tmp_path / "out/overlay.mp4"))) == summary.frames
+
+
+def test_ctrl_c_ends_a_camera_that_has_fallen_silent(tmp_path, run):
+    def last_words():
+        time.sleep(0.5)  # until somebody waits for the next frame; were it too short, the test would see less, and pass
+        signal.raise_signal(signal.SIGINT)
+
+    camera = SilentCamera(moving_objects(6), last_words)
+    summary = run(Live(camera, buffer=6), outputs=Outputs())
+    assert not camera.finished.is_set()
+    camera.silence_over.set()
+    assert 1 <= summary.frames <= 6
+    assert len(list(open_source(tmp_path / "out/recording.mp4"))) == summary.frames
+    assert tracks_of(tmp_path / "out")["info"]["complete"] is True
+
+
+def test_nobody_goes_on_with_a_run_that_a_camera_replaced(tmp_path, run, camera):
+    source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    with pytest.raises(Interrupted):
+        run(source, progress=pressing_ctrl_c(11, "segmenting"))
+    run(camera, overwrite=True)
+    with pytest.raises(InputError, match="differs in its source"):
+        run(source, resume=True)
+    assert sorted(contents(tmp_path / "out")) == ["recording.mp4", "results.json", "tracks.json"]
 
 
 def test_a_camera_cannot_be_resumed(run, camera):

@@ -7,9 +7,10 @@ import torch
 
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
+from chronomask.inference import live as room
 from chronomask.inference.live import Live
 from chronomask.inference.segment import Segmenter
-from chronomask.video import Frame
+from chronomask.video import Frame, given_up
 from inference.test_segment import ColourNetwork, Frames, check_objects, moving_objects, same, settings
 
 
@@ -30,6 +31,24 @@ class Camera(Frames):
                 raise self.error
         finally:
             self.finished.set()
+
+
+class SilentCamera(Camera):
+    """Gives its frames, and then none for a long time, without an end.
+
+    Args:
+        last_words: called when the silence begins.
+    """
+
+    def __init__(self, images, last_words=lambda: None):
+        super().__init__(images)
+        self.silence_over, self.last_words = threading.Event(), last_words
+
+    def __iter__(self):
+        yield from Frames.__iter__(self)
+        self.last_words()
+        self.silence_over.wait(60)
+        self.finished.set()
 
 
 def test_late_frames_are_dropped_counted_and_said():
@@ -91,6 +110,27 @@ def test_reading_ends_when_nobody_listens_any_more():
     next(frames)
     frames.close()
     assert camera.finished.wait(10)
+
+
+def test_nobody_need_wait_for_a_silent_camera(monkeypatch):
+    monkeypatch.setattr(room, "STOP_SECONDS", 0.0)
+    camera = SilentCamera(moving_objects(3))
+    live = Live(camera, buffer=3)
+    frames = iter(live)
+    assert [next(frames).index for _ in range(3)] == [0, 1, 2]
+    live.stop = lambda: True
+    assert list(frames) == []
+    assert not camera.finished.is_set()
+    camera.silence_over.set()
+
+
+def test_who_gives_up_frames_gives_up_their_source():
+    camera = Camera(moving_objects(3))
+    frames = camera.frames(1)
+    assert next(frames).index == 1
+    with given_up(frames):
+        pass
+    assert camera.finished.is_set()
 
 
 def test_segmenting_a_live_source():

@@ -160,3 +160,12 @@ def test_looks_are_means_over_the_tube():
     np.testing.assert_allclose(found.feature, [(features[0, c, 0, 0] + features[1, c, 1, 1]) / 2 for c in range(2)])
     np.testing.assert_allclose(found.classes, [0.3, 0.7])
     assert looks_of([], features) == []
+
+
+def test_looks_leave_out_what_the_frame_was_filled_up_with():
+    probability = torch.full((1, 6, 9), 0.9)  # 1.5 by 2.25 cells, of features that reach over 2 by 4
+    features = torch.full((1, 1, 2, 4), 1e6)
+    features[..., :2, :3] = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    (found,) = looks_of([Tube(probability, torch.tensor([1.0]), 1.0)], features)
+    weights = np.array([[16, 16, 4], [8, 8, 2]])
+    assert found.feature == pytest.approx((weights * [[1, 2, 3], [4, 5, 6]]).sum() / weights.sum())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,11 @@ import torch
 from PIL import Image
 
 from chronomask.config import ClusterConfig, ModelConfig, SegmentConfig
+from chronomask.data.categories import OVIS, YTVIS_2019, Category
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.inference.predict import predict
-from chronomask.inference.segment import Segmenter
+from chronomask.inference.segment import Segmenter, TrackInfo
 from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
 
@@ -48,6 +52,12 @@ def data(tmp_path: Path, segmenter: Segmenter) -> Path:
     return tmp_path
 
 
+def change(data: Path, **fields: object) -> None:
+    """Writes other fields into the annotation file."""
+    file = data / "instances.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
 def run(segmenter: Segmenter, data: Path, out: Path) -> int:
     return predict(segmenter, data / "instances.json", data, out, checkpoint=data / "checkpoint")
 
@@ -65,11 +75,42 @@ def test_predictions_carry_the_ids_of_the_data_set(segmenter: Segmenter, data: P
 
 def test_a_data_set_without_object_gets_the_best_of_its_classes(segmenter: Segmenter, data: Path) -> None:
     with_object = run(segmenter, data, data / "with/tracks.json")
-    content = json.loads((data / "instances.json").read_text())
-    content["categories"].pop()
-    (data / "instances.json").write_text(json.dumps(content))
+    change(data, categories=json.loads((data / "instances.json").read_text())["categories"][:2])
     assert run(segmenter, data, data / "without/tracks.json") == with_object
     assert {track.category_id for track in read_tracks(data / "without/tracks.json").tracks} <= {7, 8}
+
+
+@pytest.mark.parametrize(
+    ("categories", "name", "number"),
+    [
+        ([Category(5, "Tennis_racket")], "tennis racket", 5),
+        (YTVIS_2019, "car", 6),  # its sedan
+        (OVIS, "bus", 25),
+        (OVIS, "truck", 25),
+    ],
+)
+def test_classes_become_the_categories_that_mean_them(
+    segmenter: Segmenter,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    categories: Sequence[Category],
+    name: str,
+    number: int,
+) -> None:
+    allowed: list[str] = []
+
+    def all_of_that_name(self: Segmenter, names: dict[str, Category]) -> list[TrackInfo]:
+        allowed.extend(names)
+        [category] = [category for category in self.categories if category.name == name]
+        return [replace(info, category=category) for info in self.tracks]
+
+    monkeypatch.setattr(Segmenter, "named", all_of_that_name)
+    videos = json.loads((data / "instances.json").read_text())["videos"][:1]
+    change(data, videos=videos, categories=[{"id": c.id, "name": c.name} for c in categories])
+    run(segmenter, data, data / "out/tracks.json")
+    assert {track.category_id for track in read_tracks(data / "out/tracks.json").tracks} == {number}
+    assert name in allowed
+    assert not {"fork", "mouse"} & set(allowed)  # COCO's mouse is none of the animals
 
 
 def test_a_partial_run_of_another_data_set_is_refused(segmenter: Segmenter, data: Path) -> None:
@@ -106,15 +147,60 @@ def test_a_killed_run_continues_behind_the_finished_videos(
 
 def test_bad_data_names_its_place(segmenter: Segmenter, data: Path) -> None:
     content = json.loads((data / "instances.json").read_text())
-    for change, named in (
+    video = content["videos"][0]
+    for fields, named in (
         ({"categories": [{"id": 1, "name": "unicorn"}]}, "categories"),
-        ({"videos": [{**content["videos"][0], "width": 51}]}, "51x36"),
-        ({"videos": [{**content["videos"][0], "file_names": ["v1/none.jpg"]}]}, "none.jpg"),
-        ({"videos": [{"id": 1}]}, "file_names"),
+        ({"categories": [{"id": 1}]}, r"categories\[0\]: has no field 'name'"),
+        ({"categories": ["person"]}, r"categories\[0\]: must be an object"),
+        ({"videos": [{**video, "width": 51}]}, "51x36"),
+        ({"videos": [{**video, "file_names": ["v1/none.jpg"] * 5}]}, "none.jpg"),
+        ({"videos": [{**video, "file_names": None}]}, "video 10: has no 'file_names'"),
+        ({"videos": [{**video, "length": 4}]}, "has 5 entries, .* video 10 has 4 frames"),
+        ({"videos": [{"id": 1}]}, r"videos\[0\]: has no field 'width'"),
+        ({"videos": ["v1"]}, r"videos\[0\]: must be an object"),
         ({"videos": None}, "videos"),
     ):
-        (data / "instances.json").write_text(json.dumps(content | change))
+        (data / "instances.json").write_text(json.dumps(content | fields))
         with pytest.raises(InputError, match=named):
             run(segmenter, data, data / "out/tracks.json")
         assert not (data / "out/tracks.json").exists()
         (data / "out/tracks.json.partial").unlink(missing_ok=True)
+
+
+def test_the_place_is_looked_at_before_the_work(
+    segmenter: Segmenter, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Segmenter, "segment", lambda *_: pytest.fail("the work has begun"))
+    (data / "val/results.json").mkdir(parents=True)
+    (data / "file").touch()
+    for out, named in (
+        (data / "val", "val: it is a folder"),
+        (data / "val/tracks.json", "results.json: it is a folder"),
+        (data / "file/tracks.json", "cannot make the folder"),
+    ):
+        with pytest.raises(InputError, match=named):
+            run(segmenter, data, out)
+    assert not list(data.glob("*.partial"))
+
+
+def test_a_full_disk_is_said_and_the_work_kept(
+    segmenter: Segmenter, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chronomask.inference.predict.write_results", full)
+        with pytest.raises(InputError, match=r"tracks\.json: the disk is full"):
+            run(segmenter, data, data / "out/tracks.json")
+    monkeypatch.setattr(Segmenter, "segment", lambda *_: pytest.fail("the work was lost"))
+    assert run(segmenter, data, data / "out/tracks.json") > 0
+
+
+def test_a_data_set_need_not_say_the_length_of_its_videos(segmenter: Segmenter, data: Path) -> None:
+    [video, *_] = json.loads((data / "instances.json").read_text())["videos"]
+    del video["length"]
+    change(data, videos=[video | {"fps": 6}])
+    run(segmenter, data, data / "out/tracks.json")
+    [entry] = read_tracks(data / "out/tracks.json").videos
+    assert (entry.length, entry.fps) == (5, 6.0)

@@ -1,5 +1,7 @@
 """The network arranged for inference against the network as it is trained."""
 
+from functools import cache
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,7 @@ from chronomask.model.backbone import build_backbone
 from chronomask.model.fast import FastNetwork
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fused import FusedConvolution, can_fuse, fuse_activations
+from chronomask.model.network import FrameFeatures
 from model.networks import network_of, noise, shuffled_norms, tensors_of, tiny
 
 CPU = torch.device("cpu")
@@ -22,6 +25,12 @@ VARIANTS = {
     "space-time-alone": tiny(attention="space-time", decoder_activation=True),
     "group-norm": tiny(norm="group", decoder_activation=True, foreground=True),
 }
+
+
+@cache
+def plain_and_fast(name):
+    """Both arrangements of a network, made once for all sizes of its input."""
+    return as_trained(VARIANTS[name]), FastNetwork(as_trained(VARIANTS[name]), CPU)
 
 
 def as_trained(config):
@@ -39,7 +48,7 @@ def as_trained(config):
 @pytest.mark.parametrize(("length", "height", "width"), [(8, 64, 96), (5, 37, 50), (1, 32, 33)])
 def test_it_is_the_same_function(name, length, height, width):
     frames = noise(length, 3, height, width)
-    plain, fast = as_trained(VARIANTS[name]), FastNetwork(as_trained(VARIANTS[name]), CPU)
+    plain, fast = plain_and_fast(name)
     expected = tensors_of(plain.decode(plain.encode(frames), 1, (height, width)))
     outputs = tensors_of(fast.decode(fast.encode(frames), 1, (height, width)))
     assert outputs.keys() == expected.keys()
@@ -52,7 +61,8 @@ def test_it_is_the_same_function(name, length, height, width):
 @torch.no_grad()
 def test_features_are_those_of_the_frames_however_they_arrive():
     fast, frames = FastNetwork(network_of(lite()), CPU), noise(5, 3, 32, 64)
-    whole, parts = fast.encode(frames), fast.encode(frames[:2]).followed_by(fast.encode(frames[2:]))
+    whole = fast.encode(frames)
+    parts = FrameFeatures.joined([fast.encode(frames[:2]), fast.encode(frames[2:])])
     torch.testing.assert_close(whole.class_logits, parts.class_logits, rtol=1e-4, atol=1e-4)
     for name in ("levels", "taps"):
         for one, other in zip(getattr(whole, name), getattr(parts, name), strict=True):

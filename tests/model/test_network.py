@@ -4,7 +4,7 @@ import torch
 from chronomask.config import ModelConfig, lite, paper
 from chronomask.errors import InputError
 from chronomask.model.backbone import build_backbone
-from chronomask.model.network import Network, to_channels_last
+from chronomask.model.network import FrameFeatures, Network, to_channels_last
 from model.networks import network_of, noise, tensors_of, tiny
 
 SIZES = [(1, 32, 64), (2, 5, 7), (3, 33, 70), (5, 64, 31), (8, 48, 40), (7, 1, 1)]
@@ -112,8 +112,8 @@ def test_encode_then_decode_is_forward_however_the_frames_arrive():
         whole = tensors_of(network(frames))
         features = network.encode(frames[0])
         assert len(features) == 5
-        parts = network.encode(frames[0, :2]).followed_by(network.encode(frames[0, 2:]))
-        sliced = features[:3].followed_by(features[3:])
+        parts = FrameFeatures.joined([network.encode(frames[0, :2]), network.encode(frames[0, 2:])])
+        sliced = FrameFeatures.joined([features[:3], features[3:]])
         for encoded in (features, parts, sliced):
             for name, tensor in tensors_of(network.decode(encoded, 1, (40, 56))).items():
                 torch.testing.assert_close(tensor, whole[name], rtol=1e-4, atol=1e-5)

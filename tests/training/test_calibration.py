@@ -4,7 +4,6 @@ from math import log
 import pytest
 import torch
 from skimage import data
-from tests.data.files import box, write_stills
 
 from chronomask.cli import main
 from chronomask.config import TUBE_STATISTICS, ClusterConfig, lite
@@ -16,6 +15,7 @@ from chronomask.losses import ClipOutputs, Targets
 from chronomask.model.checkpoint import load_network
 from chronomask.structures import Tube
 from chronomask.training.calibration import _is_right, fit_tube_score
+from data.files import box, write_stills
 
 
 def test_statistics_of_a_tube_counted_by_hand():

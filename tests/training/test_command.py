@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from chronomask.cli import main
-from chronomask.config import LossConfig, MachineConfig, lite_recipe, paper_recipe
+from chronomask.commands.training import recipe_config
+from chronomask.config import LossConfig, MachineConfig, fine_tune_recipe, lite_recipe, paper_recipe
 from chronomask.data.categories import YTVIS_2019
 from chronomask.inference.load import bundled_weights
 from chronomask.model.checkpoint import load_network, save_network
@@ -52,6 +53,12 @@ def test_flags_override_the_recipes_values(data, checkpoint, calls, tmp_path):
     assert calls[1][2] == MachineConfig(precision="float32", stop_after="2h")
     assert [origin["recipe"] for *_, origin in calls] == ["paper", "lite", "lite"]
     assert list(calls[0][3]["data"]) == data
+
+
+@pytest.mark.parametrize("option", ["--fine-tune", "--fine_tune"])
+def test_fine_tuning_has_a_recipe_of_its_own_however_it_is_spelt(option):
+    assert recipe_config(["data", option, "lite", "--out", "run"]) == fine_tune_recipe()
+    assert recipe_config(["data", f"{option}=lite"]) == fine_tune_recipe()
 
 
 @pytest.mark.parametrize(("recipe", "steps"), [("paper", "160000"), ("lite", "6000")])
@@ -106,6 +113,7 @@ def test_wrong_use_is_explained(data, checkpoint, tmp_path, capsys):
         (["--backbone-weights", "x.pth"], "--init"),
         (["--import-fpn"], "--import-fpn: needs --backbone-weights"),
         (["--batch", "0"], "batch 0: must be 1 or more"),
+        (["--holdout", "0.5"], "--holdout 0.5: only --fine-tune holds data back"),
     ):
         assert main([*common, *arguments]) == 2
         assert message in capsys.readouterr().err

@@ -1,21 +1,26 @@
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
+from chronomask import rle
 from chronomask.cli import main
 from chronomask.config import MixtureConfig, fine_tune_recipe
 from chronomask.data.categories import Category
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_reader
+from chronomask.datasets.config import SynthesizeConfig
 from chronomask.errors import InputError
+from chronomask.evaluation.validate import validate
 from chronomask.model.checkpoint import load_network, save_network
+from chronomask.progress import silent
 from chronomask.training import finetune
 from chronomask.training.class_head import fit_class_head, with_classes
 from chronomask.training.finetune import class_table, counted, fine_tuning, held_back, write_held
-from data.files import box, small_set, textured, write_stills
+from data.files import box, small_set, textured, write_stills, write_videos
 from model.networks import network_of, tiny
 
 KNOWN = (Category(1, "Person"), Category(18, "dog"))
@@ -83,11 +88,69 @@ def test_entries_are_held_back_evenly_over_the_classes(tmp_path):
         held_back(held_back(reader, 0.95, seed=1)[0], 0.2, seed=1)
 
 
-def test_videos_that_are_held_back_keep_their_annotations(tmp_path):
-    reader = open_reader(small_set(tmp_path / "data")[1], None)
-    instances, frames = write_held(reader, tmp_path / "held", lambda items, task, total: items)
-    assert json.loads(instances.read_text()) == json.loads(reader.annotations.read_text())
+def test_the_only_entry_of_a_class_is_trained_on(tmp_path):
+    image, mask = textured(48, 64), box(48, 64, 8, 8, 40, 56)
+    reader = open_reader(write_stills(tmp_path, [(image, [(99 if k == 2 else 1, mask, {})]) for k in range(6)]), None)
+    for seed in range(4):
+        for share in (0.01, 0.5, 0.7):
+            training, held = held_back(reader, share, seed)
+            assert (counted(training)["unicorn"], counted(held)["unicorn"]) == (1, 0)
+    training, held = held_back(reader, 0.99, seed=0)
+    assert (len(training), len(held)) == (1, 5)
+
+
+def as_numbers(mask):
+    return {**mask, "counts": rle.run_lengths(mask["counts"]).tolist()}
+
+
+def as_polygon(mask):
+    x, y, width, height = rle.bbox(mask)
+    return [[x, y, x + width, y, x + width, y + height, x, y + height]]
+
+
+@pytest.mark.parametrize("form", [dict, as_numbers, as_polygon])
+def test_videos_that_are_held_back_keep_their_annotations(form, tmp_path):
+    """Also where evaluation asks for more fields than training does."""
+    path = small_set(tmp_path / "data")[1]
+    content = json.loads(path.read_text())
+    del content["videos"][0]["length"], content["annotations"][0]["iscrowd"]
+    content["annotations"][0]["segmentations"] = [form(mask) for mask in content["annotations"][0]["segmentations"]]
+    path.write_text(json.dumps(content))
+    reader = open_reader(path, None)
+    instances, frames = write_held(reader, tmp_path / "held", silent)
     assert frames == reader.images
+    assert not validate(instances).problems
+    written = open_reader(instances, None, images=frames)
+    assert written.file_categories == reader.file_categories
+    first, second = (opened.load(0, range(5)) for opened in (reader, written))
+    assert first.masks.any((2, 3)).all()
+    for name in ("frames", "masks", "class_ids", "ignore"):
+        assert torch.equal(getattr(first, name), getattr(second, name)), name
+
+
+def test_what_is_broken_is_left_out_of_the_videos_that_are_held_back(tmp_path):
+    frames, masks = [textured(48, 64)] * 2, [box(48, 64, 8, 8, 40, 40)] * 2
+    path = write_videos(tmp_path / "data", [(frames, [(18, masks, {"iscrowd": number == 3})]) for number in range(4)])
+    content = json.loads(path.read_text())
+    content["videos"] += [None, {"id": 9}]
+    content["annotations"] += [7, {"id": 90}]
+    content["annotations"][2]["segmentations"][1]["counts"] = "no rle"
+    path.write_text(json.dumps(content))
+    (tmp_path / "data" / "JPEGImages" / "video-1" / "00001.png").unlink()
+    reader = open_reader(path, None, skip_broken=True)
+    with pytest.raises(InputError, match=r"annotation 3: segmentations\[1\]: counts are no compressed"):
+        write_held(reader, tmp_path / "held", silent)
+    assert not (tmp_path / "held").exists()
+    instances, _ = write_held(reader, tmp_path / "held", silent, skip_broken=True)
+    assert not validate(instances).problems
+    content = json.loads(instances.read_text())
+    assert [video["name"] for video in content["videos"]] == ["video-0", "video-3"]
+    assert [(entry["video_id"], entry["iscrowd"]) for entry in content["annotations"]] == [(1, 0), (2, 1)]
+    assert "video-1/00001.png" in reader.skipped[-2]
+    for image in tmp_path.rglob("*.png"):
+        image.unlink()
+    with pytest.raises(InputError, match=r"videos\.json: no video that is held back can be read"):
+        write_held(reader, tmp_path / "again", silent, skip_broken=True)
 
 
 def test_the_classes_are_those_with_instances(tmp_path, weights):
@@ -107,13 +170,24 @@ def test_data_that_teaches_nothing_is_refused(tmp_path, weights):
         fine_tuning(weights, str(empty), fine_tune_recipe(), 1.0)
 
 
-def test_one_command_from_a_folder_to_a_checkpoint(tmp_path, weights, capsys, monkeypatch):
+@pytest.fixture
+def command(tmp_path, weights, monkeypatch):
+    """A short run on four stills, two of them held back."""
     monkeypatch.setattr(finetune, "fit_class_head", partial(fit_class_head, stills=4, steps=2))
+    monkeypatch.setattr(finetune, "SynthesizeConfig", partial(SynthesizeConfig, length=2, height=32, width=64))
     colours(tmp_path / "data", 4)
+    words = ["train", str(tmp_path / "data"), "--fine-tune", weights, "--out", str(tmp_path / "run"), "--workers", "0"]
+    words += ["--steps", "1", "--device", "cpu", "--data.height", "32", "--data.width", "64", "--data.length", "2"]
+    return [*words, "--holdout", "0.5"]
+
+
+def files_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_command_from_a_folder_to_a_checkpoint(tmp_path, command, capsys):
     out = tmp_path / "run"
-    command = ["train", str(tmp_path / "data"), "--fine-tune", weights, "--out", str(out), "--workers", "0"]
-    command += ["--steps", "1", "--device", "cpu", "--data.height", "32", "--data.width", "64", "--data.length", "2"]
-    assert main([*command, "--holdout", "0.25"]) == 0
+    assert main(command) == 0
     shown = capsys.readouterr()
     assert "unicorn" in shown.err
     assert "held back, before: AP" in shown.out
@@ -122,8 +196,40 @@ def test_one_command_from_a_folder_to_a_checkpoint(tmp_path, weights, capsys, mo
     trained = load_network(out / "model.safetensors").config.categories
     assert [category.name for category in trained] == ["person", "unicorn"]
 
+    # The folder of a finished run: another run leaves it alone, and the same one keeps its scores.
+    before = files_in(out)
+    assert main([*command, "--seed", "1"]) == 2
+    assert "train.seed is 0 there and 1 now" in capsys.readouterr().err
+    assert files_in(out) == before
+    assert main(command) == 0
+    assert "held back, after:  AP" in capsys.readouterr().out
+    assert files_in(out)[Path("validation.csv")] == before[Path("validation.csv")]
 
-@pytest.mark.parametrize("option", [["--init", "x"], ["--classes", "voc"], ["--recipe", "paper"]])
+
+def test_images_that_cannot_be_read_are_skipped_on_the_whole_way(tmp_path, command):
+    parts = held_back(open_reader(tmp_path / "data", None), 0.5, fine_tune_recipe().seed)
+    broken = [part.name(0) for part in parts]
+    for name in broken:
+        (tmp_path / "data" / "images" / name).write_bytes(b"no image")
+    assert main(command) == 2
+    assert main([*command, "--skip-broken", "--out", str(tmp_path / "other")]) == 0
+    skipped = (tmp_path / "other" / "skipped.txt").read_text()
+    assert all(name in skipped for name in broken)
+    (video,) = json.loads((tmp_path / "other" / "holdout" / "instances.json").read_text())["videos"]
+    assert parts[1].name(1).removesuffix(".png") in video["name"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--init", "x"],
+        ["--classes", "voc"],
+        ["--recipe", "paper"],
+        ["--model", "paper"],
+        ["--validate", "x.json"],
+        ["--validate-every", "7"],
+    ],
+)
 def test_what_contradicts_fine_tuning_is_refused(option, tmp_path, weights, capsys):
     further = ["--fine-tune", weights, "--out", str(tmp_path / "run")]
     assert main(["train", str(tmp_path), *further, *option]) == 2

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch._dynamo.exc import BackendCompilerFailed
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from chronomask.config import LossConfig, MachineConfig, TrainConfig
 from chronomask.data.mixture import WeightedSource
@@ -197,10 +198,12 @@ def test_broken_entries_are_skipped_if_wanted_and_listed_once(sources, tmp_path)
             )
 
 
-def test_a_data_worker_that_dies_is_named_and_the_checkpoint_stays(sources, tmp_path):
+def test_a_data_worker_that_dies_is_named_and_the_checkpoint_stays(sources, tmp_path, monkeypatch):
     def die(index):
         os.kill(os.getpid(), signal.SIGKILL)
 
+    # How long PyTorch waits for a clip before it looks whether the worker is alive; 5 s otherwise.
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (0.2,))
     source = WeightedSource(Through(sources[0].reader, die), 1.0)
     with pytest.raises(TrainingError, match=r"a data worker died: .*lower workers.*the same command continues"):
         train(thin_network(), [source], SINGLE, tmp_path, replace(MACHINE, workers=1))

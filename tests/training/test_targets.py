@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from chronomask.data.mixture import Sample
-from chronomask.data.synthesis import warp_clip
+from chronomask.data.synthesis import Canvas
 from chronomask.losses import ClipOutputs, clip_losses
 from chronomask.structures import NO_CLASS, Clip
 from chronomask.training.targets import collate, make_targets
@@ -115,7 +115,7 @@ def test_an_unlabelled_object_gives_no_background_gradient(labelled):
     still = replace(still, unknown=unlabelled & (not labelled))
     steps = torch.eye(3).repeat(2, 1, 1, 1)
     steps[1, 0, 0, 2] = 4.0
-    moved = warp_clip(still, steps, 16, 32)
+    moved = Canvas(still, steps, (16, 32)).clip()
     outputs = ClipOutputs(
         embedding=torch.linspace(-1, 1, 8).expand(2, 2, 4, 8).clone().requires_grad_(),
         log_variance=torch.full((2, 2, 4, 8), -1.0, requires_grad=True),

@@ -1,12 +1,16 @@
 import json
 
-import numpy as np
 import pytest
+import torch
 
 from chronomask import rle
 from chronomask.errors import InputError
+from chronomask.evaluation.ap import evaluate
+from chronomask.inference.load import load
+from chronomask.inference.predict import predict
+from chronomask.model.checkpoint import save_network
 from chronomask.training.loop import train
-from chronomask.training.validation import Validation, ValidationScores, read_scores
+from chronomask.training.validation import EVERYTHING, Validation, ValidationScores, read_scores
 from data.files import box, small_set, textured, write_videos
 from training.runs import MACHINE, MODEL, PLAIN, Each, ThinBackbone, open_sources, thin_network
 
@@ -37,14 +41,32 @@ def test_scores_are_those_of_the_evaluator(videos, tmp_path, monkeypatch):
     assert validation.scores(thin_network()) == ValidationScores(0.0, 0.0, 1.0)
 
 
-def test_a_network_is_scored_as_its_file_would_be(videos):
+def one_dog_everywhere():
+    """A network that takes every frame for one dog from corner to corner."""
     network = thin_network()
+    heads = {"embedding": 0.0, "variance": 3.0, "heat": 5.0, "foreground": 5.0, "class": 0.0}
+    for name, bias in heads.items():
+        head = getattr(network, f"{name}_head")
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.constant_(head.bias, bias)
+    network.class_head.bias.data[NAMES.index("dog")] = 5.0
+    return network
+
+
+def test_a_network_is_scored_as_its_file_would_be(tmp_path, monkeypatch):
+    mask = box(48, 64, 2, 2, 46, 62)  # 86 percent of the frame
+    dog = (18, [mask] * 5, {"areas": [int(mask.sum())] * 5})
+    videos = write_videos(tmp_path, [([textured(48, 64, seed) for seed in range(5)], [dog])])
+    network, weights, tracks = one_dog_everywhere(), tmp_path / "model.safetensors", tmp_path / "tracks.json"
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chronomask.model.network.build_backbone", lambda *_: ThinBackbone())
-        scores = Validation(videos, NAMES, every=1, device="cpu").scores(network)
-    assert 0 <= scores.AP <= scores.AP50 <= scores.AP50_any <= 1
-    assert all(np.array_equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    monkeypatch.setattr("chronomask.model.network.build_backbone", lambda *_: ThinBackbone())
+    scores = Validation(videos, NAMES, every=1, device="cpu").scores(network)
+    save_network(weights, network, half=True)
+    predict(load(weights, "cpu", EVERYTHING), videos, tmp_path / "JPEGImages", tracks, checkpoint=weights)
+    expected = evaluate(videos, tracks).scores
+    assert scores == ValidationScores(expected.AP, expected.AP50, expected.AP50)
+    assert pytest.approx((0.8, 1.0)) == (scores.AP, scores.AP50)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
 def test_the_best_checkpoint_is_that_of_the_highest_ap(videos, tmp_path, monkeypatch):
@@ -70,8 +92,9 @@ def test_a_step_is_scored_once_and_later_lines_are_dropped(videos, tmp_path, mon
     for step in (0, 4):
         validation.run(step, thin_network(), tmp_path)
     assert validation.run(0, thin_network(), tmp_path) == BAD
-    assert read_scores(tmp_path) == {0: BAD}
+    assert read_scores(tmp_path) == {0: BAD, 4: BAD}
     assert validation.run(2, thin_network(), tmp_path) == GOOD
+    assert read_scores(tmp_path) == {0: BAD, 2: GOOD}
 
 
 def test_files_that_cannot_validate_are_refused(videos, tmp_path):

@@ -13,7 +13,7 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.progress import progress_bar
-from chronomask.config import CLASS_LISTS, MixtureConfig
+from chronomask.config import CLASS_LISTS, MixtureConfig, lite_recipe
 from chronomask.datasets.config import SynthesizeConfig
 from chronomask.errors import InputError
 
@@ -72,7 +72,7 @@ def preview(
     width: int = 1280,
     fps: float = 8.0,
     skip_broken: bool = False,
-    config: Annotated[MixtureConfig, tyro.conf.arg(name="data")] = MixtureConfig(),  # noqa: B008  (frozen)
+    config: Annotated[MixtureConfig, tyro.conf.arg(name="data")] = lite_recipe().data,  # noqa: B008  (frozen)
 ) -> None:
     """Draw some entries of a data set with their masks, numbers and names, as one picture or a short video.
 

@@ -22,6 +22,7 @@ def evaluate(
     frames: Path | None = None,
     davis: Literal["no", "one", "many"] = "no",
     tracking: bool = False,
+    min_score: float | None = None,
 ) -> None:
     """Score results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 first, then the rest, overall and per class.
 
@@ -33,7 +34,11 @@ def evaluate(
         frames: folder of the frames, for the pictures in the report.
         davis: also print J and F: of all objects together (one, as DAVIS-2016) or of each (many, DAVIS-2017).
         tracking: also print HOTA and IDF1 (needs the package trackeval).
+        min_score: J, F, HOTA and IDF1 know no scores: results below this one are left out of them. By default that is
+            none for J and F, and those below 0.5 for HOTA and IDF1.
     """
+    from dataclasses import asdict
+
     from rich.console import Console
 
     from chronomask.evaluation import ap
@@ -53,19 +58,25 @@ def evaluate(
     else:
         evaluation = ap.evaluate(truth, results)
         console.print(ap.evaluation_table(evaluation))
+    numbers = ap.evaluation_json(evaluation)
+    threshold = {} if min_score is None else {"min_score": min_score}
     if davis != "no":
         from chronomask.evaluation.davis import davis as score_davis
         from chronomask.evaluation.davis import davis_table
 
-        console.print(davis_table(score_davis(truth, results, davis)))
+        regions = score_davis(truth, results, davis, **threshold)
+        console.print(davis_table(regions))
+        numbers["davis"] = {"J": regions.J, "F": regions.F, "J_and_F": regions.J_and_F}
     if tracking:
         from chronomask.evaluation.tracking import tracking as score_tracking
         from chronomask.evaluation.tracking import tracking_table
 
-        console.print(tracking_table(score_tracking(truth, results)))
+        identities = score_tracking(truth, results, **threshold)
+        console.print(tracking_table(identities))
+        numbers["tracking"] = asdict(identities.scores)
     if json is not None:
         with written_aside(json) as aside:
-            aside.write_text(dumps(ap.evaluation_json(evaluation), indent=1))
+            aside.write_text(dumps(numbers, indent=1))
 
 
 def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /, against: Path | None = None) -> int:

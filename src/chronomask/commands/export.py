@@ -13,10 +13,9 @@ from chronomask.errors import InputError
 
 
 def export(
-    model: Positional[str],
+    model: Annotated[Positional[str], tyro.conf.arg(metavar="MODEL")],
     out: Annotated[Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
-    checkpoint: Path | None = None,
     format: Literal["onnx", "torch", "both"] = "onnx",
     overwrite: bool = False,
     config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008  (frozen)
@@ -27,9 +26,8 @@ def export(
     from the network's own. `python -m chronomask.runner OUT VIDEO --out DIR` segments a video with it.
 
     Args:
-        model: a bundled model; with --checkpoint any word.
+        model: a bundled model (lite), or a checkpoint file.
         out: folder for the files; made if missing.
-        checkpoint: a checkpoint file instead of a bundled model.
         format: onnx for onnxruntime and others (the runner needs it), torch for torch.export's .pt2, or both.
         overwrite: replace what was exported into the folder before.
         config: the settings below are kept with the network; --clip-length is built into it.
@@ -38,10 +36,10 @@ def export(
     from rich.table import Table
 
     from chronomask.export import export as run
-    from chronomask.inference.load import bundled_weights
+    from chronomask.inference.load import checkpoint_file
     from chronomask.runner.description import FILE
 
-    path = checkpoint or bundled_weights(model)
+    path = checkpoint_file(model)
     if (out / FILE).exists() and not overwrite:
         raise InputError(f"{out}: holds an exported network already; name another folder, or say --overwrite")
     table = Table("file", "output", "largest difference", "of the largest value")

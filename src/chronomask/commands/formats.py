@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,7 +54,6 @@ def convert(
     if source.exists() and target.resolve() in source.resolve().parents:
         raise InputError(f"{target}: holds {source}; name another folder")
     file = read(source, source_format, Assumed(against, _parse_size(size), length, fps, first_frame))
-    losses: tuple[str, ...] = ()
     if target_format == "dataset":
         from chronomask.formats.dataset import write_dataset
 
@@ -61,9 +61,7 @@ def convert(
     elif video:
         raise InputError("--video: is for --to dataset")
     else:
-        losses = write(file, target, target_format, overwrite)
-    for loss in losses:
-        print(f"chronomask: lost: {loss}", file=sys.stderr)
+        _print_losses(write(file, target, target_format, overwrite))
     print(f"{counted(len(file.tracks), 'track')} of {counted(len(file.videos), 'video')}: {target}")
 
 
@@ -99,8 +97,13 @@ def edit(
             where = f"{counted(len(frames), 'frame')}, from {frames[0]} to {frames[-1]}"
             print(f"chronomask: {operation}: several are seen in {where}; their union is taken there", file=sys.stderr)
         file = apply(file, operation)
-    write(file, out, "youtube-vis", overwrite)
+    _print_losses(write(file, out, "youtube-vis", overwrite))
     print(f"{counted(len(file.tracks), 'track')}: {out}")
+
+
+def _print_losses(losses: Iterable[str]) -> None:
+    for loss in losses:
+        print(f"chronomask: lost: {loss}", file=sys.stderr)
 
 
 def _parse_size(text: str) -> tuple[int, int] | None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from chronomask.training.progress import ProgressLine
     from chronomask.training.validation import Validation
 
+_HOLDOUT = 0.2
+
 
 def train(
     data: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="DATA...")],
@@ -41,7 +43,7 @@ def train(
     backbone_weights: Path | None = None,
     import_fpn: bool = False,
     fine_tune: str | None = None,
-    holdout: float = 0.2,
+    holdout: float = _HOLDOUT,
     watch: Annotated[WatchConfig, tyro.conf.arg(name="")] = WatchConfig(),  # noqa: B008  (frozen)
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008  (frozen)
     machine: Annotated[MachineConfig, tyro.conf.arg(name="")] = MachineConfig(),  # noqa: B008  (frozen)
@@ -87,10 +89,14 @@ def train(
             _refuse_beside_fine_tune(
                 {"--recipe": recipe != "lite", "--init": init, "--backbone-weights": backbone_weights},
                 {"--import-fpn": import_fpn, "--classes": config.classes, "--validate": watch.validate},
+                {"--model": config.model != fine_tune_recipe().model},
+                {"--validate-every": watch.validate_every != WatchConfig().validate_every},
             )
             origin |= {"fine_tune": fine_tune, "holdout": holdout}
-            network, sources, validation = _begin_fine_tuning(fine_tune, data, holdout, config, machine, out)
+            network, sources, validation = _begin_fine_tuning(fine_tune, data, holdout, config, machine, out, origin)
         else:
+            if holdout != _HOLDOUT:
+                raise InputError(f"--holdout {holdout}: only --fine-tune holds data back; see --validate")
             origin |= {"validate": str(watch.validate)}
             network, sources = _begin(data, config, init, backbone_weights, import_fpn)
             validation = _validation(watch, network, machine)
@@ -122,7 +128,7 @@ def recipe_config(arguments: Sequence[str]) -> TrainConfig:
     """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--recipe", nargs="?")
-    parser.add_argument("--fine-tune", nargs="?")
+    parser.add_argument("--fine-tune", "--fine_tune", nargs="?")  # tyro takes both
     given = parser.parse_known_args(arguments)[0]
     if given.fine_tune is not None:
         return fine_tune_recipe()
@@ -133,11 +139,19 @@ def recipe_config(arguments: Sequence[str]) -> TrainConfig:
 def _refuse_beside_fine_tune(*options: dict[str, object]) -> None:
     for option, given in (pair for group in options for pair in group.items()):
         if given:
-            raise InputError(f"{option}: not together with --fine-tune, which has weights, classes and recipe already")
+            raise InputError(
+                f"{option}: not together with --fine-tune, which has weights, classes, recipe and validation already"
+            )
 
 
 def _begin_fine_tuning(
-    weights: str, data: Sequence[str], holdout: float, config: TrainConfig, machine: MachineConfig, out: Path
+    weights: str,
+    data: Sequence[str],
+    holdout: float,
+    config: TrainConfig,
+    machine: MachineConfig,
+    out: Path,
+    origin: dict[str, Any],
 ) -> tuple[Network, list[WeightedSource], Validation | None]:
     """Opens and shows the data, scores the weights on what is held back, and adapts them to the new classes."""
     import os
@@ -145,19 +159,23 @@ def _begin_fine_tuning(
     from rich.console import Console
 
     from chronomask.training import finetune
+    from chronomask.training.checkpoint import claim_run
     from chronomask.training.validation import Validation
 
-    if len(data) != 1 or "LOCAL_RANK" in os.environ:
-        raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}, in one process, without torchrun")
+    if len(data) != 1:
+        raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}")
+    if "LOCAL_RANK" in os.environ:
+        raise InputError("--fine-tune: runs in one process, without torchrun")
     console = Console(stderr=True)
     start = finetune.fine_tuning(weights, data[0], config, holdout)
     console.print(finetune.class_table(start))
+    claim_run(out, start.network, config, machine, origin)  # now, for the folder of another run is not to be touched
     finetune.draw_preview(start, config, out / "preview.png")
     console.print(f"what it will learn from: {out / 'preview.png'}")
     validation = None
     if len(start.held):
         names = [category.name for category in start.network.config.categories]
-        instances, frames = finetune.write_held(start.held, out / "holdout", progress_bar)
+        instances, frames = finetune.write_held(start.held, out / "holdout", progress_bar, config.skip_broken)
         validation = Validation(instances, names, every=config.steps, device=machine.device, frames=frames)
         console.print(f"held back, before: {validation.run(0, start.network, out)}")
     console.print("fitting the class head ...")

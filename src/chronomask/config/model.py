@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from chronomask.data.categories import LITE, Category
 from chronomask.errors import InputError
@@ -14,6 +14,7 @@ BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0"
 AttentionKind = Literal["none", "channel", "space-time", "both"]
 NormKind = Literal["batch", "group"]
 ClassSource = Literal["decoder", "backbone"]
+Dimension = Literal["y", "x", "t", "free"]
 
 TUBE_STATISTICS = ("constant", "log size", "heat", "membership", "foreground", "edges", "class")
 """What the score of a tube is computed from: 1; the logarithm of its stride-4 pixels a frame; inside it the mean heat,
@@ -53,7 +54,7 @@ class ModelConfig:
     squeezes: tuple[int, int, int, int]
     attention: AttentionKind = "both"
     reduction: int = 16
-    embedding: tuple[Literal["y", "x", "t", "free"], ...] = ("y", "x", "free", "free")
+    embedding: tuple[Dimension, ...] = ("y", "x", "free", "free")
     norm: NormKind = "batch"
     decoder_activation: bool = False
     class_source: ClassSource = "decoder"
@@ -63,6 +64,17 @@ class ModelConfig:
     tube_score: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        # Configurations come out of checkpoint files too, which may say anything.
+        choices = {"backbone": BackboneName, "attention": AttentionKind, "norm": NormKind, "class_source": ClassSource}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in get_args(allowed):
+                raise InputError(f"{name} {getattr(self, name)!r}: must be one of {', '.join(get_args(allowed))}")
+        for name in self.embedding:
+            if name not in get_args(Dimension):
+                raise InputError(f"embedding {self.embedding}: {name!r} is none of {', '.join(get_args(Dimension))}")
+        for name in ("channels", "reduction"):
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
+                raise InputError(f"{name} {getattr(self, name)!r}: must be a whole number, 1 or more")
         if len(self.squeezes) != 4 or any(a < b for a, b in zip(self.squeezes, self.squeezes[1:], strict=False)):
             raise InputError(f"squeezes {self.squeezes}: four numbers for strides 32, 16, 8, 4, not increasing")
         if self.squeezes[-1] != 0:

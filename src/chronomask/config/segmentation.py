@@ -32,6 +32,8 @@ class ClusterConfig:
         for name in ("membership_threshold", "foreground_threshold"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
+        if not 0 <= self.seed_threshold <= 1:
+            raise InputError(f"seed_threshold {self.seed_threshold}: must lie in [0, 1]")
         for name in ("refinements", "minimum_pixels", "maximum_rounds"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)}: must not be negative")
@@ -60,8 +62,9 @@ class StitchConfig:
         for name in ("memory_frames", "memory_tracks"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)}: must not be negative")
-        if not 0 <= self.minimum_similarity <= 1:
-            raise InputError(f"minimum_similarity {self.minimum_similarity}: must lie in [0, 1]")
+        for name, least in (("minimum_iou", 0), ("minimum_likeness", -1), ("minimum_similarity", 0)):
+            if not least <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: must lie in [{least}, 1]")
 
 
 @dataclass(frozen=True)

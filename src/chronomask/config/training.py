@@ -153,7 +153,7 @@ class MachineConfig:
 
 @dataclass(frozen=True)
 class WatchConfig:
-    """What is shown and measured while a run goes on; may change whenever it continues.
+    """What is shown and measured while a run goes on; all but `validate` may change whenever it continues.
 
     Attributes:
         validate: YouTube-VIS-form annotation file, with its frames beside it, on which the averaged weights are scored:

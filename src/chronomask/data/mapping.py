@@ -25,6 +25,10 @@ _DATA_SETS = {"coco": LITE, "ytvis-2019": YTVIS_2019, "ytvis-2021": YTVIS_2021, 
 # COCO's mouse is a computer's, YouTube-VIS's an animal. VOC's bicycle has no class in YouTube-VIS, COCO's counts as
 # motorbike: so says the published recipe, whose 20 and 10 classes these tables give.
 _TO_OVIS = {"motorbike": "motorcycle", "truck": "vehical", "duck": "poultry"}
+_VOC_TO_COCO = {
+    "aeroplane": "airplane", "diningtable": "dining_table", "motorbike": "motorcycle",
+    "pottedplant": "potted_plant", "sofa": "couch", "tvmonitor": "tv",
+}  # fmt: skip
 _RENAMED: dict[tuple[str, str], dict[str, str]] = {
     ("coco", "ytvis-2019"): {"bicycle": "motorbike", "motorcycle": "motorbike", "car": "sedan", "mouse": ""},
     ("coco", "ytvis-2021"): {
@@ -33,10 +37,8 @@ _RENAMED: dict[tuple[str, str], dict[str, str]] = {
     ("coco", "ovis"): {"car": "vehical", "bus": "vehical", "truck": "vehical"},
     ("voc", "ytvis-2019"): {"aeroplane": "airplane", "car": "sedan"},
     ("voc", "ytvis-2021"): {"aeroplane": "airplane"},
-    ("voc", "coco"): {
-        "aeroplane": "airplane", "diningtable": "dining_table", "motorbike": "motorcycle",
-        "pottedplant": "potted_plant", "sofa": "couch", "tvmonitor": "tv",
-    },
+    ("voc", "coco"): _VOC_TO_COCO,
+    ("coco", "voc"): {coco: voc for voc, coco in _VOC_TO_COCO.items()},
     ("ytvis-2019", "ytvis-2021"): {"sedan": "car", "ape": "monkey", "eagle": "bird", "owl": "bird"},
     ("ytvis-2021", "ytvis-2019"): {"car": "sedan"},
     ("ytvis-2019", "coco"): {
@@ -107,6 +109,8 @@ BY_NAME = CategoryMapping()
 
 def joined(names: Iterable[str], network: Iterable[str]) -> dict[str, str]:
     """The network's class for those names of a data set that have one, without any rules of the user's.
+
+    Who predicts asks the other way round: for the data set's category of each of the network's classes.
 
     Args:
         names: of all categories of the data set: together they tell which of the known data sets they are from.

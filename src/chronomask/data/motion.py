@@ -5,6 +5,7 @@ Legend: T frames, S sub-frames of one exposure. Where the shutter is open for no
 
 from __future__ import annotations
 
+from functools import partial
 from math import pi
 from typing import NamedTuple
 
@@ -91,11 +92,7 @@ def _paths(length: int, short_side: float, motion: MotionConfig, generator: torc
     exposure = motion.exposure if uniform(0.0, 1.0, generator) < motion.blur else 0.0
     shutter = torch.linspace(-0.5, 0.5, SUBFRAMES) * exposure / max(1, length - 1)
     frames = torch.linspace(-0.5, 0.5, length) if length > 1 else torch.zeros(1)
-    times = frames[:, None] + shutter
-
-    def path(travel: float) -> Tensor:
-        return smooth_path(times, travel, motion.sway, generator)
-
+    path = partial(smooth_path, frames[:, None] + shutter, sway=motion.sway, generator=generator)
     return Pose(
         x=path(motion.shift * short_side),
         y=path(motion.shift * short_side),
@@ -108,10 +105,7 @@ def _paths(length: int, short_side: float, motion: MotionConfig, generator: torc
 
 def _jumps(length: int, short_side: float, motion: MotionConfig, generator: torch.Generator) -> Pose:
     """Every frame on its own, some blurred along a random direction."""
-
-    def jump(most: float) -> Tensor:
-        return most * (2 * torch.rand(length, 1, generator=generator) - 1).expand(-1, SUBFRAMES)
-
+    jump = partial(_jump, length, generator)
     blurred = torch.rand(length, 1, generator=generator) < motion.blur
     direction = jump(pi)
     shortest, longest = motion.streak
@@ -127,6 +121,10 @@ def _jumps(length: int, short_side: float, motion: MotionConfig, generator: torc
     )
 
 
+def _jump(length: int, generator: torch.Generator, most: float) -> Float[Tensor, "T S"]:
+    return most * (2 * torch.rand(length, 1, generator=generator) - 1).expand(-1, SUBFRAMES)
+
+
 def _homographies(
     pose: Pose,
     source: tuple[float, float],
@@ -137,17 +135,17 @@ def _homographies(
 ) -> Float[Tensor, "T S 3 3"]:
     height, width = size
     zeros, ones = torch.zeros_like(pose.x), torch.ones_like(pose.x)
-
-    def matrices(*rows: list[Tensor]) -> Tensor:
-        return torch.stack([torch.stack(row, -1) for row in rows], -2)
-
     grown = scale * pose.zoom.exp()
     cosine, sine = grown * pose.angle.cos(), grown * pose.angle.sin()
     flip = -1.0 if mirror else 1.0
     to_origin = torch.tensor([[1.0, 0.0, -source[0]], [0.0, 1.0, -source[1]], [0.0, 0.0, 1.0]])
-    turned = matrices([flip * cosine, -sine, zeros], [flip * sine, cosine, zeros], [zeros, zeros, ones])
-    tilted = matrices(
+    turned = _matrices([flip * cosine, -sine, zeros], [flip * sine, cosine, zeros], [zeros, zeros, ones])
+    tilted = _matrices(
         [ones, zeros, zeros], [zeros, ones, zeros], [pose.pan * (2 / width), pose.tilt * (2 / height), ones]
     )
-    moved = matrices([ones, zeros, target[0] + pose.x], [zeros, ones, target[1] + pose.y], [zeros, zeros, ones])
+    moved = _matrices([ones, zeros, target[0] + pose.x], [zeros, ones, target[1] + pose.y], [zeros, zeros, ones])
     return moved @ tilted @ turned @ to_origin
+
+
+def _matrices(*rows: list[Tensor]) -> Float[Tensor, "T S 3 3"]:
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)

@@ -6,6 +6,7 @@ Legend: T frames, S sub-frames of one exposure, H W pixels of the source, h w pi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -143,11 +144,6 @@ class Canvas:
         return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-def warp_clip(clip: Clip, matrices: Float[Tensor, "T S 3 3"], height: int, width: int) -> Clip:
-    """A moved view of a clip or of a still, with all instances in their places; see `Canvas`."""
-    return Canvas(clip, matrices, (height, width)).clip()
-
-
 def drift_colours(clip: Clip, strength: float, generator: torch.Generator) -> Clip:
     """Brightness, contrast, saturation and colour balance, changed for the whole clip and drifting a little within it.
 
@@ -157,11 +153,7 @@ def drift_colours(clip: Clip, strength: float, generator: torch.Generator) -> Cl
         generator: source of all chance.
     """
     length = clip.frames.shape[0]
-    time = torch.linspace(-0.5, 0.5, length)
-
-    def wander() -> Tensor:
-        return uniform(-strength, strength, generator) + uniform(-strength, strength, generator) * 0.25 * time
-
+    wander = partial(_wander, length, strength, generator)
     saturation, contrast = (1 + wander()).numpy(), (1 + wander()).numpy()
     balance = torch.stack([wander() * 0.3 for _ in range(3)], 1)
     gains = (1 + wander()[:, None] + balance).numpy()
@@ -176,6 +168,11 @@ def drift_colours(clip: Clip, strength: float, generator: torch.Generator) -> Cl
         # One affine map of the colours of a pixel; OpenCV rounds and keeps it within 0-255.
         changed[frame] = cv2.transform(picture, gains[frame][:, None] * np.hstack([linear, offset]))
     return replace(clip, frames=torch.from_numpy(changed).permute(0, 3, 1, 2))
+
+
+def _wander(length: int, strength: float, generator: torch.Generator) -> Float[Tensor, " T"]:
+    time = torch.linspace(-0.5, 0.5, length)
+    return uniform(-strength, strength, generator) + uniform(-strength, strength, generator) * 0.25 * time
 
 
 def _codes(clip: Clip) -> Int16[np.ndarray, "T H W"]:

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
 from chronomask.data.categories import VOC, Category
-from chronomask.data.entries import Entry, EntryReader
+from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.layouts import VOC_OBJECTS, voc_root
-from chronomask.data.mapping import BY_NAME, CategoryMapping, Meaning
-from chronomask.data.reader import InstanceInfo
+from chronomask.data.mapping import BY_NAME, CategoryMapping
 from chronomask.data.reading import FrameLabels, open_image, paint
 from chronomask.errors import InputError
 
 VOID = 255
 """Palette index of pixels that belong to nobody in particular: the outlines of objects."""
 
-
-class _Object(NamedTuple):
-    number: int
-    name: str
-    meaning: Meaning
-    area: int
+T = TypeVar("T")
 
 
 class VocImages(EntryReader):
@@ -37,6 +32,9 @@ class VocImages(EntryReader):
     A pixel of the object image holds the number of its instance. Its class is what most of its pixels have in the
     class image or, where that does not tell, the object of that number in the xml. Sets whose xml names other classes
     than VOC's 20 are understood by the xml alone. Void pixels are ignored.
+
+    The palette images are looked through when it is opened. Of an annotation, what stands for its encoded mask is its
+    number.
 
     Args:
         listing: a list of image names (`ImageSets/Segmentation/*.txt`), or the root of the layout for every image that
@@ -63,71 +61,73 @@ class VocImages(EntryReader):
     ) -> None:
         self.root = voc_root(listing)
         super().__init__(listing, images or self.root / "JPEGImages")
-        self.xml_names: dict[str, list[str]] = {}
-        for name in _listed(listing, self.root):
-            try:
-                self.entries.append(self._entry(name, complete))
-            except InputError as error:
-                if not skip_broken:
-                    raise
-                self.skipped.append(str(error))
+        # The xml of all images comes first, for together they tell whose classes these are.
+        self.xml_names = self._of_each(_listed(listing, self.root), self._names_in_xml, skip_broken)
         named = {name for names in self.xml_names.values() for name in names}
         self.own_classes = not named <= {category.name for category in VOC}
         own = tuple(Category(number, name) for number, name in enumerate(sorted(named), 1))
         self.file_categories = own if self.own_classes else VOC
         self.class_names = tuple(category.name for category in self.file_categories)
         self.meanings = mapping.meanings(self.class_names, self.file_categories if categories is None else categories)
-
-    def instances(self, index: int) -> list[InstanceInfo]:
-        """Its annotations, as `Reader.instances` has them; the palette images are read for it."""
-        _, found = self._objects(index)
-        return [InstanceInfo(o.name, o.meaning.class_id, float(o.area), 1, o.meaning.role != "instance") for o in found]
+        entries = self._of_each(self.xml_names, partial(self._entry, complete=complete), skip_broken)
+        self.entries = list(entries.values())
 
     def labels(self, index: int, frame: int) -> FrameLabels:
         """The only frame without its pixels.
 
         Raises:
-            InputError: a palette image is broken, or an object has no class.
+            InputError: the object image cannot be read any more.
         """
         entry = self.entries[index]
-        numbers, found = self._objects(index)
-        masks = [numbers == o.number for o in found if o.meaning.role == "instance"]
-        of_role = {role: [o.number for o in found if o.meaning.role == role] for role in ("ignore", "drop")}
+        numbers = self._palette(VOC_OBJECTS, entry.name)
+        masks = [numbers == found.id for found in entry.annotations if found.meaning.role == "instance"]
+        of_role = {
+            role: [found.id for found in entry.annotations if found.meaning.role == role] for role in ("ignore", "drop")
+        }
         ignore = np.isin(numbers, [VOID, *of_role["ignore"]])
         unknown = np.isin(numbers, of_role["drop"]) | (not entry.complete)
         labels = paint(masks, entry.height, entry.width)
         return FrameLabels(labels, torch.from_numpy(ignore), torch.from_numpy(unknown))
 
-    def _entry(self, name: str, complete: bool) -> Entry:
-        height, width = self._palette(VOC_OBJECTS, name).shape
-        xml = self.root / "Annotations" / f"{name}.xml"
-        if xml.is_file():
-            self.xml_names[name] = _names_in(xml)
-        return Entry(name, (f"{name}.jpg",), height, width, (), complete)
+    def _of_each(self, names: Iterable[str], read: Callable[[str], T], skip_broken: bool) -> dict[str, T]:
+        found = {}
+        for name in names:
+            try:
+                found[name] = read(name)
+            except InputError as error:
+                if not skip_broken:
+                    raise
+                self.skipped.append(str(error))
+        return found
 
-    def _objects(self, index: int) -> tuple[UInt8[np.ndarray, "H W"], list[_Object]]:
-        """The object image, and what stands in it: instances first."""
-        entry = self.entries[index]
-        numbers = self._palette(VOC_OBJECTS, entry.name)
+    def _names_in_xml(self, name: str) -> list[str]:
+        xml = self.root / "Annotations" / f"{name}.xml"
+        return _names_in(xml) if xml.is_file() else []
+
+    def _entry(self, name: str, complete: bool) -> Entry:
+        """An image with what stands in its object image: instances first."""
+        numbers = self._palette(VOC_OBJECTS, name)
+        height, width = numbers.shape
         classes = None
         if not self.own_classes and (self.root / "SegmentationClass").is_dir():
-            classes = self._palette("SegmentationClass", entry.name)
+            classes = self._palette("SegmentationClass", name)
             if classes.shape != numbers.shape:
-                raise InputError(f"{self.annotations}: {entry.name}: its object and class images differ in size")
+                raise InputError(f"{self.annotations}: {name}: its object and class images differ in size")
         found = []
         areas = np.bincount(numbers.ravel(), minlength=VOID + 1)
         for number in range(1, VOID):
             if areas[number]:
                 votes = None if classes is None else np.bincount(classes[numbers == number], minlength=VOID + 1)
-                name = self._class_name(entry.name, number, votes)
-                found.append(_Object(number, name, self.meanings[name], int(areas[number])))
-        return numbers, sorted(found, key=lambda o: o.meaning.role != "instance")
+                named = self._class_name(name, number, votes)
+                found.append(Annotation(number, named, self.meanings[named], (number,), float(areas[number])))
+        found.sort(key=lambda annotation: annotation.meaning.role != "instance")
+        return Entry(name, (f"{name}.jpg",), height, width, tuple(found), complete)
 
     def _class_name(self, name: str, number: int, votes: np.ndarray | None) -> str:
         """Of object `number` of an image; `votes` are its pixels by index of the class image."""
         if votes is not None and votes[1 : len(VOC) + 1].any():
             return VOC[int(votes[1 : len(VOC) + 1].argmax())].name
-        if number <= len(in_xml := self.xml_names.get(name, [])):
+        if number <= len(in_xml := self.xml_names[name]):
             return in_xml[number - 1]
         raise InputError(f"{self.annotations}: {name}: object {number} has no class, in neither class image nor xml")
 

@@ -173,13 +173,8 @@ class _Looked:
 
     def at(self, index: int) -> None:
         """One entry; its faults go to `problems`."""
-        try:
-            infos = self.reader.instances(index)
-        except InputError as error:
-            self.problems.append(str(error))
-            infos = []
-        else:
-            self.areas += self._drawn(index, sum(not info.crowd for info in infos))
+        infos = self.reader.instances(index)
+        self.areas += self._drawn(index, sum(not info.crowd for info in infos))
         self.annotated.append(infos)
 
     def _drawn(self, index: int, instances: int) -> list[float | None]:

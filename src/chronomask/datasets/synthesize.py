@@ -75,7 +75,7 @@ def synthesize(
         raise InputError(f"{stills.annotations}: {stills.name(videos[0])} is a video; videos are made from stills")
     with folder_written_aside(out, (), overwrite=False) as aside:
         pasting = MixtureConfig(max_pastes=config.max_pastes, objects=config.objects)
-        mixture = ClipMixture([WeightedSource(stills, 1.0)], pasting, config.seed, 0)
+        mixture = ClipMixture([WeightedSource(stills, 1.0)], pasting, config.seed, 0, skip_broken)
         writer = _Writer(aside, stills.file_categories, config)
         skipped = []
         for index in progress(range(len(stills)), "synthesizing", len(stills)):
@@ -143,7 +143,11 @@ def _clips(stills: EntryReader, index: int, others: ClipMixture, config: Synthes
         path = camera_path(stills.size(index), _interest(still, generator), config, generator)
         canvas = Canvas(still, path, (config.height, config.width))
         for _ in range(int(torch.randint(config.max_pastes + 1, (), generator=generator))):
-            others.paste_object(canvas, generator)
+            try:
+                others.paste_object(canvas, generator)
+            except InputError:  # of another still, which is reported when its own turn comes
+                if not others.skip_broken:
+                    raise
         clips.append(drift_colours(canvas.clip(), config.colours, generator))
     return clips
 

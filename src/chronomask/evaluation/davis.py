@@ -59,11 +59,13 @@ class DavisScores:
         J: mean over the objects.
         F: mean over the objects.
         objects: one entry an object, or a video where all its objects are one.
+        min_score: results with a lower score were left out.
     """
 
     J: float
     F: float
     objects: tuple[ObjectScores, ...]
+    min_score: float
 
     @property
     def J_and_F(self) -> float:
@@ -94,7 +96,7 @@ def davis(
         ours = sorted((track for track in found if track.video_id == number), key=lambda track: -track.score)
         rows += (_many_objects if objects == "many" else _one_object)(video, annotated, ours)
     means = [float(np.mean([getattr(row, key) for row in rows])) if rows else math.nan for key in ("J", "F")]
-    return DavisScores(*means, tuple(rows))
+    return DavisScores(*means, tuple(rows), min_score)
 
 
 def _many_objects(video: VideoEntry, truth: GroundTruth, ranked: Sequence[FoundTrack]) -> Iterator[ObjectScores]:
@@ -188,7 +190,8 @@ def _boundary(ours: _Outline, target: _Outline) -> float:
 
 def davis_table(scores: DavisScores) -> Table:
     """J and F in percent for the terminal, the mean last."""
-    table = Table("video", "object", "J", "F", "J&F", title="DAVIS scores in percent")
+    title = f"DAVIS scores in percent, of results from {scores.min_score:g} on"
+    table = Table("video", "object", "J", "F", "J&F", title=title)
     for row in scores.objects:
         number = "all" if row.object is None else str(row.object)
         table.add_row(row.video, number, percent(row.J), percent(row.F), percent((row.J + row.F) / 2))

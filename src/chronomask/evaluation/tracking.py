@@ -45,10 +45,12 @@ class TrackingReport:
     Attributes:
         scores: mean over the categories that have objects.
         per_category: those categories by name.
+        min_score: results with a lower score were left out.
     """
 
     scores: TrackingScores
     per_category: Mapping[str, TrackingScores]
+    min_score: float
 
 
 def tracking(truth: Source, results: Source, min_score: float = 0.5) -> TrackingReport:
@@ -83,7 +85,7 @@ def tracking(truth: Source, results: Source, min_score: float = 0.5) -> Tracking
     keys = ("HOTA", "DetA", "AssA", "IDF1")
     columns = [[getattr(row, key) for row in per_category.values()] for key in keys]
     means = [float(np.mean(column)) if column else math.nan for column in columns]
-    return TrackingReport(TrackingScores(*means), per_category)
+    return TrackingReport(TrackingScores(*means), per_category, min_score)
 
 
 def _sequence(
@@ -119,7 +121,8 @@ def _sequence(
 
 def tracking_table(report: TrackingReport) -> Table:
     """The scores in percent for the terminal, the mean last."""
-    table = Table("category", "HOTA", "DetA", "AssA", "IDF1", title="tracking scores in percent")
+    title = f"tracking scores in percent, of results from {report.min_score:g} on"
+    table = Table("category", "HOTA", "DetA", "AssA", "IDF1", title=title)
     for name, row in [*report.per_category.items(), ("mean", report.scores)]:
         table.add_row(name, *(percent(value) for value in (row.HOTA, row.DetA, row.AssA, row.IDF1)))
     return table

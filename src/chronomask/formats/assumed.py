@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+
+from chronomask.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,11 @@ class Assumed:
     length: int | None = None
     fps: float | None = None
     first_frame: int = 0
+
+    def __post_init__(self) -> None:
+        if self.length is not None and self.length < 1:
+            raise InputError(f"length {self.length}: must be 1 frame or more")
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+            raise InputError(f"fps {self.fps}: must be above 0")
+        if self.first_frame < 0:
+            raise InputError(f"first_frame {self.first_frame}: must be 0 or more")

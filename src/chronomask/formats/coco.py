@@ -11,7 +11,6 @@ from statistics import fmean
 from typing import Any
 
 from chronomask import rle
-from chronomask.data.categories import Category
 from chronomask.errors import InputError
 from chronomask.files import natural
 from chronomask.formats import fields
@@ -69,12 +68,7 @@ def read(path: Path) -> TracksFile:
         raise InputError(f"{path}: must hold an object with 'images' and 'annotations', not {content!r:.80}")
     images = _images(path, content)
     videos, places = _videos(path, content, images)
-    categories = tuple(
-        Category(
-            fields.integer(f"{path}: categories[{i}]", c, "id"), fields.text(f"{path}: categories[{i}]", c, "name")
-        )
-        for i, c in enumerate(fields.entries(path, content, "categories"))
-    )
+    categories = fields.category_list(path, content)
     by_id = {video.id: video for video in videos}
     known = {category.id for category in categories}
     found: dict[tuple[int, int], _Found] = {}

@@ -12,6 +12,7 @@ from chronomask.formats import coco, cvat, davis, labelme, mots_png, mots_text, 
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities, Format
 from chronomask.formats.fit import fit
+from chronomask.formats.label_maps import PixelKind, check_all_label_maps
 from chronomask.formats.polygons import polygon_losses
 from chronomask.formats.recognise import format_of_ending, recognise
 from chronomask.formats.tracks import TracksFile
@@ -96,6 +97,8 @@ def write(file: TracksFile, path: str | Path, format: Format | None = None, over
     else:
         if path.suffix in (".txt", ".png", ".json"):
             raise InputError(f"{path}: {format} is a folder with a file or folder for every video; name a folder")
+        if overwrite and format in _PIXELS:
+            check_all_label_maps(path, _PIXELS[format])
         with folder_written_aside(path, _SUFFIXES[format], overwrite) as aside:
             _write(fitted.file, aside, format)
     if capabilities(format).exact_pixels:
@@ -110,6 +113,7 @@ _SUFFIXES: dict[Format, Collection[str]] = {
     "labelme": (".json",),
     "cvat": (".xml",),
 }
+_PIXELS: dict[Format, PixelKind] = {"mots-png": mots_png.PIXELS, "davis": davis.PIXELS}
 
 
 def _write(file: TracksFile, path: Path, format: Format) -> None:

@@ -12,7 +12,7 @@ from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
 from chronomask.formats.tracks import TracksFile, VideoEntry
 from chronomask.formats.ytvis import write_tracks
-from chronomask.video import Selection, open_source
+from chronomask.video import DEFAULT_FPS, Selection, open_source
 
 _QUALITY = 95
 """Of the JPEG files: what a frame loses is then far below what compression took from the video."""
@@ -25,14 +25,18 @@ def write_dataset(file: TracksFile, sources: Sequence[str | Path], path: Path, o
         file: the tracks of videos.
         sources: what each video was segmented from, in the order of `file.videos`.
         path: folder to make.
-        overwrite: whether a folder that holds nothing but .jpg and .json files may be replaced.
+        overwrite: whether an earlier data set may be replaced: a folder with an instances.json, and nothing but .jpg
+            and .json files.
 
     Raises:
-        InputError: not one source a video, or one with another size or number of frames than the tracks speak of.
+        InputError: not one source a video, one with another size or number of frames than the tracks speak of, or
+            there is something at `path` that may not be replaced.
     """
     if len(sources) != len(file.videos):
         names = ", ".join(video.name for video in file.videos)
         raise InputError(f"{len(sources)} videos given, the tracks are of {len(file.videos)}: {names}")
+    if overwrite and path.is_dir() and any(path.iterdir()) and not (path / "instances.json").is_file():
+        raise InputError(f"{path}: holds no instances.json, so it is no data set to replace; name another folder")
     selection = _selection(file)
     with folder_written_aside(path, (".jpg", ".json"), overwrite) as aside:
         videos = [
@@ -45,12 +49,15 @@ def write_dataset(file: TracksFile, sources: Sequence[str | Path], path: Path, o
 def _selection(file: TracksFile) -> Selection:
     """The part of the source that the tracks are of, as `segment` notes it."""
     source = file.info.get("source")
-    noted = source if isinstance(source, dict) else {}
-    return Selection(noted.get("start", 0.0), noted.get("end"), noted.get("every", 1))
+    # What is left of a live source, which has no fingerprint, is the recording: of the selected frames alone.
+    if not isinstance(source, dict) or source.get("fingerprint") is None:
+        return Selection()
+    return Selection(source.get("start", 0.0), source.get("end"), source.get("every", 1))
 
 
 def _extract(video: VideoEntry, path: str | Path, selection: Selection, images: Path, whole: bool) -> VideoEntry:
-    source = open_source(path, selection=selection)
+    # Tracks have the rate of the selected frames; which images these are goes by the rate of all.
+    source = open_source(path, video.fps * selection.every if video.fps else DEFAULT_FPS, selection)
     if (source.width, source.height) != (video.width, video.height):
         raise InputError(f"{path}: is {source.width}x{source.height}, the tracks are of {video.width}x{video.height}")
     folder = images / str(video.id)

@@ -11,10 +11,11 @@ from PIL import Image
 from chronomask.data.categories import OBJECT
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.folder import video_folders
-from chronomask.formats.label_maps import label_maps, read_label_maps
+from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered, numbered_in_video
 
 CAPABILITIES = Capabilities(title="DAVIS PNG folders", several_videos="a folder each", track_ids=range(1, 256))
+PIXELS = PixelKind(("P", "L", "1"), "a PNG of 8 bits with a palette or in grey")
 
 
 def palette() -> UInt8[np.ndarray, "256 3"]:
@@ -35,7 +36,7 @@ def read(path: Path) -> TracksFile:
     """
     videos, tracks = [], []
     for number, folder in enumerate(video_folders(path, ".png"), 1):
-        found = read_label_maps(folder, ("P", "L", "1"), "a PNG of 8 bits with a palette or in grey")
+        found = read_label_maps(folder, PIXELS)
         videos.append(VideoEntry(number, folder.resolve().name, found.width, found.height, found.length))
         tracks += [Track(label, number, OBJECT.id, 1.0, tuple(masks)) for label, masks in found.masks.items()]
     return TracksFile(numbered(tracks), tuple(videos), (OBJECT,))

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from chronomask.data.categories import Category
 from chronomask.errors import InputError
 
 
@@ -32,6 +33,12 @@ def entries(where: str | Path, content: dict[str, Any], key: str) -> list[Any]:
     if not isinstance(value, list):
         raise InputError(f"{where}: needs a list '{key}', has {value!r:.80}")
     return value
+
+
+def category_list(path: Path, content: dict[str, Any]) -> tuple[Category, ...]:
+    """The classes of a file, in its order."""
+    listed = ((f"{path}: categories[{i}]", entry) for i, entry in enumerate(entries(path, content, "categories")))
+    return tuple(Category(integer(where, entry, "id"), text(where, entry, "name")) for where, entry in listed)
 
 
 def field(where: str, entry: Any, key: str) -> Any:

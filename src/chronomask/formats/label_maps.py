@@ -5,9 +5,11 @@ Legend: T frames, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt16
@@ -18,6 +20,18 @@ from chronomask.errors import InputError
 from chronomask.formats.folder import files_of, frame_stems
 from chronomask.formats.tracks import VideoEntry
 from chronomask.rle import Rle
+
+
+class PixelKind(NamedTuple):
+    """The pixel formats that a format's label maps may have.
+
+    Attributes:
+        modes: Pillow's names of them.
+        words: the same in words.
+    """
+
+    modes: Sequence[str]
+    words: str
 
 
 @dataclass(frozen=True)
@@ -37,23 +51,22 @@ class LabelledVideo:
     masks: Mapping[int, Sequence[Rle | None]]
 
 
-def read_label_maps(folder: Path, modes: Sequence[str], wanted: str) -> LabelledVideo:
+def read_label_maps(folder: Path, kind: PixelKind) -> LabelledVideo:
     """The PNG files of a folder, in natural order, as frames of one video.
 
     Args:
         folder: holds at least one.
-        modes: Pillow's names of the pixel formats that are allowed.
-        wanted: these formats in words.
+        kind: the pixel formats that are allowed.
 
     Raises:
         InputError: naming a file of another pixel format or size, or one that cannot be read.
     """
     files = files_of(folder, ".png")
-    first = _read(files[0], modes, wanted)
+    first = _read(files[0], kind)
     height, width = first.shape
     masks: dict[int, list[Rle | None]] = {}
     for frame, file in enumerate(files):
-        labels = _read(file, modes, wanted)
+        labels = _read(file, kind)
         if labels.shape != first.shape:
             size = f"{labels.shape[1]}x{labels.shape[0]}"
             raise InputError(f"{file}: is {size}, but {files[0].name} is {width}x{height}")
@@ -75,11 +88,32 @@ def label_maps(
         yield stem, labels
 
 
-def _read(file: Path, modes: Sequence[str], wanted: str) -> UInt16[np.ndarray, "H W"]:
+def check_all_label_maps(folder: Path, kind: PixelKind) -> None:
+    """Find out, by their headers alone, whether every PNG in a folder that shall be replaced may be a label map.
+
+    Raises:
+        InputError: naming a file of another pixel format, as photographs and screenshots have, or a broken one.
+    """
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() == ".png":
+            try:
+                with _opened(file, kind):
+                    pass
+            except InputError as error:
+                raise InputError(f"{folder}: is not replaced; name another folder. {error}") from error
+
+
+def _read(file: Path, kind: PixelKind) -> UInt16[np.ndarray, "H W"]:
+    with _opened(file, kind) as image:
+        return np.asarray(image).astype(np.uint16)
+
+
+@contextmanager
+def _opened(file: Path, kind: PixelKind) -> Generator[Image.Image, None, None]:
     try:
         with Image.open(file) as image:
-            if image.mode not in modes:
-                raise InputError(f"{file}: must be {wanted}, its pixels are of the kind {image.mode!r}")
-            return np.asarray(image).astype(np.uint16)
+            if image.mode not in kind.modes:
+                raise InputError(f"{file}: must be {kind.words}, its pixels are of the kind {image.mode!r}")
+            yield image
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{file}: cannot be read as an image: {error}") from error

@@ -9,7 +9,7 @@ from PIL import Image
 from chronomask.formats import mots
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.folder import video_folders
-from chronomask.formats.label_maps import label_maps, read_label_maps
+from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered
 
 CAPABILITIES = Capabilities(
@@ -20,6 +20,7 @@ CAPABILITIES = Capabilities(
     track_ids=mots.INSTANCES,
     crowds="one region",
 )
+PIXELS = PixelKind(("I;16", "I;16B", "I"), "a grey PNG of 16 bits")
 
 
 def read(path: Path) -> TracksFile:
@@ -31,7 +32,7 @@ def read(path: Path) -> TracksFile:
     videos: list[VideoEntry] = []
     tracks: list[Track] = []
     for number, folder in enumerate(video_folders(path, ".png"), 1):
-        found = read_label_maps(folder, ("I;16", "I;16B", "I"), "a grey PNG of 16 bits")
+        found = read_label_maps(folder, PIXELS)
         videos.append(VideoEntry(number, folder.resolve().name, found.width, found.height, found.length))
         tracks += [mots.track_of(label, label // 1000, number, masks) for label, masks in found.masks.items()]
     categories = mots.read_labels(path, (track.category_id for track in tracks))

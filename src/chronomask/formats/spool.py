@@ -57,6 +57,20 @@ class SpooledFrame:
     masks: Bool[np.ndarray, "K H W"]
 
 
+@dataclass(frozen=True)
+class CodedFrame:
+    """A frame read back with its masks as they are stored.
+
+    Attributes:
+        index, time: as in `SpooledFrame`.
+        masks: run lengths by track, in the order in which these were added.
+    """
+
+    index: int
+    time: float
+    masks: dict[int, Rle]
+
+
 SpoolType = TypeVar("SpoolType", bound="Spool")
 
 
@@ -120,18 +134,27 @@ class Spool:
         Raises:
             IndexError: there is no such frame.
         """
+        frame = self.coded(position, tracks)
+        masks = np.zeros((len(frame.masks), *self._known_size()), dtype=bool)
+        for place, code in enumerate(frame.masks.values()):
+            masks[place] = rle.decode(code)
+        return SpooledFrame(frame.index, frame.time, np.array(list(frame.masks), dtype=np.int64), masks)
+
+    def coded(self, position: int, tracks: Collection[int] | None = None) -> CodedFrame:
+        """As `frame`, for who needs no pixels.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
         if not 0 <= position < self._length:
             raise IndexError(f"frame {position} of {self._length}")
         [(index, time)] = self._database.execute(
             "SELECT source_index, time FROM frames WHERE position = ?", (position,)
         )
         rows = self._database.execute("SELECT track, counts FROM masks WHERE position = ? ORDER BY place", (position,))
-        rows = [(track, counts) for track, counts in rows if tracks is None or track in tracks]
-        size = self._known_size()
-        masks = np.zeros((len(rows), *size), dtype=bool)
-        for place, (_, counts) in enumerate(rows):
-            masks[place] = rle.decode(Rle(size=list(size), counts=counts))
-        return SpooledFrame(index, time, np.array([track for track, _ in rows], dtype=np.int64), masks)
+        size = list(self._known_size())
+        wanted = ((track, counts) for track, counts in rows if tracks is None or track in tracks)
+        return CodedFrame(index, time, {track: Rle(size=size, counts=counts) for track, counts in wanted})
 
     def add(self, result: FrameResult) -> None:
         """Lay down the next frame.

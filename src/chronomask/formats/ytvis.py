@@ -14,11 +14,20 @@ from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.fields import entries, field, integer, number, read_json, side, text
+from chronomask.formats.fields import category_list, entries, field, integer, number, read_json, side
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry
 from chronomask.rle import Rle
 
-__all__ = ["CAPABILITIES", "Track", "TracksFile", "VideoEntry", "read_tracks", "write_results", "write_tracks"]
+__all__ = [
+    "CAPABILITIES",
+    "Track",
+    "TracksFile",
+    "VideoEntry",
+    "read_head",
+    "read_tracks",
+    "write_results",
+    "write_tracks",
+]
 
 CAPABILITIES = Capabilities(
     title="YouTube-VIS json",
@@ -87,14 +96,7 @@ def read_tracks(path: str | Path) -> TracksFile:
     content = read_json(path)
     if isinstance(content, list):
         return TracksFile(tuple(_read_result(f"{path}: entry {i}", entry, i + 1) for i, entry in enumerate(content)))
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold a list of results or an object with 'annotations', not {content!r:.80}")
-    listed = enumerate(entries(path, content, "videos"))
-    videos = tuple(_read_video(f"{path}: videos[{i}]", entry) for i, entry in listed)
-    categories = tuple(
-        Category(integer(f"{path}: categories[{i}]", entry, "id"), text(f"{path}: categories[{i}]", entry, "name"))
-        for i, entry in enumerate(entries(path, content, "categories"))
-    )
+    videos, categories = read_head(path, content)
     by_id, known = {video.id: video for video in videos}, {category.id for category in categories}
     tracks: dict[int, Track] = {}
     for i, entry in enumerate(entries(path, content, "annotations")):
@@ -104,6 +106,19 @@ def read_tracks(path: str | Path) -> TracksFile:
         tracks[track.id] = track
     info = content.get("info")
     return TracksFile(tuple(tracks.values()), videos, categories, info if isinstance(info, dict) else {})
+
+
+def read_head(path: Path, content: Any) -> tuple[tuple[VideoEntry, ...], tuple[Category, ...]]:
+    """The videos and categories of a file that holds `content`; its annotations, if it has any, are not looked at.
+
+    Raises:
+        InputError: as `read_tracks`.
+    """
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold an object with 'videos' and 'categories', not {content!r:.80}")
+    listed = enumerate(entries(path, content, "videos"))
+    videos = tuple(_read_video(f"{path}: videos[{i}]", entry) for i, entry in listed)
+    return videos, category_list(path, content)
 
 
 def read(path: Path, assumed: Assumed) -> TracksFile:
@@ -118,8 +133,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     if file.videos or not file.tracks:
         return file
     if assumed.against is not None:
-        known = read_tracks(assumed.against)
-        videos, categories = known.videos, known.categories
+        videos, categories = read_head(assumed.against, read_json(assumed.against))
     else:
         videos = tuple(_guessed(file, number, path, assumed) for number in sorted({t.video_id for t in file.tracks}))
         categories = tuple(Category(n, f"class {n}") for n in sorted({t.category_id for t in file.tracks}))
@@ -225,22 +239,20 @@ def _dumped(value: dict[str, Any]) -> str:
 
 
 def _read_video(where: str, entry: Any) -> VideoEntry:
-    width, height, length = (side(where, entry, key) for key in ("width", "height", "length"))
+    video_id, width, height = integer(where, entry, "id"), side(where, entry, "width"), side(where, entry, "height")
     names = entry.get("file_names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise InputError(f"{where}: 'file_names' must be a list of paths, not {names!r:.80}")
+    # Training data may leave the length away where it names the frames.
+    length = len(names) if names and "length" not in entry else side(where, entry, "length")
+    if names is not None and len(names) != length:
+        raise InputError(
+            f"{where}: 'file_names' has {len(names)} entries, 'length' says that video {video_id} has {length} frames"
+        )
     # YouTube-VIS itself has no names: there a video is known by the folder of its frames.
-    name = entry.get("name") or (str(Path(names[0]).parent) if names else str(entry.get("id")))
-    fps = entry.get("fps")
-    return VideoEntry(
-        id=integer(where, entry, "id"),
-        name=str(name),
-        width=width,
-        height=height,
-        length=length,
-        fps=float(fps) if isinstance(fps, int | float) else None,
-        file_names=tuple(names) if names is not None else None,
-    )
+    name = str(entry.get("name") or (Path(names[0]).parent if names else video_id))
+    fps = number(where, entry, "fps") if entry.get("fps") is not None else None
+    return VideoEntry(video_id, name, width, height, length, fps, None if names is None else tuple(names))
 
 
 def _read_result(where: str, entry: Any, number_of_entry: int) -> Track:

@@ -15,17 +15,18 @@ from typing import Any
 
 from chronomask import __version__, rle
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import OBJECT
+from chronomask.data.categories import OBJECT, Category
 from chronomask.errors import InputError, close_names
 from chronomask.formats.spool import Spool
 from chronomask.formats.ytvis import Track, VideoEntry, read_tracks, write_results, write_tracks
 from chronomask.inference.interruption import Interrupted, Interruption
-from chronomask.inference.partial import PARTIAL, full_disk_explained, kept_spool
+from chronomask.inference.live import Live
+from chronomask.inference.partial import PARTIAL, full_disk_explained, kept_spool, remove_partial
 from chronomask.inference.recording import Recorded, Recording
 from chronomask.inference.resume import segment_into
 from chronomask.inference.segment import Segmenter
 from chronomask.inference.tracks import TrackInfo
-from chronomask.outputs.choice import RECORDING, Outputs, check_replaceable, remove_earlier
+from chronomask.outputs.choice import RECORDING, Outputs, check_replaceable, clear_unfinished, remove_earlier
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
@@ -93,40 +94,43 @@ def segment_to_folder(
         progress: shows how far the work is.
 
     Raises:
-        InputError: a class that the model does not know, results already there, an interrupted run of another source or
-            with other settings, nothing could be decoded, or the disk is full.
+        InputError: a class that the model does not know, results already there, a run of another source or with other
+            settings to go on with, nothing could be decoded, or the disk is full.
         Interrupted: Ctrl-C; the tracks so far are written.
     """
-    names = {category.id: category.name for category in (OBJECT, *segmenter.categories)}
-    if unknown := sorted(set(classes) - set(names.values())):
-        hint = close_names(unknown[0], names.values()) or f"its classes are {', '.join(names.values())}"
+    names, wanted = [category.name for category in (OBJECT, *segmenter.categories)], sorted(set(classes))
+    if unknown := [name for name in wanted if name not in names]:
+        hint = close_names(unknown[0], names) or f"its classes are {', '.join(names)}"
         raise InputError(f"classes: {unknown[0]!r} is not a class of this model; {hint}")
     check_output(out, outputs, overwrite, resume, source.live)
     if resume and source.live:
         raise InputError(f"{source.name}: a live source cannot be resumed")
     info = provenance(segmenter, checkpoint) | {"source": _description(source)}
     if resume and (out / "tracks.json").exists() and not (out / PARTIAL).exists():
-        return _finished(out, info, names, outputs)
-    job = _Job(segmenter, out, outputs, names, set(classes) or set(names.values()), info, progress)
+        return _finished(out, info | {"classes": wanted}, outputs)
+    job = _Job(segmenter, out, outputs, wanted, info, progress)
     with full_disk_explained(out):
         return job.live(source) if source.live else job.file(source, resume)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What the steps of one run share; the fields are those of `segment_to_folder`."""
+    """What the steps of one run share; the fields are those of `segment_to_folder`.
+
+    The classes are not part of `info`, which an interrupted run cannot change: these it may still choose.
+    """
 
     segmenter: Segmenter
     out: Path
     outputs: Outputs
-    names: dict[int, str]
-    wanted: set[str]
+    classes: list[str]
     info: dict[str, Any]
     progress: Progress
 
     def file(self, source: VideoSource, resume: bool) -> Summary:
         """Segments something that can be read again, writing down what a later run needs to go on."""
         with kept_spool(self.out, self.info, resume) as spool:
+            clear_unfinished(self.out)  # here, where the spool keeps other runs away
             left = None if source.length is None else max(0, source.length - len(spool))
             # Closed, because what reads ahead would go on after an error as long as anybody holds its traceback.
             with Interruption() as interruption, closing(segment_into(spool, self.segmenter, source)) as frames:
@@ -137,9 +141,12 @@ class _Job:
 
     def live(self, source: VideoSource) -> Summary:
         """Segments something that passes by once, and records it for the outputs that are drawn later."""
+        remove_partial(self.out)  # whoever went on with an earlier run would remove the recording
         path = self.out / RECORDING
         with Spool() as spool:
             with Interruption() as interruption, VideoWriter(path, source.width, source.height, source.fps) as writer:
+                if isinstance(source, Live):
+                    source.stop = lambda: interruption.wanted  # a camera may fall silent, and then no frame asks
                 recorded = Recorded(source, writer, lambda: interruption.wanted)
                 with closing(self.segmenter.segment(recorded)) as frames:
                     for result in self.progress(frames, f"segmenting {source.name}", None):
@@ -154,7 +161,9 @@ class _Job:
         """
         if len(spool) == 0:
             raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
-        chosen = chosen_tracks(self.segmenter.tracks, spool, self.segmenter.config, self.wanted)
+        categories = [OBJECT, *self.segmenter.categories]
+        wanted = self.classes or [category.name for category in categories]
+        chosen = chosen_tracks(self.segmenter.tracks, spool, self.segmenter.config, wanted)
         by_id = {info.id: info for info in chosen}
         if complete:
             self.outputs.cutouts(list(by_id))  # a wrong id is found before anything is touched
@@ -166,14 +175,13 @@ class _Job:
         complete = complete and self._drawn(source, spool, by_id)
         names = None if source.file_names is None else source.file_names[: len(spool)]
         entry = VideoEntry(1, source.name, source.width, source.height, len(spool), source.fps, names)
-        tracks, categories = _Tracks(spool, chosen), [OBJECT, *self.segmenter.categories]
+        tracks, info = _Tracks(spool, chosen), self.info | {"classes": self.classes, "complete": complete}
         write_results(self.out / "results.json", [entry], tracks)
         # Last, because it is what says that the folder is complete.
-        write_tracks(self.out / "tracks.json", [entry], categories, tracks, self.info | {"complete": complete})
+        write_tracks(self.out / "tracks.json", [entry], categories, tracks, info)
         if not complete:
             raise Interrupted(len(spool))
-        rows = [_row(track, self.names) for track in tracks]
-        return Summary(rows, len(spool), self.outputs.paths(self.out, source.live))
+        return Summary(_rows(tracks, categories), len(spool), self.outputs.paths(self.out, source.live))
 
     def _drawn(self, source: VideoSource, spool: Spool, tracks: dict[int, TrackInfo]) -> bool:
         """Makes the outputs that need pictures; False when Ctrl-C ended that."""
@@ -234,16 +242,20 @@ def _description(source: VideoSource) -> dict[str, Any]:
     return {"fingerprint": None if source.live else source.fingerprint(), **dataclasses.asdict(source.selection)}
 
 
-def _finished(out: Path, info: dict[str, Any], names: dict[int, str], outputs: Outputs) -> Summary:
-    """The summary of a run that needs no resuming."""
+def _finished(out: Path, info: dict[str, Any], outputs: Outputs) -> Summary:
+    """The summary of a run that needs no resuming; its tracks may have been corrected since."""
     file = read_tracks(out / "tracks.json")
+    if file.info.get("complete") is False:
+        raise InputError(f"{out}: holds part of a run that cannot go on; name another folder, or say --overwrite")
     for key, value in json.loads(json.dumps(info)).items():
         if file.info.get(key) != value:
-            raise InputError(f"{out}: holds complete results of another {key}; name another folder, or --overwrite")
-    if missing := [path for path in outputs.paths(out) if not path.exists()]:
-        raise InputError(f"{out}: is complete without {missing[0].name}; name another folder, or say --overwrite")
-    rows = [_row(track, names) for track in file.tracks]
-    return Summary(rows, file.videos[0].length, outputs.paths(out))
+            reason = f"holds complete results of a run that differs in its {key}"
+            raise InputError(f"{out}: {reason}; name another folder, or say --overwrite")
+    rows, paths = _rows(file.tracks, file.categories), outputs.paths(out)
+    cutouts = outputs.cutout_paths(out, [row.id for row in rows])
+    if missing := [path.relative_to(out) for path in (*paths, *cutouts) if not path.exists()]:
+        raise InputError(f"{out}: is complete without {missing[0]}; name another folder, or say --overwrite")
+    return Summary(rows, file.videos[0].length, paths)
 
 
 @dataclass(frozen=True)
@@ -258,7 +270,12 @@ class _Tracks:
             yield Track(info.id, 1, info.category.id, round(info.score, 6), self.spool.segmentations(info.id))
 
 
-def _row(track: Track, names: dict[int, str]) -> TrackRow:
-    seen = [(index, s) for index, s in enumerate(track.segmentations) if s is not None]
-    areas = [rle.area(s) for _, s in seen]
-    return TrackRow(track.id, names[track.category_id], track.score, seen[0][0], seen[-1][0], sum(areas) / len(areas))
+def _rows(tracks: Iterable[Track], categories: Iterable[Category]) -> list[TrackRow]:
+    """The table of tracks; one that is seen nowhere, as a file from elsewhere may hold, is left out."""
+    names, rows = {category.id: category.name for category in categories}, []
+    for track in tracks:
+        areas = {frame: rle.area(mask) for frame, mask in enumerate(track.segmentations) if mask is not None}
+        if areas:
+            mean = sum(areas.values()) / len(areas)
+            rows.append(TrackRow(track.id, names[track.category_id], track.score, min(areas), max(areas), mean))
+    return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chronomask.errors import InputError
 from chronomask.video import Frame, VideoSource
@@ -25,6 +25,7 @@ class Live(VideoSource):
         dropped: frames that came too late.
         delay: seconds between the arrival of the frame handed out last and its handing out.
         damage: of the source, and how many frames were dropped; known when the iteration has ended.
+        stop: asked, as long as no frame comes, whether the iteration shall end; by default it shall not.
     """
 
     live = True
@@ -41,6 +42,7 @@ class Live(VideoSource):
         self.length, self.file_names = None, None
         self.selection, self.sound = source.selection, source.sound
         self.taken, self.dropped, self.delay = 0, 0, 0.0
+        self.stop: Callable[[], bool] = lambda: False
         self._source = source
         self._waiting: deque[tuple[float, Frame]] = deque(maxlen=buffer)
         self._change = threading.Condition()
@@ -48,7 +50,7 @@ class Live(VideoSource):
         self._error: Exception | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        """The newest frames, until the source ends.
+        """The newest frames, until the source ends, or is silent and `stop` ends the waiting.
 
         Raises:
             Whatever the source raises, after the frames that came before.
@@ -89,6 +91,6 @@ class Live(VideoSource):
     def _next(self) -> tuple[float, Frame] | None:
         with self._change:
             # With a time limit, because on Windows a wait without one cannot be interrupted.
-            while not self._waiting and not self._ended:
+            while not (self._waiting or self._ended or self.stop()):
                 self._change.wait(0.1)
             return self._waiting.popleft() if self._waiting else None

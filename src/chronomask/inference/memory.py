@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int16
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torch.nn import functional as F
 
 from chronomask.config import StitchConfig
+from chronomask.model.class_scores import shares_of_cells
 from chronomask.structures import Tube
 
 FADING = 0.7
@@ -53,11 +53,13 @@ class Look:
 
 
 def looks_of(tubes: Sequence[Tube], features: Float[Tensor, "T C _ _"]) -> list[Look]:
-    """The looks of the tubes of a clip, from features of its frames at any stride."""
+    """The looks of the tubes of a clip, from features of its frames at stride 16 (or 4, as the tubes)."""
     if not tubes:
         return []
     inside = torch.stack([tube.probability > 0.5 for tube in tubes]).float()
-    shares = F.interpolate(inside, size=features.shape[2:], mode="area")
+    shares = inside if features.shape[2:] == inside.shape[2:] else shares_of_cells(inside)
+    # Features are of frames filled up to whole cells of the coarsest level; the tubes end where the frames do.
+    features = features[..., : shares.shape[2], : shares.shape[3]]
     sums = torch.einsum("ktyx,tcyx->kc", shares, features.float())
     pooled = (sums / shares.sum((1, 2, 3))[:, None]).cpu().numpy()
     return [

@@ -18,6 +18,9 @@ from chronomask.inference.interruption import Interrupted
 PARTIAL = ".partial"
 """Folder beside the results, in which a run keeps what it has until it is complete."""
 
+_FRAMES = "frames.db"
+"""The spool in it."""
+
 
 @contextmanager
 def kept_spool(out: Path, description: dict[str, Any], resume: bool) -> Generator[KeptSpool, None, None]:
@@ -27,18 +30,17 @@ def kept_spool(out: Path, description: dict[str, Any], resume: bool) -> Generato
         InputError: the folder cannot be made, another run writes to it, or it holds the spool of another run.
     """
     partial, is_new = out / PARTIAL, not out.exists()
-    path = partial / "frames.db"
-    if path.exists() and in_use(path):
-        raise InputError(f"{out}: another run is writing its results there")
-    if not resume:
-        shutil.rmtree(partial, ignore_errors=True)
+    if resume:
+        _check_unused(out)
+    else:
+        remove_partial(out)
     try:
         partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {partial}: {error.strerror}") from error
     worth_keeping = True
     try:
-        with KeptSpool(path, description) as spool:
+        with KeptSpool(partial / _FRAMES, description) as spool:
             try:
                 yield spool
             except Interrupted:
@@ -53,6 +55,22 @@ def kept_spool(out: Path, description: dict[str, Any], resume: bool) -> Generato
             if is_new:
                 with suppress(OSError):  # it holds something by now
                     out.rmdir()
+
+
+def remove_partial(out: Path) -> None:
+    """Removes what an earlier run kept, so that nobody goes on with it.
+
+    Raises:
+        InputError: that run is still at work.
+    """
+    _check_unused(out)
+    shutil.rmtree(out / PARTIAL, ignore_errors=True)
+
+
+def _check_unused(out: Path) -> None:
+    path = out / PARTIAL / _FRAMES
+    if path.exists() and in_use(path):
+        raise InputError(f"{out}: another run is writing its results there")
 
 
 @contextmanager

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from chronomask.data.categories import Category
+from chronomask.data.categories import OBJECT, Category
+from chronomask.data.mapping import joined
 from chronomask.data.reading import read_json
 from chronomask.errors import InputError
+from chronomask.files import prepare_place
 from chronomask.formats.spool import Spool
-from chronomask.formats.ytvis import Track, VideoEntry, write_results, write_tracks
+from chronomask.formats.ytvis import Track, VideoEntry, read_head, write_results, write_tracks
 from chronomask.inference.job import chosen_tracks, provenance
+from chronomask.inference.partial import full_disk_explained
 from chronomask.inference.segment import Segmenter
 from chronomask.progress import Progress, silent
 from chronomask.video import open_frames
@@ -33,8 +36,10 @@ def predict(
     """Segments all videos of a YouTube-VIS-form file and writes their tracks; returns the number of tracks.
 
     Finished videos are kept in `<out>.partial`, and a killed run goes on behind them. Tracks carry the data set's own
-    category ids, joined by name: each gets the most probable of the classes that model and data set share, or `object`
-    where none is sure and the data set has such a category.
+    category ids. The model's classes join its categories as `data.mapping.joined` has it: by name, case and `_` aside,
+    and between known data sets by tables, several classes to one category where that is what it means (car, bus and
+    truck to OVIS's vehical). Each track gets the most probable of the classes that have a category, or `object` where
+    none is sure and the data set has such a category.
 
     Args:
         instances: names the videos and categories; annotations in it are not looked at.
@@ -44,50 +49,65 @@ def predict(
         progress: shows how far the work is.
 
     Raises:
-        InputError: no class in common, a frame that is missing or of the wrong size, or a partial run with other
-            settings.
+        InputError: a file without what is needed of it, no class in common, a frame that is missing or of the wrong
+            size, a place that cannot be written to, a full disk, or a partial run with other settings.
     """
-    content = read_json(instances)
-    videos = [_entry(instances, video) for video in _field(instances, content, "videos")]
-    categories = [Category(c["id"], c["name"]) for c in _field(instances, content, "categories")]
-    if not {c.name for c in categories} & {c.name for c in segmenter.categories}:
+    videos, categories = read_head(instances, read_json(instances))
+    for video in videos:
+        if video.file_names is None:
+            raise InputError(f"{instances}: video {video.id}: has no 'file_names', which say where its frames are")
+    category_of = _category_of(segmenter, categories)
+    if not category_of.keys() - {OBJECT.name}:
         raise InputError(f"{instances}: none of its categories is a class of the model")
-    info = provenance(segmenter, checkpoint)
     if out.name == "results.json":
         raise InputError(f"{out}: that name is for the submission list; name the file tracks.json, say")
-    partial = out.with_name(out.name + ".partial")
+    prepare_place(out)
+    results, partial = out.with_name("results.json"), out.with_name(out.name + ".partial")
+    prepare_place(results)
+    prepare_place(partial)
+    info = provenance(segmenter, checkpoint)
     header = {"info": info, "instances_sha256": hashlib.sha256(instances.read_bytes()).hexdigest()}
     done = _finished(partial, header)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("a") as log:
-        if not done and partial.stat().st_size == 0:
-            log.write(json.dumps(header) + "\n")
-        for video in progress(videos, "predicting", len(videos)):
-            if video.id not in done:
-                found = [dataclasses.asdict(track) for track in _tracks_of(segmenter, video, frames, categories)]
-                done[video.id] = found
-                log.write(json.dumps({"video": video.id, "tracks": found}) + "\n")
-                log.flush()
-    tracks = _numbered(done[video.id] for video in videos)
-    write_results(out.with_name("results.json"), videos, tracks)
-    write_tracks(out, videos, categories, tracks, info)
+    with full_disk_explained(out):
+        with partial.open("a") as log:
+            if not done and partial.stat().st_size == 0:
+                log.write(json.dumps(header) + "\n")
+            for video in progress(videos, "predicting", len(videos)):
+                if video.id not in done:
+                    found = [dataclasses.asdict(track) for track in _tracks_of(segmenter, video, frames, category_of)]
+                    done[video.id] = found
+                    log.write(json.dumps({"video": video.id, "tracks": found}) + "\n")
+                    log.flush()
+        tracks = _numbered(done[video.id] for video in videos)
+        write_results(results, videos, tracks)
+        write_tracks(out, videos, categories, tracks, info)
     partial.unlink()
     return len(tracks)
 
 
-def _tracks_of(segmenter: Segmenter, video: VideoEntry, frames: Path, categories: list[Category]) -> Iterator[Track]:
+def _category_of(segmenter: Segmenter, categories: Sequence[Category]) -> dict[str, Category]:
+    """The data set's category of every class of the model that has one, and of `object`."""
+    by_name = {category.name: category for category in categories}
+    classes = joined([category.name for category in segmenter.categories], by_name)
+    if OBJECT.name in by_name:
+        classes[OBJECT.name] = OBJECT.name
+    return {name: by_name[theirs] for name, theirs in classes.items()}
+
+
+def _tracks_of(
+    segmenter: Segmenter, video: VideoEntry, frames: Path, category_of: dict[str, Category]
+) -> Iterator[Track]:
     source = open_frames(video.name, [frames / name for name in video.file_names or ()])
     if (source.width, source.height) != (video.width, video.height):
         raise InputError(
             f"video {video.name}: its frames are {source.width}x{source.height} pixels,"
             f" the annotations say {video.width}x{video.height}"
         )
-    allowed = {category.name: category for category in categories}
     with Spool() as spool:
         for result in segmenter.segment(source):
             spool.add(result)
-        for info in chosen_tracks(segmenter.named(allowed), spool, segmenter.config, allowed):
-            category = allowed[info.category.name]
+        for info in chosen_tracks(segmenter.named(category_of), spool, segmenter.config, category_of):
+            category = category_of[info.category.name]
             yield Track(info.id, video.id, category.id, round(info.score, 6), spool.segmentations(info.id))
 
 
@@ -116,18 +136,3 @@ def _finished(partial: Path, header: dict[str, Any]) -> dict[int, list[dict[str,
     with partial.open("r+b") as file:
         file.truncate(whole)
     return done
-
-
-def _entry(path: Path, video: dict[str, Any]) -> VideoEntry:
-    try:
-        names = tuple(video["file_names"])
-        name = str(video.get("name") or Path(names[0]).parent)
-        return VideoEntry(video["id"], name, video["width"], video["height"], len(names), None, names)
-    except (KeyError, IndexError, TypeError) as error:
-        raise InputError(f"{path}: video {video.get('id')}: field missing or empty: {error}") from error
-
-
-def _field(path: Path, content: dict[str, Any], key: str) -> list[Any]:
-    if not isinstance(content.get(key), list):
-        raise InputError(f"{path}: has no list `{key}`")
-    return content[key]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CELL = 4
-"""Side of a cell of class scores at stride 16, in stride-4 pixels."""
+"""Side of a cell at stride 16, in stride-4 pixels."""
 
 
 def masked_class_logits(class_logits: Float[Tensor, "L T hc wc"], mask: Bool[Tensor, "T h w"]) -> Float[Tensor, " L"]:
@@ -22,6 +22,10 @@ def masked_class_logits(class_logits: Float[Tensor, "L T hc wc"], mask: Bool[Ten
     """
     weights = mask.to(class_logits.dtype)
     if mask.shape[1:] != class_logits.shape[2:]:
-        # Cells at the right and bottom may reach beyond the frame: only what exists counts.
-        weights = F.avg_pool2d(weights, CELL, ceil_mode=True, divisor_override=CELL * CELL)
+        weights = shares_of_cells(weights)
     return torch.tensordot(class_logits, weights, 3) / weights.sum()
+
+
+def shares_of_cells(masks: Float[Tensor, "*K T h w"]) -> Float[Tensor, "*K T hc wc"]:
+    """The share of every cell that a mask covers; of cells that reach beyond the frame only what exists counts."""
+    return F.avg_pool2d(masks, CELL, ceil_mode=True, divisor_override=CELL * CELL)

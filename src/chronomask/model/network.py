@@ -74,10 +74,6 @@ class FrameFeatures:
         logits = None if self.class_logits is None else self.class_logits[frames]
         return FrameFeatures([level[frames] for level in self.levels], logits, [taps[frames] for taps in self.taps])
 
-    def followed_by(self, other: FrameFeatures) -> FrameFeatures:
-        """These frames and then those of `other`."""
-        return FrameFeatures.joined([self, other])
-
     @classmethod
     def joined(cls, parts: Sequence[FrameFeatures]) -> FrameFeatures:
         """The frames of all parts, one part after the other."""

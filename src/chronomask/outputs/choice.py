@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from chronomask.errors import InputError
+from chronomask.files import remove_unfinished
 
 RECORDING = "recording.mp4"
 """The frames of a live source, which pass by once: what its results speak of."""
@@ -41,6 +42,8 @@ class Outputs:
     def __post_init__(self) -> None:
         if self.cutout_tracks not in ("all", "together"):
             self._named_ids()
+        if self.cutout_tracks != "all" and self.cutout is None:
+            raise InputError("cutout_tracks: is for --cutout webm or png")
 
     def cutouts(self, track_ids: list[int]) -> dict[str, set[int]]:
         """Names of the cutouts, each with the tracks in it, of the tracks that are written.
@@ -56,6 +59,17 @@ class Outputs:
         if missing := sorted(set(wanted) - set(track_ids)):
             raise InputError(f"cutout_tracks: there is no track {missing[0]}; found are {track_ids or 'none'}")
         return {str(number): {number} for number in wanted}
+
+    def cutout_paths(self, folder: Path, track_ids: list[int]) -> list[Path]:
+        """The files or folders of the cutouts of these tracks.
+
+        Raises:
+            InputError: as `cutouts`.
+        """
+        if self.cutout is None:
+            return []
+        ending = ".webm" if self.cutout == "webm" else ""
+        return [folder / "cutouts" / f"{name}{ending}" for name in self.cutouts(track_ids)]
 
     @property
     def drawn(self) -> bool:
@@ -86,6 +100,10 @@ class Outputs:
         return sorted({int(part) for part in parts})
 
 
+_EVERYTHING = Outputs(masks="png", cutout="png", csv=True)
+"""All that any run writes, by its names."""
+
+
 def check_replaceable(paths: list[Path], overwrite: bool) -> None:
     """Finds out whether results may take the place of what is there.
 
@@ -109,13 +127,18 @@ def remove_earlier(folder: Path, live: bool) -> None:
     Args:
         live: whether the source of the present run is live: then the recording is the present one.
     """
-    everything = Outputs(masks="png", cutout="png", csv=True)
     # From the last to the first: while results are incomplete, there is no tracks.json.
-    for path in reversed(everything.paths(folder, live=not live)):
+    for path in reversed(_EVERYTHING.paths(folder, live=not live)):
         if path.is_file():
             path.unlink()
         elif path.is_dir() and not any(_foreign(path)):
             shutil.rmtree(path)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Removes what a killed run had not finished; for who knows that no other run writes into the folder."""
+    for path in _EVERYTHING.paths(folder):
+        remove_unfinished(path)
 
 
 def _foreign(folder: Path) -> Iterator[Path]:

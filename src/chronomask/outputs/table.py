@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from chronomask import rle
 from chronomask.files import written_aside
-from chronomask.formats.spool import SpooledFrame
+from chronomask.formats.spool import Spool
 from chronomask.inference.tracks import TrackInfo
 
 COLUMNS = ("track", "class", "score", "frame", "time", "x", "y", "w", "h", "area")
 
 
-def write_csv(path: Path, frames: Iterable[SpooledFrame], tracks: Mapping[int, TrackInfo]) -> None:
+def write_csv(path: Path, spool: Spool, tracks: Mapping[int, TrackInfo]) -> None:
     """Writes the table in the order of frames.
 
     The box is the tightest around the mask, x and y its left upper corner; all lengths are in pixels, times in seconds.
@@ -25,11 +25,10 @@ def write_csv(path: Path, frames: Iterable[SpooledFrame], tracks: Mapping[int, T
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        for frame in frames:
-            for number, mask in zip(frame.track_ids, frame.masks, strict=True):
-                if (info := tracks.get(int(number))) is None:
-                    continue
-                code = rle.encode(mask)
-                box = (round(value) for value in rle.bbox(code))
+        for position in range(len(spool)):
+            frame = spool.coded(position, tracks)
+            for number, mask in frame.masks.items():
+                info = tracks[number]
+                box = (round(value) for value in rle.bbox(mask))
                 about = (info.id, info.category.name, round(info.score, 6), frame.index, round(frame.time, 6))
-                table.writerow([*about, *box, rle.area(code)])
+                table.writerow([*about, *box, rle.area(mask)])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chronomask.data.categories import OBJECT
 from chronomask.errors import InputError
+from chronomask.files import prepare_place
 from chronomask.formats.spool import Spool
 from chronomask.formats.ytvis import Track, VideoEntry, write_tracks
 from chronomask.runner.tracker import Runner
@@ -20,12 +21,15 @@ def run(exported: Path, video: str, out: Path) -> Path:
     """Segments a video with an exported network; returns the path of the tracks.json that it wrote into `out`.
 
     Raises:
-        InputError: the network or the video cannot be used, or there are results already.
+        InputError: the network or the video cannot be used, there are results already, or none can be written.
     """
     path = out / "tracks.json"
     if path.exists():
         raise InputError(f"{path}: exists already")
     runner, source = Runner(exported), open_source(video)
+    if source.live:
+        raise InputError(f"{source.name}: a live source has no end; record it, and name the file")
+    prepare_place(path)
     with Spool() as spool:
         for result in runner.segment((frame.image for frame in source), source.fps):
             spool.add(result)

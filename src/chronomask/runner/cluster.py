@@ -15,6 +15,9 @@ from jaxtyping import Bool, Float32, Int16
 from chronomask.config import ClusterConfig
 from chronomask.runner.network import ClipOutputs
 
+CELL = 4
+"""Side of a cell at stride 16, in stride-4 pixels."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tube:
@@ -126,13 +129,19 @@ def _objectness(statistics: Sequence[float], coefficients: Sequence[float]) -> f
 
 def _class_probabilities(outputs: ClipOutputs, inside: Bool[np.ndarray, "T h w"]) -> Float32[np.ndarray, " L"]:
     """Softmax of the class scores averaged over the tube; each coarse cell counts by the share that the tube covers."""
-    frames, rows, columns = outputs.class_logits.shape[1:]
-    cell = -(-inside.shape[1] // rows)
-    filled = np.pad(inside, ((0, 0), (0, rows * cell - inside.shape[1]), (0, columns * cell - inside.shape[2])))
-    weights = filled.reshape(frames, rows, cell, columns, cell).sum((2, 4), dtype=np.float32)
+    fine = outputs.class_logits.shape[2:] == inside.shape[1:]
+    weights = inside.astype(np.float32) if fine else shares_of_cells(inside)
     logits = (outputs.class_logits * weights).sum((1, 2, 3)) / weights.sum()
     shares = np.exp(logits - logits.max())
     return shares / shares.sum()
+
+
+def shares_of_cells(inside: Bool[np.ndarray, "T h w"]) -> Float32[np.ndarray, "T hc wc"]:
+    """The share of every cell at stride 16 that a mask covers."""
+    frames, height, width = inside.shape
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    filled = np.pad(inside, ((0, 0), (0, rows * CELL - height), (0, columns * CELL - width)))
+    return filled.reshape(frames, rows, CELL, columns, CELL).mean((2, 4), dtype=np.float32)
 
 
 def _sigmoid(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:

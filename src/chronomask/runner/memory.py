@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Int16
 from scipy.optimize import linear_sum_assignment
 
 from chronomask.config import StitchConfig
-from chronomask.runner.cluster import Tube
+from chronomask.runner.cluster import Tube, shares_of_cells
 
 FADING = 0.7
 REACH = 0.1
@@ -53,7 +53,7 @@ def sights(
     features: Float32[np.ndarray, "T C _ _"],
     begin: int,
 ) -> list[Sight]:
-    """The sights of the tubes of a clip whose first frame is number `begin`."""
+    """The sights of the tubes of a clip whose first frame is number `begin`; the features are at stride 16."""
     return [_sight(tube, labels == index, features, begin) for index, tube in enumerate(tubes, 1)]
 
 
@@ -103,21 +103,12 @@ def _sight(
         y, x = (float(places.mean()) / diagonal for places in inside[frame].nonzero())
         return y, x
 
-    rows, columns = (_averages(*pair) for pair in zip(inside.shape[1:], features.shape[2:], strict=True))
-    shares = rows @ inside.astype(np.float32) @ columns.T
+    shares = shares_of_cells(inside)
+    features = features[..., : shares.shape[1], : shares.shape[2]]
     feature = np.tensordot(features, shares, ((0, 2, 3), (0, 1, 2))) / shares.sum()
     return Sight(
         feature, tube.class_probabilities, begin + first, begin + last, centre(first), centre(last), float(areas.max())
     )
-
-
-def _averages(cells: int, bins: int) -> Float32[np.ndarray, "bins cells"]:
-    """Averaging along an axis over equal stretches; they share a cell where they are no whole numbers of cells."""
-    weights = np.zeros((bins, cells), np.float32)
-    for number in range(bins):
-        stretch = slice(number * cells // bins, -(-(number + 1) * cells // bins))
-        weights[number, stretch] = 1 / (stretch.stop - stretch.start)
-    return weights
 
 
 def _similarity(track: Sight, seen: Sight, config: StitchConfig) -> float:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pickle
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
+from chronomask.config import MachineConfig, TrainConfig
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.model.checkpoint import save_network
@@ -27,7 +28,7 @@ KEPT = 2
 WEIGHTS, BEST = "model.safetensors", "best.safetensors"
 
 
-@dataclasses.dataclass
+@dataclass
 class TrainingState:
     """All that changes while a run goes on. Random numbers are no part: each step seeds its own.
 
@@ -63,17 +64,22 @@ class TrainingState:
         self.optimizer.load_state_dict(saved["optimizer"])
 
 
-def open_run(out: Path, description: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Makes or checks the folder of a run; the saved state to continue from, None where there is none.
+def claim_run(
+    out: Path, network: Network, config: TrainConfig, machine: MachineConfig, origin: Mapping[str, Any]
+) -> None:
+    """Makes or checks the folder of a run: before anything else is written to it, config.json says whose it is.
 
     Args:
         out: folder of the run.
-        description: everything that decides what is trained; kept in config.json.
-        machine: how it is carried out this time; kept there too, and free to change.
+        network: whose configuration is part of the description.
+        config: what is trained; part of the description.
+        machine: how it is carried out this time; kept in config.json too, and free to change.
+        origin: what else decides the run; part of the description.
 
     Raises:
-        InputError: `out` holds a run of another description, or none of its states can be read.
+        InputError: `out` holds a run of another description.
     """
+    description = {"model": asdict(network.config), "train": asdict(config), "origin": dict(origin)}
     path, described = out / "config.json", json.loads(json.dumps(description))
     if path.exists():
         there = {name: value for name, value in _read_description(path).items() if name != "machine"}
@@ -83,7 +89,20 @@ def open_run(out: Path, description: Mapping[str, Any], machine: Mapping[str, An
                 f"{path}: the folder holds a run with another configuration: {difference}; name another folder"
             )
     with written_aside(path) as aside:
-        aside.write_text(json.dumps({**described, "machine": dict(machine)}, indent=1))
+        aside.write_text(json.dumps({**described, "machine": asdict(machine)}, indent=1))
+
+
+def open_run(
+    out: Path, network: Network, config: TrainConfig, machine: MachineConfig, origin: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Claims the folder of a run; the saved state to continue from, None where there is none.
+
+    Args: as for `claim_run`.
+
+    Raises:
+        InputError: `out` holds a run of another description, or none of its states can be read.
+    """
+    claim_run(out, network, config, machine, origin)
     for pattern in (".state-*.pt", ".model.*.safetensors", ".best.*.safetensors"):
         for leftover in out.glob(pattern):
             leftover.unlink()  # half a file, of a run that was killed while it wrote

@@ -75,6 +75,7 @@ def fit_class_head(
     steps: int = 250,
     seed: int = 0,
     teacher: Detector | None = None,
+    skip_broken: bool = False,
 ) -> None:
     """Fits the class head, and nothing else, to true masks: the backbone looks at every still only once.
 
@@ -90,11 +91,12 @@ def fit_class_head(
         seed: of all chance.
         teacher: a detector whose class scores are learnt beside the truth (Hinton et al. 2015), where it knows the
             class; the head then also has to do without some of the backbone's channels.
+        skip_broken: look at others instead of stills that cannot be read.
     """
     head = network.class_head
     if not isinstance(head, BackboneClassHead):
         return
-    seen = _looked_at(network, sources, data, stills, seed, teacher)
+    seen = _looked_at(network, ClipMixture(sources, replace(data, length=1), seed, stills, skip_broken), teacher)
     if not seen:
         return
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
@@ -109,16 +111,9 @@ def fit_class_head(
         optimizer.step()
 
 
-def _looked_at(
-    network: Network,
-    sources: Sequence[WeightedSource],
-    data: MixtureConfig,
-    stills: int,
-    seed: int,
-    teacher: Detector | None,
-) -> list[_Seen]:
-    mixture, seen = ClipMixture(sources, replace(data, length=1), seed, stills), []
-    for number in range(stills):
+def _looked_at(network: Network, mixture: ClipMixture, teacher: Detector | None) -> list[_Seen]:
+    seen = []
+    for number in range(len(mixture)):
         batch = collate([mixture[number]], 4)
         targets = batch.targets[0]
         named = (targets.class_ids != NO_CLASS) & targets.masks.flatten(1).any(1)
@@ -148,12 +143,13 @@ def _taught(
 
 def _thinned(still: _Seen, generator: torch.Generator) -> _Seen:
     """The still with some channels of its features at zero, and the others larger in turn (Tompson et al. 2015)."""
+    fine, coarse = still.features
+    return replace(still, features=(_some_channels(fine, generator), _some_channels(coarse, generator)))
 
-    def thinned(level: Tensor) -> Tensor:
-        kept = torch.rand(1, level.shape[1], 1, 1, generator=generator) >= DROPPED
-        return level * kept / (1 - DROPPED)
 
-    return replace(still, features=(thinned(still.features[0]), thinned(still.features[1])))
+def _some_channels(level: Float[Tensor, "1 c h w"], generator: torch.Generator) -> Float[Tensor, "1 c h w"]:
+    kept = torch.rand(1, level.shape[1], 1, 1, generator=generator) >= DROPPED
+    return level * kept / (1 - DROPPED)
 
 
 def _naming_loss(head: BackboneClassHead, still: _Seen) -> Float[Tensor, ""]:

@@ -6,17 +6,19 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.table import Table
 
+from chronomask import rle
 from chronomask.config import TrainConfig
 from chronomask.data.categories import Category
-from chronomask.data.entries import Entry, EntryReader
+from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.mixture import WeightedSource
-from chronomask.data.reading import read_json
+from chronomask.data.reading import mask_of
 from chronomask.data.sources import open_training_sources
 from chronomask.datasets.config import SynthesizeConfig
 from chronomask.datasets.preview import clip_strips, frames_for, write_preview
@@ -27,6 +29,8 @@ from chronomask.inference.load import checkpoint_file
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
 from chronomask.progress import Progress
+from chronomask.rle import Rle
+from chronomask.structures import NO_CLASS
 from chronomask.training.class_head import fit_class_head, with_classes
 
 MOST_HELD = 40
@@ -108,7 +112,8 @@ def counted(reader: EntryReader) -> Counter[str]:
 def held_back(reader: EntryReader, share: float, seed: int) -> tuple[EntryReader, EntryReader]:
     """The entries to train on, and the share of them that is held back.
 
-    Entries are drawn evenly from those that have the same rarest class, so that both parts see every class.
+    Entries are drawn evenly from those that have the same rarest class, so that both parts see every class; of a class
+    that only one entry has, that one is trained on.
 
     Raises:
         InputError: a share above 0 of fewer than two entries.
@@ -119,47 +124,108 @@ def held_back(reader: EntryReader, share: float, seed: int) -> tuple[EntryReader
     for index in torch.randperm(len(reader), generator=torch.Generator().manual_seed(seed)).tolist():
         names = {info.name for info in reader.instances(index) if not info.crowd and info.class_id >= 0}
         groups[min(names, key=lambda name: (counts[name], name), default="")].append(index)
-    count = min(max(1, round(share * len(reader))), MOST_HELD) if share > 0 else 0
-    # Every entry by its place within its group, in [0, 1): the first of all groups together are an even draw.
-    places = [(place / len(group), index) for group in groups.values() for place, index in enumerate(group)]
-    held = {index for _, index in sorted(places)[:count]}
+    count = min(max(1, round(share * len(reader))), MOST_HELD, len(reader) - 1) if share > 0 else 0
+    # Every entry by its place within its group, in [0, 1): the first of all groups together are an even draw. The last
+    # of each group comes behind all others, for a class of which every entry is held back cannot be learnt.
+    places = [
+        (place == len(group) - 1, place / len(group), index)
+        for group in groups.values()
+        for place, index in enumerate(group)
+    ]
+    held = {index for *_, index in sorted(places)[:count]}
     return _part(reader, [e for i, e in enumerate(reader.entries) if i not in held]), _part(
         reader, [e for i, e in enumerate(reader.entries) if i in held]
     )
 
 
 def _part(reader: EntryReader, entries: list[Entry]) -> EntryReader:
-    part = copy(reader)
+    part = copy(reader)  # with the same list of what was skipped, so that one list has all of it
     part.entries = entries
     return part
 
 
-def write_held(held: EntryReader, out: Path, progress: Progress) -> tuple[Path, Path]:
+def write_held(held: EntryReader, out: Path, progress: Progress, skip_broken: bool = False) -> tuple[Path, Path]:
     """Writes the entries that were held back as annotated videos; what lies in `out` already is left as it is.
 
     Stills become short videos under a moving camera; of videos, only the annotations are written.
 
+    Args:
+        held: what was held back.
+        out: folder for it.
+        progress: shows how far the work is.
+        skip_broken: leave out entries that cannot be read, with a message each in `held.skipped`.
+
     Returns:
         The annotation file, and the folder that its file names are relative to.
+
+    Raises:
+        InputError: an entry cannot be read or, with `skip_broken`, none can.
     """
     instances = out / "instances.json"
-    if all(held.length(index) == 1 for index in range(len(held))):
-        if not instances.exists():
-            synthesize(held, out, SynthesizeConfig(), progress=progress)
-        return instances, out / "JPEGImages"
-    content, chosen = read_json(held.annotations), {entry.file_names for entry in held.entries}
-    videos = [video for video in content["videos"] if tuple(video["file_names"]) in chosen]
-    ids = {video["id"] for video in videos}
-    annotations = [entry for entry in content["annotations"] if entry["video_id"] in ids]
-    with written_aside(instances) as aside:
-        aside.write_text(json.dumps({**content, "videos": videos, "annotations": annotations}))
-    return instances, held.images
+    stills = all(held.length(index) == 1 for index in range(len(held)))
+    frames = out / "JPEGImages" if stills else held.images
+    if instances.exists():
+        return instances, frames
+    if stills:
+        made = synthesize(held, out, SynthesizeConfig(), skip_broken=skip_broken, progress=progress)
+        held.skipped.extend(made.skipped)
+    else:
+        content = _annotated_videos(held, progress, skip_broken)
+        with written_aside(instances) as aside:
+            aside.write_text(json.dumps(content))
+    return instances, frames
+
+
+def _annotated_videos(held: EntryReader, progress: Progress, skip_broken: bool) -> dict[str, Any]:
+    """What an annotation file of these entries alone holds, with all the fields that evaluation asks for."""
+    ids = {category.name: category.id for category in held.file_categories}
+    videos: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for index in progress(range(len(held)), "holding back", len(held)):
+        entry, number = held.entries[index], len(videos) + 1
+        try:
+            if skip_broken:
+                for frame in range(held.length(index)):
+                    held.load(index, [frame])  # a frame without readable pixels could not be segmented
+            masks = [_run_lengths(held, entry, annotation) for annotation in entry.annotations]
+        except InputError as error:
+            if not skip_broken:
+                raise
+            held.skipped.append(str(error))
+            continue
+        video = {"id": number, "name": entry.name, "height": entry.height, "width": entry.width}
+        videos.append({**video, "length": held.length(index), "file_names": entry.file_names})
+        annotations += [
+            {
+                "id": len(annotations) + position,
+                "video_id": number,
+                "category_id": ids[annotation.name],
+                # Crowds, and what has no class of its own: evaluation neither asks for it nor punishes finding it.
+                "iscrowd": int(annotation.meaning.class_id == NO_CLASS),
+                "segmentations": encoded,
+                "areas": [None if mask is None else rle.area(mask) for mask in encoded],
+            }
+            for position, (annotation, encoded) in enumerate(zip(entry.annotations, masks, strict=True), 1)
+        ]
+    if not videos:
+        raise InputError(f"{held.annotations}: no video that is held back can be read; the last: {held.skipped[-1]}")
+    categories = [asdict(category) for category in held.file_categories]
+    return {"videos": videos, "categories": categories, "annotations": annotations}
+
+
+def _run_lengths(held: EntryReader, entry: Entry, annotation: Annotation) -> list[Rle | None]:
+    """The masks of an annotation, one a frame."""
+    place = f"{held.annotations}: annotation {annotation.id}: segmentations"
+    return [
+        None if mask is None else rle.encode(mask_of(mask, entry.height, entry.width, f"{place}[{frame}]"))
+        for frame, mask in enumerate(annotation.segmentations)
+    ]
 
 
 def fit_new_classes(start: FineTuning, config: TrainConfig) -> None:
     """Gives the classes that are new to the network sensible scores before the joint training."""
     if len(start.known) < len(start.network.config.categories):
-        fit_class_head(start.network, [start.source], config.data, seed=config.seed)
+        fit_class_head(start.network, [start.source], config.data, seed=config.seed, skip_broken=config.skip_broken)
 
 
 def draw_preview(start: FineTuning, config: TrainConfig, path: Path, count: int = 8) -> None:

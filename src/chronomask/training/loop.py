@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -110,8 +109,7 @@ def _open(
     network.to(ranks.device)
     to_channels_last(network)
     state = TrainingState(0, network, MovingAverage(network, config.ema), build_optimizer(network, config))
-    description = {"model": asdict(network.config), "train": asdict(config), "origin": dict(origin)}
-    saved = ranks.on_first(partial(open_run, out, description, asdict(machine)))
+    saved = ranks.on_first(partial(open_run, out, network, config, machine, origin))
     if saved is not None:
         state.restore(saved)
     if config.backbone_rate == 0:

@@ -1,6 +1,6 @@
 """From the network's outputs for a batch to the number that training makes small.
 
-Legend: B clips, T frames, H W pixels.
+Legend: B clips, T frames, H W pixels, c channels.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,20 +22,20 @@ TERMS = tuple(field.name for field in dataclasses.fields(LossTerms))
 
 def outputs_of_clip(outputs: PixelOutputs, clip: int, size: tuple[int, int] | None) -> ClipOutputs:
     """One clip's outputs, interpolated to `size` if given (losses at a finer stride than the network's)."""
-
-    def at_size(x: Tensor) -> Tensor:
-        if size is None:
-            return x
-        return F.interpolate(x.transpose(0, 1), size=size, mode="bilinear", align_corners=False).transpose(0, 1)
-
     foreground = outputs.foreground_logits
     return ClipOutputs(
-        embedding=at_size(outputs.embedding[clip]),
-        log_variance=at_size(outputs.log_variance[clip]),
-        heat=at_size(outputs.heat[clip][None])[0],
-        class_logits=at_size(outputs.class_logits[clip]),
-        foreground_logits=None if foreground is None else at_size(foreground[clip][None])[0],
+        embedding=_at_size(outputs.embedding[clip], size),
+        log_variance=_at_size(outputs.log_variance[clip], size),
+        heat=_at_size(outputs.heat[clip][None], size)[0],
+        class_logits=_at_size(outputs.class_logits[clip], size),
+        foreground_logits=None if foreground is None else _at_size(foreground[clip][None], size)[0],
     )
+
+
+def _at_size(x: Float[Tensor, "c T _ _"], size: tuple[int, int] | None) -> Float[Tensor, "c T _ _"]:
+    if size is None:
+        return x
+    return F.interpolate(x.transpose(0, 1), size=size, mode="bilinear", align_corners=False).transpose(0, 1)
 
 
 def batch_losses(outputs: PixelOutputs, batch: Batch, stride: int) -> LossTerms:
@@ -47,5 +48,5 @@ def batch_losses(outputs: PixelOutputs, batch: Batch, stride: int) -> LossTerms:
 
 
 def weighted_sum(terms: LossTerms, config: LossConfig) -> Tensor:
-    """Eq. (6) with its weights, plus the auxiliary foreground term."""
+    """Eq. (6) with its weights, plus the auxiliary terms."""
     return torch.stack([getattr(terms, name) * getattr(config, name) for name in TERMS]).sum()

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from chronomask.config import SegmentConfig
 from chronomask.data.layouts import images_of
+from chronomask.data.mapping import joined
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import score
 from chronomask.evaluation.records import FoundTrack, GroundTruth
@@ -78,7 +79,7 @@ class Validation:
         self.truth = read_truth(instances)
         if all(track.crowd for track in self.truth.tracks):
             raise InputError(f"{instances}: not one annotated object to validate with")
-        if not set(self.truth.categories.values()) & set(classes):
+        if not joined(classes, self.truth.categories.values()):
             raise InputError(f"{instances}: none of its categories is a class of the network")
         names = [name for video in self.truth.videos.values() for name in (video.file_names or ())[:1]]
         self.frames = frames or images_of(instances, names)
@@ -93,10 +94,12 @@ class Validation:
         return self.run(step, network, out).AP
 
     def run(self, step: int, network: Network, out: Path) -> ValidationScores:
-        """Scores a network and writes the line of this step; a step that was scored before is not scored again."""
+        """Scores a network and writes its line behind those of earlier steps; a step that has one is not done again."""
         known = read_scores(out)
-        scores = known.get(step) or self.scores(network)
-        _write_scores(out, {done: value for done, value in known.items() if done < step} | {step: scores})
+        scores = known.get(step)
+        if scores is None:
+            scores = self.scores(network)
+            _write_scores(out, {done: value for done, value in known.items() if done < step} | {step: scores})
         for listener in self.listeners:
             listener(step, scores)
         return scores

@@ -40,7 +40,10 @@ def open_container(
     try:
         container = av.open(address, format=file_format, options=dict(options or {}), timeout=timeout)
     except (OSError, av.FFmpegError, ValueError) as error:
-        raise InputError(f"{shown}: not a video, or one that was cut off: {cause(error)}") from error
+        # FFmpeg's complaints about the content are ValueErrors; all else is permission, a busy device, the network.
+        content = isinstance(error, ValueError | EOFError)
+        what = "not a video, or one that was cut off" if content else "cannot be opened"
+        raise InputError(f"{shown}: {what}: {cause(error)}") from error
     if container.format.name == "tty":  # FFmpeg would play any .txt as a film of its letters
         container.close()
         raise InputError(f"{shown}: not a video but text")

@@ -77,7 +77,9 @@ class VideoFile(VideoSource):
         """Of a file's size and both its ends; of an address what the file behind it claims."""
         path = Path(self._address)
         if not path.is_file():
-            return f"{self._address} {self.width}x{self.height} {self.length}"
+            # Addresses hold passwords and tokens, and fingerprints are written into the results.
+            address = hashlib.sha256(self._address.encode()).hexdigest()
+            return f"{address} {self.width}x{self.height} {self.length}"
         size = path.stat().st_size
         with path.open("rb") as file:
             digest = hashlib.sha256(file.read(_PROBE))

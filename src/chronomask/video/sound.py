@@ -30,11 +30,12 @@ class SoundTrack:
         Raises:
             InputError: the file cannot be opened, or holds no sound.
         """
-        self._input = open_container(source, source)
+        # Not by its address, which may hold a password.
+        self._input = open_container(source, "the sound of the source")
         stream = self._input.streams.best("audio")
         if not isinstance(stream, av.AudioStream):
             self._input.close()
-            raise InputError(f"{source}: holds no sound")
+            raise InputError("the sound of the source: there is none")
         self._clock = (self._input.start_time or 0) / av.time_base
         self._output, self._source = output, stream
         self._encodes = stream.codec_context.name not in COPIED

@@ -103,7 +103,7 @@ class VideoSource(ABC):
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """The frames behind the first `skip`; their indices still count from the first."""
-        return islice(iter(self), skip, None)
+        yield from islice(iter(self), skip, None)  # a generator, which can be closed
 
     def fingerprint(self) -> str:
         """Text that differs where the content differs, to find out whether an interrupted run was of this source."""
