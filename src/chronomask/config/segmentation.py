@@ -93,7 +93,7 @@ class SegmentConfig:
     clip_length: int = 8
     overlap: int = 4
     latency: int | None = None
-    score: float = 0.4
+    score: float = 0.5
     max_tracks: int = 100
     object_below: float = 0.25
     cluster: ClusterConfig = ClusterConfig()
