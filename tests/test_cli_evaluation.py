@@ -45,6 +45,7 @@ def test_evaluate_leaves_out_low_scores_of_what_knows_no_scores(
     assert usual["AP"] == nothing["AP"]
     assert usual["davis"]["J"] > nothing["davis"]["J"]
     assert usual["tracking"]["HOTA"] > nothing["tracking"]["HOTA"] == 0
+    assert run("evaluate", TRUTH, RESULTS, "--min-score", "0.5") == 2
     assert "of results from 1.1 on" in " ".join(capsys.readouterr().out.split())
 
 

@@ -191,7 +191,7 @@ def test_a_full_disk_is_said_and_the_work_kept(
 
     with monkeypatch.context() as patch:
         patch.setattr("chronomask.inference.predict.write_results", full)
-        with pytest.raises(InputError, match=r"tracks\.json: the disk is full"):
+        with pytest.raises(InputError, match=r"tracks\.json: the disk is full.* make room and give the same"):
             run(segmenter, data, data / "out/tracks.json")
     monkeypatch.setattr(Segmenter, "segment", lambda *_: pytest.fail("the work was lost"))
     assert run(segmenter, data, data / "out/tracks.json") > 0

@@ -212,10 +212,11 @@ def test_images_that_cannot_be_read_are_skipped_on_the_whole_way(tmp_path, comma
     for name in broken:
         (tmp_path / "data" / "images" / name).write_bytes(b"no image")
     assert main(command) == 2
-    assert main([*command, "--skip-broken", "--out", str(tmp_path / "other")]) == 0
-    skipped = (tmp_path / "other" / "skipped.txt").read_text()
+    assert not (tmp_path / "run").exists()  # so that the same folder can be named again
+    assert main([*command, "--skip-broken"]) == 0
+    skipped = (tmp_path / "run" / "skipped.txt").read_text()
     assert all(name in skipped for name in broken)
-    (video,) = json.loads((tmp_path / "other" / "holdout" / "instances.json").read_text())["videos"]
+    (video,) = json.loads((tmp_path / "run" / "holdout" / "instances.json").read_text())["videos"]
     assert parts[1].name(1).removesuffix(".png") in video["name"]
 
 

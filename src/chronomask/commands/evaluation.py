@@ -38,12 +38,15 @@ def evaluate(
             none for J and F, and those below 0.5 for HOTA and IDF1.
     """
     from dataclasses import asdict
+    from math import isnan
 
     from rich.console import Console
 
     from chronomask.evaluation import ap
     from chronomask.files import written_aside
 
+    if min_score is not None and davis == "no" and not tracking:
+        raise InputError(f"--min-score {min_score}: is for --davis and --tracking; AP takes results of every score")
     console = Console()
     if report is not None:
         from chronomask.evaluation.errors import breakdown_table
@@ -66,7 +69,7 @@ def evaluate(
 
         regions = score_davis(truth, results, davis, **threshold)
         console.print(davis_table(regions))
-        numbers["davis"] = {"J": regions.J, "F": regions.F, "J_and_F": regions.J_and_F}
+        numbers["davis"] = {name: getattr(regions, name) for name in ("J", "F", "J_and_F")}
     if tracking:
         from chronomask.evaluation.tracking import tracking as score_tracking
         from chronomask.evaluation.tracking import tracking_table
@@ -76,7 +79,10 @@ def evaluate(
         numbers["tracking"] = asdict(identities.scores)
     if json is not None:
         with written_aside(json) as aside:
-            aside.write_text(dumps(numbers, indent=1))
+            # NaN, where there is nothing to find, is no json; for AP that is -1 already.
+            for part in (numbers.get("davis", {}), numbers.get("tracking", {})):
+                part.update({name: -1.0 for name, value in part.items() if isnan(value)})
+            aside.write_text(dumps(numbers, indent=1, allow_nan=False))
 
 
 def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /, against: Path | None = None) -> int:

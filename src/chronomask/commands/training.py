@@ -159,7 +159,7 @@ def _begin_fine_tuning(
     from rich.console import Console
 
     from chronomask.training import finetune
-    from chronomask.training.checkpoint import claim_run
+    from chronomask.training.checkpoint import claimed_run
     from chronomask.training.validation import Validation
 
     if len(data) != 1:
@@ -169,17 +169,18 @@ def _begin_fine_tuning(
     console = Console(stderr=True)
     start = finetune.fine_tuning(weights, data[0], config, holdout)
     console.print(finetune.class_table(start))
-    claim_run(out, start.network, config, machine, origin)  # now, for the folder of another run is not to be touched
-    finetune.draw_preview(start, config, out / "preview.png")
-    console.print(f"what it will learn from: {out / 'preview.png'}")
-    validation = None
-    if len(start.held):
-        names = [category.name for category in start.network.config.categories]
-        instances, frames = finetune.write_held(start.held, out / "holdout", progress_bar, config.skip_broken)
-        validation = Validation(instances, names, every=config.steps, device=machine.device, frames=frames)
-        console.print(f"held back, before: {validation.run(0, start.network, out)}")
-    console.print("fitting the class head ...")
-    finetune.fit_new_classes(start, config)
+    # Now, for the folder of another run is not to be touched.
+    with claimed_run(out, start.network, config, machine, origin):
+        finetune.draw_preview(start, config, out / "preview.png")
+        console.print(f"what it will learn from: {out / 'preview.png'}")
+        validation = None
+        if len(start.held):
+            names = [category.name for category in start.network.config.categories]
+            instances, frames = finetune.write_held(start.held, out / "holdout", progress_bar, config.skip_broken)
+            validation = Validation(instances, names, every=config.steps, device=machine.device, frames=frames)
+            console.print(f"held back, before: {validation.run(0, start.network, out)}")
+        console.print("fitting the class head ...")
+        finetune.fit_new_classes(start, config)
     return start.network, [start.source], validation
 
 

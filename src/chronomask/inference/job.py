@@ -247,8 +247,9 @@ def _finished(out: Path, info: dict[str, Any], outputs: Outputs) -> Summary:
     file = read_tracks(out / "tracks.json")
     if file.info.get("complete") is False:
         raise InputError(f"{out}: holds part of a run that cannot go on; name another folder, or say --overwrite")
+    there = {"classes": [], **file.info}  # results of earlier versions do not say which classes were asked for
     for key, value in json.loads(json.dumps(info)).items():
-        if file.info.get(key) != value:
+        if there.get(key) != value:
             reason = f"holds complete results of a run that differs in its {key}"
             raise InputError(f"{out}: {reason}; name another folder, or say --overwrite")
     rows, paths = _rows(file.tracks, file.categories), outputs.paths(out)

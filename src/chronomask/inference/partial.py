@@ -74,12 +74,13 @@ def _check_unused(out: Path) -> None:
 
 
 @contextmanager
-def full_disk_explained(out: Path) -> Generator[None, None, None]:
-    """A full disk is nobody's fault of ours: says so, and what to do."""
+def full_disk_explained(out: Path, advice: str | None = None) -> Generator[None, None, None]:
+    """A full disk is nobody's fault of ours: says so, and what to do; by default as it is with `kept_spool`."""
     try:
         yield
     except (OSError, av.FFmpegError) as error:
         if error.errno != errno.ENOSPC:
             raise
-        rest = "make room and go on by --resume" if (out / PARTIAL).exists() else "make room and start again"
+        usual = "go on by --resume" if (out / PARTIAL).exists() else "start again"
+        rest = f"make room and {advice or usual}"
         raise InputError(f"{out}: the disk is full, the results could not be written; {rest}") from error

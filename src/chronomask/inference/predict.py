@@ -68,7 +68,7 @@ def predict(
     info = provenance(segmenter, checkpoint)
     header = {"info": info, "instances_sha256": hashlib.sha256(instances.read_bytes()).hexdigest()}
     done = _finished(partial, header)
-    with full_disk_explained(out):
+    with full_disk_explained(out, "give the same command again, which goes on"):
         with partial.open("a") as log:
             if not done and partial.stat().st_size == 0:
                 log.write(json.dumps(header) + "\n")

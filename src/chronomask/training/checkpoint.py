@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -90,6 +91,24 @@ def claim_run(
             )
     with written_aside(path) as aside:
         aside.write_text(json.dumps({**described, "machine": asdict(machine)}, indent=1))
+
+
+@contextmanager
+def claimed_run(
+    out: Path, network: Network, config: TrainConfig, machine: MachineConfig, origin: Mapping[str, Any]
+) -> Generator[None, None, None]:
+    """Claims the folder of a run for what is prepared inside; a folder that was new goes again if its input is bad.
+
+    Args and Raises: as for `claim_run`.
+    """
+    new = not out.exists() or not any(out.iterdir())
+    claim_run(out, network, config, machine, origin)
+    try:
+        yield
+    except InputError:
+        if new:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def open_run(
