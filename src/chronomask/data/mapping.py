@@ -117,11 +117,11 @@ def joined(names: Iterable[str], network: Iterable[str]) -> dict[str, str]:
         network: names of the network's classes.
     """
     names = list(names)
-    class_of = {_plain(name): name for name in network}
+    class_of = {plain(name): name for name in network}
     table: dict[str, str] = {}
-    if not {_plain(name) for name in names} <= class_of.keys():
+    if not {plain(name) for name in names} <= class_of.keys():
         table = _RENAMED.get((_data_set(names), _data_set(class_of)), {})
-    found = {name: table.get(_plain(name), _plain(name)) for name in names}
+    found = {name: table.get(plain(name), plain(name)) for name in names}
     return {name: class_of[target] for name, target in found.items() if target in class_of}
 
 
@@ -153,12 +153,13 @@ def _meaning(target: str, index_of: Mapping[str, int]) -> Meaning:
 
 def _data_set(names: Iterable[str]) -> str:
     """The known data set that has all these names; "" for none."""
-    plain = {_plain(name) for name in names} - {OBJECT.name}
-    fitting = (key for key, known in _DATA_SETS.items() if plain <= {_plain(category.name) for category in known})
+    asked = {plain(name) for name in names} - {OBJECT.name}
+    fitting = (key for key, known in _DATA_SETS.items() if asked <= {plain(category.name) for category in known})
     return next(fitting, "")
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A class name as it is compared: case and the choice of `_` or a blank make no difference."""
     return name.lower().replace(" ", "_")
 
 

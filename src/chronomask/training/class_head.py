@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from chronomask.config import MixtureConfig
 from chronomask.data.categories import Category
+from chronomask.data.mapping import plain
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.losses import masked_class_logits
 from chronomask.model.network import BackboneClassHead, Network
@@ -41,8 +42,8 @@ def with_classes(network: Network, categories: Sequence[Category]) -> tuple[Netw
     """
     copy = Network(replace(network.config, categories=tuple(categories)))
     scores = "class_head.scores" if network.config.class_source == "backbone" else "class_head"
-    row_of = {_plain(category.name): row for row, category in enumerate(network.config.categories)}
-    rows = [(new, row_of[_plain(c.name)]) for new, c in enumerate(categories) if _plain(c.name) in row_of]
+    row_of = {plain(category.name): row for row, category in enumerate(network.config.categories)}
+    rows = [(new, row_of[plain(c.name)]) for new, c in enumerate(categories) if plain(c.name) in row_of]
     old, new = network.state_dict(), copy.state_dict()
     for name, tensor in new.items():
         if not name.startswith(f"{scores}."):
@@ -51,10 +52,6 @@ def with_classes(network: Network, categories: Sequence[Category]) -> tuple[Netw
         for target, source in rows:
             tensor[target] = old[name][source]
     return copy.eval(), [categories[target].name for target, _ in rows]
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace(" ", "_")
 
 
 @dataclass(frozen=True, eq=False)
