@@ -31,7 +31,7 @@ def row_of(segmenter: Segmenter, source: VideoSource, count: int, width: int) ->
     with Spool() as spool:
         for result in segmenter.segment(source):
             spool.add(result)
-        tracks = chosen_tracks(segmenter.tracks, spool, segmenter.config, names)
+        tracks = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, names)
         places = np.linspace(0, len(spool) - 1, min(count, len(spool))).round().astype(int).tolist()
         pairs = zip(source, spool, strict=False)
         shown = [pair for place, pair in enumerate(pairs) if place in places]

@@ -68,7 +68,7 @@ def tracks_of(segmenter: Segmenter, images: list[np.ndarray]) -> tuple[list[Trac
                 spool.add(result)
         for result in segmenter.flush():
             spool.add(result)
-        infos = chosen_tracks(segmenter.tracks, spool, segmenter.config, names)
+        infos = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, names)
         return infos, [read_tube(spool.segmentations(info.id), *images[0].shape[:2]) for info in infos]
 
 

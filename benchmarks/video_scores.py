@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chronomask.inference.segment import Segmenter, TrackInfo
+from chronomask.inference.job import chosen_tracks
+from chronomask.inference.segment import Segmenter
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,9 @@ class VideoScores:
 def video_scores(segmenter: Segmenter, images: Sequence[np.ndarray], truth: np.ndarray) -> VideoScores:
     """Segments the frames (uint8 RGB) and compares with the masks (bool, T H W)."""
     results = [r for image in images for r in segmenter.push(image)] + segmenter.flush()
-    config = segmenter.config
-    # The tracks that `segment` writes: a tube too thin to be painted has a score but no pixels.
-    painted = {int(number) for result in results for number in result.track_ids}
-    good: list[TrackInfo] = [t for t in segmenter.tracks if t.score >= config.score and t.id in painted]
-    kept = good[: config.max_tracks]
+    seen = (int(number) for result in results for number in result.track_ids)
+    names = {track.category.name for track in segmenter.tracks}
+    kept = chosen_tracks(segmenter.tracks, seen, segmenter.config, names)
     masks = {t.id: np.zeros(truth.shape, bool) for t in kept}
     for frame, result in enumerate(results):
         for number, mask in zip(result.track_ids, result.masks, strict=True):

@@ -295,13 +295,19 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def killed_run(run, source, at, task_begins):
+    """The folders `whole` and `killed`: of a run of everything, and of one that was killed at a frame of a task."""
+    whole, out, killed = (source.parent / name for name in ("whole", "out", "killed"))
+    run(source, whole, EVERYTHING)
+    with pytest.raises(RuntimeError):
+        run(source, out, EVERYTHING, progress=stopping(at, RuntimeError(), out, killed, task_begins))
+    return whole, killed
+
+
 @pytest.mark.usefixtures("saving_always")
 def test_a_killed_run_resumes_and_nobody_can_tell(tmp_path, run):
     source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
-    run(source, tmp_path / "whole", EVERYTHING)
-    out, killed = tmp_path / "out", tmp_path / "killed"
-    with pytest.raises(RuntimeError):
-        run(source, out, EVERYTHING, progress=stopping(17, RuntimeError(), out, killed))
+    whole, killed = killed_run(run, source, 17, "segmenting")
     assert list(contents(killed)) != []
     with pytest.raises(InputError, match=r"killed: holds an interrupted run; go on with it by --resume"):
         run(source, killed, EVERYTHING)
@@ -310,16 +316,13 @@ def test_a_killed_run_resumes_and_nobody_can_tell(tmp_path, run):
     with pytest.raises(InputError, match="source"):
         run(open_source(source, selection=Selection(every=2)), killed, EVERYTHING, resume=True)
     run(source, killed, EVERYTHING, resume=True)
-    assert contents(killed) == contents(tmp_path / "whole")
+    assert contents(killed) == contents(whole)
 
 
 @pytest.mark.usefixtures("saving_always")
 def test_what_a_run_killed_while_drawing_left_is_removed(tmp_path, run):
     source = film(tmp_path / "a.mkv", moving_square(8), "ffv1")
-    run(source, tmp_path / "whole", EVERYTHING)
-    out, killed = tmp_path / "out", tmp_path / "killed"
-    with pytest.raises(RuntimeError):
-        run(source, out, EVERYTHING, progress=stopping(5, RuntimeError(), out, killed, "drawing"))
+    whole, killed = killed_run(run, source, 5, "drawing")
     left = sorted(path.name.split(".")[1] for path in killed.iterdir() if path.name.startswith("."))
     assert left == ["cutouts", "masks", "overlay", "partial"]
     (killed / ".masks.89abcdef.old").mkdir()
@@ -327,9 +330,8 @@ def test_what_a_run_killed_while_drawing_left_is_removed(tmp_path, run):
     for name in of_others:
         (killed / name).touch()
     run(source, killed, EVERYTHING, resume=True)
-    assert set(os.listdir(killed)) == {*os.listdir(tmp_path / "whole"), *of_others}
-    whole = contents(tmp_path / "whole")
-    assert {name: data for name, data in contents(killed).items() if name not in of_others} == whole
+    assert set(os.listdir(killed)) == {*os.listdir(whole), *of_others}
+    assert {name: data for name, data in contents(killed).items() if name not in of_others} == contents(whole)
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path, run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from json import dumps
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,9 +38,6 @@ def evaluate(
         min_score: J, F, HOTA and IDF1 know no scores: results below this one are left out of them. By default that is
             none for J and F, and those below 0.5 for HOTA and IDF1.
     """
-    from dataclasses import asdict
-    from math import isnan
-
     from rich.console import Console
 
     from chronomask.evaluation import ap
@@ -69,20 +67,23 @@ def evaluate(
 
         regions = score_davis(truth, results, davis, **threshold)
         console.print(davis_table(regions))
-        numbers["davis"] = {name: getattr(regions, name) for name in ("J", "F", "J_and_F")}
+        numbers["davis"] = _numbers(regions, ("J", "F", "J_and_F"))
     if tracking:
         from chronomask.evaluation.tracking import tracking as score_tracking
         from chronomask.evaluation.tracking import tracking_table
 
         identities = score_tracking(truth, results, **threshold)
         console.print(tracking_table(identities))
-        numbers["tracking"] = asdict(identities.scores)
+        numbers["tracking"] = _numbers(identities.scores, ("HOTA", "DetA", "AssA", "IDF1"))
     if json is not None:
         with written_aside(json) as aside:
-            # NaN, where there is nothing to find, is no json; for AP that is -1 already.
-            for part in (numbers.get("davis", {}), numbers.get("tracking", {})):
-                part.update({name: -1.0 for name, value in part.items() if isnan(value)})
             aside.write_text(dumps(numbers, indent=1, allow_nan=False))
+
+
+def _numbers(scores: object, names: tuple[str, ...]) -> dict[str, float]:
+    """By name; -1 where there is nothing to find, as AP has it, for NaN is no json."""
+    values = ((name, getattr(scores, name)) for name in names)
+    return {name: -1.0 if isnan(value) else value for name, value in values}
 
 
 def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /, against: Path | None = None) -> int:

@@ -13,3 +13,13 @@ def at_least(config: object, name: str, least: int) -> None:
     """
     if not getattr(config, name) >= least:
         raise InputError(f"{name} {getattr(config, name)}: must be {least} or more")
+
+
+def within(config: object, name: str, least: int, most: int) -> None:
+    """Checks a field.
+
+    Raises:
+        InputError: it lies outside [least, most], or is not a number.
+    """
+    if not least <= getattr(config, name) <= most:
+        raise InputError(f"{name} {getattr(config, name)}: must lie in [{least}, {most}]")

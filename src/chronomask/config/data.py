@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chronomask.config.checks import at_least
+from chronomask.config.checks import at_least, within
 from chronomask.errors import InputError
 
 
@@ -42,8 +42,7 @@ class MotionConfig:
         # From 0.2 on, the horizon of a path may come into sight.
         if not 0 <= self.perspective < 0.2:
             raise InputError(f"perspective {self.perspective}: must lie in [0, 0.2)")
-        if not 0 <= self.blur <= 1:
-            raise InputError(f"blur {self.blur}: must lie in [0, 1]")
+        within(self, "blur", 0, 1)
         if not 0 <= self.streak[0] <= self.streak[1]:
             raise InputError(f"streak {self.streak}: need 0 <= shortest <= longest")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chronomask.config.checks import within
 from chronomask.errors import InputError
 
 
@@ -32,8 +33,7 @@ class ClusterConfig:
         for name in ("membership_threshold", "foreground_threshold"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
-        if not 0 <= self.seed_threshold <= 1:
-            raise InputError(f"seed_threshold {self.seed_threshold}: must lie in [0, 1]")
+        within(self, "seed_threshold", 0, 1)
         for name in ("refinements", "minimum_pixels", "maximum_rounds"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)}: must not be negative")
@@ -62,9 +62,9 @@ class StitchConfig:
         for name in ("memory_frames", "memory_tracks"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)}: must not be negative")
-        for name, least in (("minimum_iou", 0), ("minimum_likeness", -1), ("minimum_similarity", 0)):
-            if not least <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: must lie in [{least}, 1]")
+        within(self, "minimum_iou", 0, 1)
+        within(self, "minimum_likeness", -1, 1)
+        within(self, "minimum_similarity", 0, 1)
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,8 @@ class SegmentConfig:
             raise InputError(f"short_side {self.short_side} and long_side {self.long_side}: at least 32 pixels each")
         if self.max_tracks < 0:
             raise InputError(f"max_tracks {self.max_tracks}: must not be negative")
-        for name in ("score", "object_below"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1]")
+        within(self, "score", 0, 1)
+        within(self, "object_below", 0, 1)
 
     @property
     def delay(self) -> int:

@@ -163,7 +163,7 @@ class _Job:
             raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
         categories = [OBJECT, *self.segmenter.categories]
         wanted = self.classes or [category.name for category in categories]
-        chosen = chosen_tracks(self.segmenter.tracks, spool, self.segmenter.config, wanted)
+        chosen = chosen_tracks(self.segmenter.tracks, spool.track_ids(), self.segmenter.config, wanted)
         by_id = {info.id: info for info in chosen}
         if complete:
             self.outputs.cutouts(list(by_id))  # a wrong id is found before anything is touched
@@ -196,11 +196,14 @@ class _Job:
 
 
 def chosen_tracks(
-    tracks: Iterable[TrackInfo], spool: Spool, config: SegmentConfig, names: Collection[str]
+    tracks: Iterable[TrackInfo], seen: Iterable[int], config: SegmentConfig, names: Collection[str]
 ) -> list[TrackInfo]:
-    """The tracks to write, of those of a video (best first): of these names, good enough, and not too many."""
-    # A tube too thin to be painted has a name but no pixels.
-    present = set(spool.track_ids())
+    """The tracks to write, of those of a video (best first): of these names, good enough, and not too many.
+
+    Args:
+        seen: ids of those that have pixels; a tube too thin to be painted has a name but none.
+    """
+    present = set(seen)
     good = [info for info in tracks if info.score >= config.score and info.id in present]
     return [info for info in good if info.category.name in names][: config.max_tracks]
 

@@ -106,7 +106,7 @@ def _tracks_of(
     with Spool() as spool:
         for result in segmenter.segment(source):
             spool.add(result)
-        for info in chosen_tracks(segmenter.named(category_of), spool, segmenter.config, category_of):
+        for info in chosen_tracks(segmenter.named(category_of), spool.track_ids(), segmenter.config, category_of):
             category = category_of[info.category.name]
             yield Track(info.id, video.id, category.id, round(info.score, 6), spool.segmentations(info.id))
 

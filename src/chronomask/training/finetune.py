@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.table import Table
@@ -24,7 +22,7 @@ from chronomask.datasets.config import SynthesizeConfig
 from chronomask.datasets.preview import clip_strips, frames_for, write_preview
 from chronomask.datasets.synthesize import synthesize
 from chronomask.errors import InputError
-from chronomask.files import written_aside
+from chronomask.formats.ytvis import Track, VideoEntry, write_tracks
 from chronomask.inference.load import checkpoint_file
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
@@ -170,22 +168,20 @@ def write_held(held: EntryReader, out: Path, progress: Progress, skip_broken: bo
         made = synthesize(held, out, SynthesizeConfig(), skip_broken=skip_broken, progress=progress)
         held.skipped.extend(made.skipped)
     else:
-        content = _annotated_videos(held, progress, skip_broken)
-        with written_aside(instances) as aside:
-            aside.write_text(json.dumps(content))
+        _write_annotations(held, instances, progress, skip_broken)
     return instances, frames
 
 
-def _annotated_videos(held: EntryReader, progress: Progress, skip_broken: bool) -> dict[str, Any]:
-    """What an annotation file of these entries alone holds, with all the fields that evaluation asks for."""
+def _write_annotations(held: EntryReader, path: Path, progress: Progress, skip_broken: bool) -> None:
+    """The annotations of these entries alone, with all the fields that evaluation asks for."""
     ids = {category.name: category.id for category in held.file_categories}
-    videos: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    videos: list[VideoEntry] = []
+    tracks: list[Track] = []
     for index in progress(range(len(held)), "holding back", len(held)):
-        entry, number = held.entries[index], len(videos) + 1
+        entry, number, length = held.entries[index], len(videos) + 1, held.length(index)
         try:
             if skip_broken:
-                for frame in range(held.length(index)):
+                for frame in range(length):
                     held.load(index, [frame])  # a frame without readable pixels could not be segmented
             masks = [_run_lengths(held, entry, annotation) for annotation in entry.annotations]
         except InputError as error:
@@ -193,24 +189,14 @@ def _annotated_videos(held: EntryReader, progress: Progress, skip_broken: bool) 
                 raise
             held.skipped.append(str(error))
             continue
-        video = {"id": number, "name": entry.name, "height": entry.height, "width": entry.width}
-        videos.append({**video, "length": held.length(index), "file_names": entry.file_names})
-        annotations += [
-            {
-                "id": len(annotations) + position,
-                "video_id": number,
-                "category_id": ids[annotation.name],
-                # Crowds, and what has no class of its own: evaluation neither asks for it nor punishes finding it.
-                "iscrowd": int(annotation.meaning.class_id == NO_CLASS),
-                "segmentations": encoded,
-                "areas": [None if mask is None else rle.area(mask) for mask in encoded],
-            }
-            for position, (annotation, encoded) in enumerate(zip(entry.annotations, masks, strict=True), 1)
-        ]
+        videos.append(VideoEntry(number, entry.name, entry.width, entry.height, length, None, entry.file_names))
+        for annotation, encoded in zip(entry.annotations, masks, strict=True):
+            # Crowds, and what has no class of its own: evaluation neither asks for it nor punishes finding it.
+            crowd = annotation.meaning.class_id == NO_CLASS
+            tracks.append(Track(len(tracks) + 1, number, ids[annotation.name], 1.0, encoded, crowd))
     if not videos:
         raise InputError(f"{held.annotations}: no video that is held back can be read; the last: {held.skipped[-1]}")
-    categories = [asdict(category) for category in held.file_categories]
-    return {"videos": videos, "categories": categories, "annotations": annotations}
+    write_tracks(path, videos, held.file_categories, tracks, {})
 
 
 def _run_lengths(held: EntryReader, entry: Entry, annotation: Annotation) -> list[Rle | None]:
