@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader
 
+from chronomask.categories import LITE
 from chronomask.config import MachineConfig, MixtureConfig, TrainConfig, lite
-from chronomask.data.categories import LITE
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.sources import open_reader, open_training_sources
 from chronomask.files import written_aside

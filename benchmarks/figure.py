@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
-from chronomask.data.categories import OBJECT
+from chronomask.categories import OBJECT
 from chronomask.datasets.panels import Panel, Picture, draw_panel
 from chronomask.files import written_aside
 from chronomask.formats.spool import Spool, SpooledFrame

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from chronomask.categories import LITE
 from chronomask.config import StitchConfig
-from chronomask.data.categories import LITE
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.inference.load import load
 from chronomask.inference.memory import Look

@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
+from chronomask.categories import OBJECT
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import OBJECT
 from chronomask.device import choose_device
 from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
 from chronomask.formats.spool import Spool

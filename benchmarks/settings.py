@@ -23,8 +23,8 @@ from rich.progress import track
 from rich.table import Table
 from video_scores import video_scores
 
+from chronomask.categories import LITE
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import LITE
 from chronomask.data.ytvis import YtvisVideos
 from chronomask.inference.load import load
 from chronomask.inference.segment import Segmenter

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 from chronomask import rle
+from chronomask.categories import LITE
 from chronomask.cli import main
 from chronomask.config import ModelConfig
-from chronomask.data.categories import LITE
 from chronomask.formats.ytvis import read_tracks
 from chronomask.inference.interruption import Interrupted
 from chronomask.model.checkpoint import save_network

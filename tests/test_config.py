@@ -1,5 +1,6 @@
 import pytest
 
+from chronomask.categories import COCO, LITE, Category
 from chronomask.config import (
     NAMED_MODELS,
     ClusterConfig,
@@ -10,7 +11,6 @@ from chronomask.config import (
     model_from_json,
     model_to_json,
 )
-from chronomask.data.categories import COCO, LITE, Category
 from chronomask.errors import InputError
 from untyped import untyped
 

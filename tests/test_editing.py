@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from chronomask import rle
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.editing import AddClass, Delete, Merge, Relabel, Split, apply, edit, parse_operation, shared_frames
 from chronomask.errors import InputError
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry

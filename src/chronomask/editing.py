@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.errors import InputError, close_names
 from chronomask.formats.tracks import Track, TracksFile, united
 

@@ -3,8 +3,8 @@ import torch
 from figure import panel, row_of
 from PIL import Image
 
+from chronomask.categories import Category
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import Category
 from chronomask.formats.spool import SpooledFrame
 from chronomask.inference.segment import Segmenter
 from chronomask.inference.tracks import TrackInfo

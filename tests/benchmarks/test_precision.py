@@ -3,8 +3,8 @@ import torch
 from precision import InPrecision, partners
 
 from chronomask import rle
+from chronomask.categories import Category
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import Category
 from chronomask.evaluation.tubes import read_tube
 from chronomask.inference.tracks import TrackInfo
 from model.networks import network_of, tiny

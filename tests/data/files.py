@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from chronomask import rle
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 
 NETWORK = (Category(1, "person"), Category(18, "dog"), Category(17, "cat"))
 """The network's classes: the file's ids and order differ from its indices on purpose."""

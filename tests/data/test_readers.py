@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.data.coco import CocoImages
 from chronomask.data.labels import to_masks
 from chronomask.data.mapping import CategoryMapping

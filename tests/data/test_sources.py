@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.data.coco import CocoImages
 from chronomask.data.sources import open_reader, open_training_sources, parse_source
 from chronomask.data.voc import VocImages

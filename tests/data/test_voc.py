@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from chronomask.data.categories import VOC, YTVIS_2019, Category
+from chronomask.categories import VOC, YTVIS_2019, Category
 from chronomask.data.mapping import CategoryMapping
 from chronomask.data.reader import InstanceInfo
 from chronomask.data.voc import VocImages

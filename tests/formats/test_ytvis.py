@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chronomask import rle
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import Track, TracksFile, VideoEntry, read_tracks, write_results, write_tracks
 

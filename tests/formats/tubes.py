@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from chronomask import rle
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.formats.polygons import filled, outlines
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry
 

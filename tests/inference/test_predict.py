@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from chronomask.categories import OVIS, YTVIS_2019, Category
 from chronomask.config import ClusterConfig, ModelConfig, SegmentConfig
-from chronomask.data.categories import OVIS, YTVIS_2019, Category
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.inference.predict import predict

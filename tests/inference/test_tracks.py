@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from chronomask.data.categories import OBJECT, Category
+from chronomask.categories import OBJECT, Category
 from chronomask.inference.tracks import TrackSummary
 from chronomask.structures import Tube
 

@@ -2,8 +2,8 @@
 
 import torch
 
+from chronomask.categories import Category
 from chronomask.config import ModelConfig
-from chronomask.data.categories import Category
 from chronomask.model.network import Network
 
 CATEGORIES = (Category(1, "person"), Category(17, "cat"), Category(18, "dog"))

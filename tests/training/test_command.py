@@ -4,10 +4,10 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from chronomask.categories import YTVIS_2019
 from chronomask.cli import main
 from chronomask.commands.training import recipe_config
 from chronomask.config import LossConfig, MachineConfig, fine_tune_recipe, lite_recipe, paper_recipe
-from chronomask.data.categories import YTVIS_2019
 from chronomask.inference.load import bundled_weights
 from chronomask.model.checkpoint import load_network, save_network
 from chronomask.training import loop

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from chronomask import rle
+from chronomask.categories import Category
 from chronomask.cli import main
 from chronomask.config import MixtureConfig, fine_tune_recipe
-from chronomask.data.categories import Category
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.datasets.config import SynthesizeConfig

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from chronomask.categories import Category
 from chronomask.config import MixtureConfig
-from chronomask.data.categories import Category
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.errors import InputError

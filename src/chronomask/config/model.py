@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from chronomask.data.categories import LITE, Category
+from chronomask.categories import LITE, Category
 from chronomask.errors import InputError
 
 BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0", "mobilenet_v2"]

@@ -8,9 +8,9 @@ from math import inf
 from pathlib import Path
 from typing import Literal
 
+from chronomask.categories import COCO, LITE, OVIS, VOC, YTVIS_2019, YTVIS_2021
 from chronomask.config.checks import at_least
 from chronomask.config.data import MixtureConfig, published_motion
-from chronomask.data.categories import COCO, LITE, OVIS, VOC, YTVIS_2019, YTVIS_2021
 from chronomask.errors import InputError
 
 

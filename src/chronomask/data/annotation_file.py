@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.faults import Faults, Row, flag, ids, text, texts, whole
 from chronomask.data.layouts import images_of

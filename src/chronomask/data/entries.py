@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.data.labels import to_masks
 from chronomask.data.mapping import Meaning
 from chronomask.data.reader import InstanceInfo

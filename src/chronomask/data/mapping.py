@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from chronomask.data.categories import LITE, OBJECT, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category
+from chronomask.categories import LITE, OBJECT, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category
 from chronomask.data.reading import read_json
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS

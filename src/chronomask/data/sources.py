@@ -9,7 +9,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.data.coco import CocoImages
 from chronomask.data.entries import EntryReader
 from chronomask.data.layouts import annotations_in

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from chronomask.data.categories import VOC, Category
+from chronomask.categories import VOC, Category
 from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.layouts import VOC_OBJECTS, voc_root
 from chronomask.data.mapping import BY_NAME, CategoryMapping

@@ -12,7 +12,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from chronomask.data.categories import LITE, OBJECT
+from chronomask.categories import LITE, OBJECT
 from chronomask.data.coco import CocoImages
 from chronomask.data.entries import EntryReader
 from chronomask.data.mapping import joined

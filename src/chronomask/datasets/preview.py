@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from chronomask.categories import OBJECT, Category
 from chronomask.config import MixtureConfig
-from chronomask.data.categories import OBJECT, Category
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.reader import Reader
 from chronomask.datasets.panels import BAR, PAPER, Panel, draw_panel, legend, panels

@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from chronomask import __version__, rle
+from chronomask.categories import OBJECT, Category
 from chronomask.config import MixtureConfig
-from chronomask.data.categories import OBJECT, Category
 from chronomask.data.entries import EntryReader
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.motion import motion_matrices, uniform

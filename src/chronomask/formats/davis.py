@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from chronomask.data.categories import OBJECT
+from chronomask.categories import OBJECT
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.folder import video_folders
 from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.errors import InputError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from chronomask.data.categories import OBJECT, Category
+from chronomask.categories import OBJECT, Category
 from chronomask.errors import InputError
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.losses import Step, counted, listed

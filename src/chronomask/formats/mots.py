@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.errors import InputError
 from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered_in_video
 from chronomask.rle import Rle

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chronomask import rle
-from chronomask.data.categories import LITE, OBJECT, Category
+from chronomask.categories import LITE, OBJECT, Category
 from chronomask.rle import Rle
 
 

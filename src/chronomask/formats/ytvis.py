@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from chronomask import rle
-from chronomask.data.categories import Category
+from chronomask.categories import Category
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.formats.assumed import Assumed

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from chronomask import __version__, rle
+from chronomask.categories import OBJECT, Category
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import OBJECT, Category
 from chronomask.errors import InputError, close_names
 from chronomask.formats.spool import Spool
 from chronomask.formats.ytvis import Track, VideoEntry, read_tracks, write_results, write_tracks

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from chronomask.data.categories import OBJECT, Category
+from chronomask.categories import OBJECT, Category
 from chronomask.data.mapping import joined
 from chronomask.data.reading import read_json
 from chronomask.errors import InputError

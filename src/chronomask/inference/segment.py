@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from chronomask.categories import OBJECT
 from chronomask.config import SegmentConfig
-from chronomask.data.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.inference.clips import ClipNetwork, FoundClip, check_image, network_size
 from chronomask.inference.snapshot import Snapshot

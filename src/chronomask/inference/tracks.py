@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from chronomask.data.categories import OBJECT, Category
+from chronomask.categories import OBJECT, Category
 from chronomask.structures import Tube
 
 

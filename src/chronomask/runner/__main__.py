@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from chronomask.data.categories import OBJECT
+from chronomask.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.files import prepare_place
 from chronomask.formats.spool import Spool

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chronomask.categories import Category
 from chronomask.config import ClusterConfig, SegmentConfig, StitchConfig
-from chronomask.data.categories import Category
 from chronomask.errors import InputError
 
 FILE = "model.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
-from chronomask.data.categories import OBJECT, Category
+from chronomask.categories import OBJECT, Category
 from chronomask.errors import InputError
 from chronomask.painting import paint
 from chronomask.results import FrameResult

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from chronomask.categories import Category
 from chronomask.config import MixtureConfig
-from chronomask.data.categories import Category
 from chronomask.data.mapping import plain
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.losses import masked_class_logits

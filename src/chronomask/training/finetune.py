@@ -12,8 +12,8 @@ import torch
 from rich.table import Table
 
 from chronomask import rle
+from chronomask.categories import Category
 from chronomask.config import TrainConfig
-from chronomask.data.categories import Category
 from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.reading import mask_of

@@ -16,8 +16,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from chronomask.categories import OBJECT
 from chronomask.config import ClusterConfig, ModelConfig, TrainConfig
-from chronomask.data.categories import OBJECT
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.datasets.panels import draw_panel, panels
 from chronomask.files import written_aside

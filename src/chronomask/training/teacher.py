@@ -16,8 +16,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from chronomask.categories import COCO, Category
 from chronomask.config import lite
-from chronomask.data.categories import COCO, Category
 from chronomask.errors import InputError
 from chronomask.model.importing import import_weights
 from chronomask.model.importing.graphdef import read_graph
