@@ -36,9 +36,9 @@ from torch.nn import functional as F
 
 from chronomask.config import ClusterConfig, MachineConfig, SegmentConfig, StitchConfig, TrainConfig, lite
 from chronomask.config.training import lite_recipe
+from chronomask.data.annotation_file import YtvisVideos
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_training_sources
-from chronomask.data.ytvis import YtvisVideos
 from chronomask.files import written_aside
 from chronomask.inference.load import bundled_weights, load
 from chronomask.inference.segment import Segmenter, network_size

@@ -15,7 +15,7 @@ from PIL import Image
 from rich.progress import track
 
 from chronomask.categories import OBJECT
-from chronomask.datasets.panels import Panel, Picture, draw_panel
+from chronomask.data.panels import Panel, Picture, draw_panel
 from chronomask.files import written_aside
 from chronomask.formats.spool import Spool, SpooledFrame
 from chronomask.inference.job import chosen_tracks

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from chronomask.categories import LITE
 from chronomask.config import StitchConfig
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.annotation_file import YtvisVideos
 from chronomask.inference.load import load
 from chronomask.inference.memory import Look
 from chronomask.inference.segment import Segmenter

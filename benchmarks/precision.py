@@ -22,10 +22,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
+from chronomask.annotations.masks import Masks
 from chronomask.categories import OBJECT
 from chronomask.config import SegmentConfig
 from chronomask.device import choose_device
-from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
+from chronomask.evaluation.overlap import track_iou
 from chronomask.formats.spool import Spool
 from chronomask.inference.job import chosen_tracks
 from chronomask.inference.load import checkpoint_file
@@ -59,7 +60,7 @@ class Pair(NamedTuple):
     iou: float
 
 
-def tracks_of(segmenter: Segmenter, images: list[np.ndarray]) -> tuple[list[TrackInfo], list[Tube]]:
+def tracks_of(segmenter: Segmenter, images: list[np.ndarray]) -> tuple[list[TrackInfo], list[Masks]]:
     """The tracks that would be written of a video, and their masks."""
     names = {category.name for category in (OBJECT, *segmenter.categories)}
     with Spool() as spool:
@@ -69,12 +70,12 @@ def tracks_of(segmenter: Segmenter, images: list[np.ndarray]) -> tuple[list[Trac
         for result in segmenter.flush():
             spool.add(result)
         infos = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, names)
-        return infos, [read_tube(spool.segmentations(info.id), *images[0].shape[:2]) for info in infos]
+        return infos, [Masks.of(spool.segmentations(info.id), *images[0].shape[:2]) for info in infos]
 
 
-def partners(video: str, infos: list[TrackInfo], exact: list[Tube], rounded: list[Tube]) -> list[Pair]:
+def partners(video: str, infos: list[TrackInfo], exact: list[Masks], rounded: list[Masks]) -> list[Pair]:
     """Every float32 track with the IoU of its partner, 0 where none is left."""
-    iou = tube_iou(exact, rounded)
+    iou = track_iou(exact, rounded)
     best = dict(zip(*linear_sum_assignment(iou, maximize=True), strict=True))
     labels = [f"{info.id} {info.category.name} {info.score:.2f}" for info in infos]
     return [Pair(video, label, float(iou[k, best[k]]) if k in best else 0.0) for k, label in enumerate(labels)]

@@ -28,8 +28,9 @@ from rich.console import Console
 from rich.table import Table
 from segment import ROOT, network_rate
 
+from chronomask.annotations.masks import Masks
 from chronomask.config import SegmentConfig
-from chronomask.evaluation.tubes import Tube, read_tube, tube_iou
+from chronomask.evaluation.overlap import track_iou
 from chronomask.export import export
 from chronomask.formats.spool import Spool
 from chronomask.inference.load import checkpoint_file, load
@@ -92,7 +93,7 @@ def exported_rate(folder: Path, images: list[np.ndarray], clips: int) -> float:
     return clips * config.step / (time.perf_counter() - begin)
 
 
-def tracks(folder: Path, images: list[np.ndarray]) -> list[Tube]:
+def tracks(folder: Path, images: list[np.ndarray]) -> list[Masks]:
     """Masks of the tracks above the default score."""
     runner = Runner(folder)
     with Spool() as spool:
@@ -100,7 +101,7 @@ def tracks(folder: Path, images: list[np.ndarray]) -> list[Tube]:
             spool.add(result)
         present = set(spool.track_ids())
         good = [track.id for track in runner.tracks if track.score >= SegmentConfig().score and track.id in present]
-        return [read_tube(spool.segmentations(number), *images[0].shape[:2]) for number in good]
+        return [Masks.of(spool.segmentations(number), *images[0].shape[:2]) for number in good]
 
 
 def _opened(folder: Path) -> tuple[ExportedNetwork, SegmentConfig]:
@@ -131,7 +132,7 @@ def main() -> None:
             "onnxruntime int8": lambda: exported_rate(int8, images, options.clips),
         }
         rates = [{name: rate() for name, rate in ways.items()} for _ in range(options.rounds)]
-        best = tube_iou(tracks(float32, images), tracks(int8, images)).max(1, initial=0.0)
+        best = track_iou(tracks(float32, images), tracks(int8, images)).max(1, initial=0.0)
     medians = {name: float(np.median([found[name] for found in rates])) for name in ways}
     table = Table("network alone", "frames/s", "of PyTorch")
     for name, rate in medians.items():

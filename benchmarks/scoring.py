@@ -9,14 +9,14 @@ import numpy as np
 from rich.progress import track
 from video_scores import VideoScores, video_scores
 
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.annotation_file import YtvisVideos
 from chronomask.evaluation.ap import score
 from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.selection import without_classes
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.inference.predict import predict
 from chronomask.inference.segment import Segmenter
 from chronomask.progress import Progress, silent
-from chronomask.training.validation import without_classes
 
 PRECISIONS = ("AP", "AP50", "AR10")
 MEANS = ("union", "top", "best", "fragmentation", "one_id", "tracks")

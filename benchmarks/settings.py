@@ -25,7 +25,7 @@ from video_scores import video_scores
 
 from chronomask.categories import LITE
 from chronomask.config import SegmentConfig
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.annotation_file import YtvisVideos
 from chronomask.inference.load import load
 from chronomask.inference.segment import Segmenter
 from chronomask.model.fast import FastNetwork

@@ -24,10 +24,11 @@ from rich.progress import track
 from rich.table import Table
 from scoring import davis, found_in
 
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.annotation_file import YtvisVideos
 from chronomask.evaluation.ap import score
 from chronomask.evaluation.matching import match
 from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.selection import without_classes
 from chronomask.inference.load import checkpoint_file, load
 from chronomask.losses import masked_class_logits
 from chronomask.model.checkpoint import load_network
@@ -35,7 +36,7 @@ from chronomask.model.folding import fold_batch_norm
 from chronomask.model.network import Network, to_channels_last
 from chronomask.structures import NO_CLASS
 from chronomask.training.targets import make_targets
-from chronomask.training.validation import EVERYTHING, without_classes
+from chronomask.training.validation import EVERYTHING
 
 KEYS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR10")
 BINS = np.linspace(0, 1, 11)

@@ -12,10 +12,10 @@ from PIL import Image
 from tests.formats.tubes import CAT, DOG, plain_file
 
 from chronomask.cli import main
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.annotation_file import YtvisVideos
 from chronomask.errors import InputError
 from chronomask.formats.convert import read, write
-from chronomask.formats.dataset import write_dataset
+from chronomask.formats.training_data import write_dataset
 
 
 def run(*arguments: str | Path) -> int:
@@ -70,7 +70,7 @@ def test_convert_overwrites_only_its_own(tracks: Path, tmp_path: Path, capsys: p
         (("tracks.json", "out", "--to", "davis", "--size", "7"), "must be WIDTHxHEIGHT"),
         (("tracks.json", "out", "--to", "davis", "--fps", "nan"), "fps nan: must be above 0"),
         (("tracks.json", "out", "--to", "davis", "--length", "-5"), "length -5: must be 1 frame or more"),
-        (("tracks.json", "out", "--to", "davis", "--video", "a.mp4"), "is for --to dataset"),
+        (("tracks.json", "out", "--to", "davis", "--video", "a.mp4"), "a.mp4: no such file"),
         (("tracks.json", "out", "--to", "dataset"), "0 videos given, the tracks are of 1: clip"),
     ],
 )

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from chronomask import rle
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
 from chronomask.editing import AddClass, Delete, Merge, Relabel, Split, apply, edit, parse_operation, shared_frames
 from chronomask.errors import InputError
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry
 
 VIDEOS = (VideoEntry(1, "clip", 4, 2, 4), VideoEntry(2, "other", 4, 2, 4))
 CATEGORIES = (Category(17, "cat"), Category(18, "dog"))

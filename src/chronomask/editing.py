@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from chronomask.annotations.records import Track, TracksFile, united
 from chronomask.categories import Category
 from chronomask.errors import InputError, close_names
-from chronomask.formats.tracks import Track, TracksFile, united
 
 
 @dataclass(frozen=True)

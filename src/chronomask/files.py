@@ -19,6 +19,11 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
 
 
+def portable(name: str) -> str:
+    """The path of a file as annotations have it, which may have been written on Windows, with `/` between folders."""
+    return name.replace("\\", "/")
+
+
 def prepare_place(path: Path) -> None:
     """Make the folder of a file that is to be written, and find out before the work begins whether it can be.
 

@@ -127,6 +127,18 @@ def run_lengths(counts: str) -> Int64[np.ndarray, " R"]:
     return numbers
 
 
+def canonical(counts: str, height: int, width: int) -> str:
+    """The same mask without runs of no length but the first.
+
+    COCO's code that compares or joins two masks stops where both have such a run, and counts too few pixels. Tools
+    that write masks column by column make them where two columns touch.
+    """
+    edges, times = np.unique(np.cumsum(run_lengths(counts))[:-1], return_counts=True)
+    odd = edges[times % 2 == 1]  # where as much begins as ends, nothing does
+    odd = odd[odd < height * width]
+    return from_run_lengths(np.diff([0, *odd, height * width]), height, width)["counts"]
+
+
 def from_annotation(segmentation: Any, height: int, width: int) -> Rle:
     """Run lengths of a `segmentation` field as COCO and YouTube-VIS files hold it.
 
@@ -152,7 +164,8 @@ def from_annotation(segmentation: Any, height: int, width: int) -> Rle:
 
 def _from_counts(segmentation: Mapping[str, Any], height: int, width: int) -> Rle:
     size, counts = segmentation.get("size"), segmentation.get("counts")
-    if not isinstance(size, list | tuple) or list(size) != [height, width]:
+    whole = isinstance(size, list | tuple) and all(type(side) is int for side in size)  # 720.0 equals 720
+    if not whole or list(size) != [height, width]:
         raise InputError(f"segmentation has size {_shown(size)}, the image is [{height}, {width}] ([height, width])")
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")

@@ -11,7 +11,7 @@ from ablation import OWN, PAPER, SETTINGS, Scoring, Setting, cells, embedding_lo
 from baseline import FrameSegmenter
 
 from chronomask.config import MixtureConfig
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.annotation_file import YtvisVideos
 from chronomask.model.checkpoint import save_network
 from data.files import NETWORK, small_set
 from model.networks import tiny

@@ -3,9 +3,9 @@ import torch
 from precision import InPrecision, partners
 
 from chronomask import rle
+from chronomask.annotations.masks import Masks
 from chronomask.categories import Category
 from chronomask.config import SegmentConfig
-from chronomask.evaluation.tubes import read_tube
 from chronomask.inference.tracks import TrackInfo
 from model.networks import network_of, tiny
 
@@ -13,7 +13,7 @@ from model.networks import network_of, tiny
 def tube(start, stop):
     mask = np.zeros((4, 20), bool)
     mask[:, start:stop] = True
-    return read_tube([rle.encode(mask), None], 4, 20)
+    return Masks.of([rle.encode(mask), None], 4, 20)
 
 
 def infos(count):

@@ -7,8 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from chronomask.data.coco import CocoImages
-from chronomask.data.ytvis import YtvisVideos
+from chronomask.data.annotation_file import CocoImages, YtvisVideos
 from chronomask.errors import InputError
 from data.files import NETWORK, box, textured, write_stills, write_videos
 
@@ -47,26 +46,29 @@ def changed(path, key, position, **fields):
 @pytest.mark.parametrize(
     ("row", "fields", "cause"),
     [
-        (("images", 1), {"id": 0}, r"images\[1\]: id 0 is the id of an earlier entry too"),
-        (("images", 1), {"id": "1"}, r"images\[1\]: id '1' is no whole number"),
-        (("images", 1), {"id": None}, r"images\[1\]: lacks the field 'id'"),
-        (("images", 0), {"file_name": 5}, "image 0: file_name 5 is no name"),
-        (("images", 0), {"file_name": None}, "image 0: lacks the field 'file_name'"),
-        (("images", 0), {"height": 20.5}, r"image 0: height 20\.5 is no whole number from 1"),
-        (("images", 0), {"width": 0}, "image 0: width 0 is no whole number from 1"),
-        (("images", 0), {"labelled_classes": "dog"}, "image 0: labelled_classes 'dog' is no list of names"),
-        (("images", 0), {"labelled_classes": ["dgo"]}, "image 0: labelled_classes has 'dgo', which is none of"),
-        (("annotations", 1), {"id": 0}, r"annotations\[1\]: id 0 is the id of an earlier entry too"),
-        (("annotations", 1), {"image_id": 9}, "annotation 1: image_id 9 is not among the file's images"),
-        (("annotations", 1), {"category_id": 7}, "annotation 1: category_id 7 is not among the file's categories"),
-        (("annotations", 1), {"category_id": "cat"}, "annotation 1: category_id 'cat' is no whole number"),
-        (("annotations", 1), {"segmentation": None}, "annotation 1: segmentation None: polygons or run lengths"),
-        (("annotations", 1), {"segmentation": []}, r"annotation 1: segmentation \[\]: polygons or run lengths"),
-        (("annotations", 1), {"segmentation": "oval"}, "annotation 1: segmentation 'oval': polygons or run lengths"),
-        (("annotations", 1), {"iscrowd": 2}, "annotation 1: iscrowd 2 is neither 0 nor 1"),
-        (("annotations", 1), {"area": "big"}, "annotation 1: area 'big' is no number of pixels"),
-        (("categories", 1), {"id": 1}, r"categories\[1\]: id 1 is the id of an earlier entry too"),
-        (("categories", 1), {"name": None}, "category 17: lacks the field 'name'"),
+        (("images", 1), {"id": 0}, r"images\[1\].id: 0 is the id of an earlier entry too"),
+        (("images", 1), {"id": "1"}, r"images\[1\].id: '1' is no whole number"),
+        (("images", 1), {"id": None}, r"images\[1\].id: missing"),
+        (("images", 0), {"file_name": 5}, r"images\[0\].file_name: 5 is no text"),
+        (("images", 0), {"file_name": None}, r"images\[0\].file_name: missing"),
+        (("images", 0), {"height": 20.5}, r"images\[0\].height: 20\.5 is no whole number from 1"),
+        (("images", 0), {"width": 0}, r"images\[0\].width: 0 is no whole number from 1"),
+        (("images", 0), {"labelled_classes": "dog"}, r"images\[0\].labelled_classes: 'dog' is no list"),
+        (
+            ("images", 0),
+            {"labelled_classes": ["dgo"]},
+            r"images\[0\].labelled_classes: 'dgo' is the name of no category",
+        ),
+        (("annotations", 1), {"id": 0}, r"annotations\[1\].id: 0 is the id of an earlier entry too"),
+        (("annotations", 1), {"image_id": 9}, r"annotations\[1\].image_id: 9 is no known image"),
+        (("annotations", 1), {"category_id": 7}, r"annotations\[1\].category_id: 7 is no known category"),
+        (("annotations", 1), {"category_id": "cat"}, r"annotations\[1\].category_id: 'cat' is no whole number"),
+        (("annotations", 1), {"segmentation": None}, r"annotations\[1\].segmentation: missing"),
+        (("annotations", 1), {"segmentation": []}, r"annotations\[1\].segmentation: \[\] holds no mask"),
+        (("annotations", 1), {"iscrowd": 2}, r"annotations\[1\].iscrowd: 2 is neither 0 nor 1"),
+        (("annotations", 1), {"area": "big"}, r"annotations\[1\].area: 'big' is no number of pixels"),
+        (("categories", 1), {"id": 1}, r"categories\[1\].id: 1 is the id of an earlier entry too"),
+        (("categories", 1), {"name": 5}, r"categories\[1\].name: 5 is no text"),
     ],
 )
 def test_broken_rows_of_stills(stills, row, fields, cause):
@@ -83,14 +85,18 @@ def test_broken_rows_of_stills(stills, row, fields, cause):
 @pytest.mark.parametrize(
     ("row", "fields", "cause"),
     [
-        (("videos", 1), {"file_names": None}, "video 2: lacks the field 'file_names'"),
-        (("videos", 1), {"file_names": []}, "video 2: 0 file_names for a video of length 3"),
-        (("videos", 1), {"file_names": [1, 2, 3]}, r"video 2: file_names \[1, 2, 3\] is no list of names"),
-        (("videos", 1), {"length": 4}, "video 2: 3 file_names for a video of length 4"),
-        (("annotations", 1), {"segmentations": None}, "annotation 2: segmentations None: a list is needed"),
-        (("annotations", 1), {"segmentations": [None]}, "annotation 2: 1 segmentations for a video of 3 frames"),
-        (("annotations", 1), {"areas": [1, "2", 3]}, "annotation 2: areas '2' is no number of pixels"),
-        (("annotations", 1), {"areas": 5}, "annotation 2: areas 5 is no list"),
+        (("videos", 1), {"file_names": None}, r"videos\[1\].file_names: missing"),
+        (("videos", 1), {"file_names": []}, r"videos\[1\].file_names: 0 names for a video of 3 frames"),
+        (("videos", 1), {"file_names": [1, 2, 3]}, r"videos\[1\].file_names: 1 is no text"),
+        (("videos", 1), {"length": 4}, r"videos\[1\].file_names: 3 names for a video of 4 frames"),
+        (("annotations", 1), {"segmentations": None}, r"annotations\[1\].segmentations: missing"),
+        (
+            ("annotations", 1),
+            {"segmentations": [None]},
+            r"annotations\[1\].segmentations: 1 masks for a video of 3 frames",
+        ),
+        (("annotations", 1), {"areas": [1, "2", 3]}, r"annotations\[1\].areas\[1\]: '2' is no number of pixels"),
+        (("annotations", 1), {"areas": 5}, r"annotations\[1\].areas: 5 is no list"),
     ],
 )
 def test_broken_rows_of_videos(videos, row, fields, cause):
@@ -124,22 +130,23 @@ def test_images_of_one_id_are_both_left_out(stills):
     reader = opened(stills, skip_broken=True)
     assert len(reader) == 0
     # The annotations of the id that is gone are no fault of their own; those of id 1 are now nobody's.
-    assert [message.split(": ", 1)[1][:13] for message in reader.skipped] == [
-        "images[1]: id",
-        "annotation 2:",
-        "annotation 3:",
+    assert [message.split(": ")[1] for message in reader.skipped] == [
+        "images[1].id",
+        "annotations[2].image_id",
+        "annotations[3].image_id",
     ]
 
 
 @pytest.mark.parametrize(
     ("segmentation", "cause"),
     [
+        ("oval", "segmentation must be a list of polygons or run lengths"),
         ([[1, 2, 3]], "a polygon must be a flat list"),
         ([[1, 2, 3, 4, 5, "6"]], "a polygon has the coordinate '6'"),
         ([[1, 2, 3, 4, 5, float("nan")]], "a polygon has the coordinate nan"),
         (
             [*INSIDE, [40, 3, 52, 3, 52, 9, 40, 9]],
-            r"a polygon lies outside the frame of 30x20 pixels: x 40\.0 to 52\.0",
+            "a polygon lies outside the frame of 30x20 pixels: x 40 to 52",
         ),
         ([[2, -9, 12, -9, 12, -3]], "a polygon lies outside the frame"),
         ({"size": [HEIGHT, WIDTH], "counts": [HEIGHT, 5]}, "add up to 25, not to 20 x 30"),
@@ -154,7 +161,7 @@ def test_images_of_one_id_are_both_left_out(stills):
 def test_broken_masks_are_found_when_they_are_loaded(stills, segmentation, cause):
     changed(stills, "annotations", 1, segmentation=segmentation)
     reader = opened(stills)
-    with pytest.raises(InputError, match=rf"stills\.json: annotation 1: segmentation: .*{cause}"):
+    with pytest.raises(InputError, match=rf"stills\.json: annotations\[1\].segmentation: .*{cause}"):
         reader.load(0)
     reader.load(1)
 
@@ -163,7 +170,9 @@ def test_broken_masks_of_videos_name_the_frame(videos):
     masks = [None, {"size": [HEIGHT, WIDTH], "counts": "no rle"}, None]
     changed(videos, "annotations", 0, segmentations=masks)
     reader = opened(videos)
-    with pytest.raises(InputError, match=r"videos\.json: annotation 1: segmentations\[1\]: counts are no compressed"):
+    with pytest.raises(
+        InputError, match=r"videos\.json: annotations\[0\].segmentations\[1\]: counts are no compressed"
+    ):
         reader.load(0, [0, 1])
     assert not reader.load(0, [0, 2]).masks.any()
 

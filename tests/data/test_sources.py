@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from chronomask.categories import Category
-from chronomask.data.coco import CocoImages
+from chronomask.data.annotation_file import CocoImages, YtvisVideos
 from chronomask.data.sources import open_reader, open_training_sources, parse_source
 from chronomask.data.voc import VocImages
-from chronomask.data.ytvis import YtvisVideos
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS
 from data.files import NETWORK, box, small_set, textured, write_stills, write_voc
@@ -160,13 +159,13 @@ def test_default_shares(tmp_path, made):
         ("stills.json,weight=0", "weight=0 is not a positive number"),
         ("stills.json,weight=much", "weight=much is not a positive number"),
         ("stills.json,weight=inf", "weight=inf is not a positive number"),
-        ("stills.json,mapping=absent.json", r"absent\.json: No such file"),
+        ("stills.json,mapping=absent.json", r"absent\.json: no such file"),
         ("videos.json,without=absent", "no entry named absent"),
         ("images", "holds neither an annotation file"),
-        ("absent.json", "No such file"),
+        ("absent.json", "no such file"),
         ("text.json", "not json"),
-        ("list.json", "a json object is needed, this is a list"),
-        ("empty.json", "has no list `categories`"),
+        ("list.json", "an annotation file is needed, this is a list"),
+        ("empty.json", "categories: missing"),
         ("list.txt", "lies in no VOC folders"),
     ],
 )

@@ -4,7 +4,7 @@ import torch
 
 from chronomask.categories import VOC, YTVIS_2019, Category
 from chronomask.data.mapping import CategoryMapping
-from chronomask.data.reader import InstanceInfo
+from chronomask.data.protocol import InstanceInfo
 from chronomask.data.voc import VocImages
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS

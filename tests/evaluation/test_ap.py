@@ -16,7 +16,7 @@ from track_builders import annotation, mask, random_case, result, truth_file
 
 from chronomask import rle
 from chronomask.evaluation.ap import AREAS, THRESHOLDS, evaluate, evaluation_json, evaluation_table, ranked
-from chronomask.evaluation.tubes import tube_iou
+from chronomask.evaluation.overlap import track_iou
 from chronomask.evaluation.validate import read_results, read_truth
 
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
@@ -48,12 +48,12 @@ def track_map(truth: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
             by_video[video_id] = metric.eval_sequence(
                 {
                     "iou_type": "mask",
-                    "gt_tracks": [frames_of(t.tube.masks) for t in true],
-                    "dt_tracks": [frames_of(t.tube.masks) for t in ours],
+                    "gt_tracks": [frames_of(t.masks) for t in true],
+                    "dt_tracks": [frames_of(t.masks) for t in ours],
                     "gt_track_ids": list(range(1, len(true) + 1)),
                     "dt_track_ids": list(range(1, len(ours) + 1)),
                     "gt_track_areas": [t.area for t in true],
-                    "dt_track_areas": [t.tube.mean_area for t in ours],
+                    "dt_track_areas": [t.masks.area for t in ours],
                     "dt_track_scores": np.array([t.score for t in ours]),
                 }
             )
@@ -72,18 +72,18 @@ def frames_of(masks: Any) -> dict[int, Any]:
 def test_agrees_with_trackeval(seed: int, ties: bool) -> None:
     truth, results = random_case(seed, videos=4, ties=ties)
     annotated = read_truth(truth)
-    iou = tube_iou_of_all(annotated, read_results(results, annotated))
+    iou = track_iou_of_all(annotated, read_results(results, annotated))
     # trackeval lets an IoU pass that lies a rounding error below a threshold; COCO does not.
     assume(np.abs(iou[:, None] - THRESHOLDS).min(initial=1) > 1e-9)
     ours = evaluate(truth, results).scores
     assert pytest.approx(track_map(truth, results), abs=1e-9) == {"AP": ours.AP, "AR100": ours.AR100}
 
 
-def tube_iou_of_all(truth: Any, found: Any) -> np.ndarray:
+def track_iou_of_all(truth: Any, found: Any) -> np.ndarray:
     blocks = [np.zeros(0)]
     for number in truth.videos:
-        true, ours = ([t.tube for t in tracks if t.video_id == number] for tracks in (truth.tracks, found))
-        blocks.append(tube_iou(ours, true).ravel())
+        true, ours = ([t.masks for t in tracks if t.video_id == number] for tracks in (truth.tracks, found))
+        blocks.append(track_iou(ours, true).ravel())
     return np.concatenate(blocks)
 
 
@@ -93,12 +93,12 @@ def test_track_iou_is_that_of_the_bitmaps(seed: int) -> None:
     truth, results = random_case(seed, videos=1, crowds=0.3)
     annotated = read_truth(truth)
     found = read_results(results, annotated)
-    iou = tube_iou([track.tube for track in found], [track.tube for track in annotated.tracks])
+    iou = track_iou([track.masks for track in found], [track.masks for track in annotated.tracks])
     for d, ours in enumerate(found):
         for g, true in enumerate(annotated.tracks):
-            a, b = bitmap(ours.tube.masks), bitmap(true.tube.masks)
+            a, b = bitmap(ours.masks), bitmap(true.masks)
             assert iou[d, g] == (a & b).sum() / max((a | b).sum(), 1)
-    assert all((track.tube.areas == bitmap(track.tube.masks).sum((1, 2))).all() for track in found)
+    assert all((track.masks.areas == bitmap(track.masks).sum((1, 2))).all() for track in found)
 
 
 def bitmap(masks: Any) -> np.ndarray:

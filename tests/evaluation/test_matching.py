@@ -10,7 +10,7 @@ from track_builders import random_case
 
 from chronomask.evaluation.ap import HEADLINE, THRESHOLDS, score
 from chronomask.evaluation.compare import resampled
-from chronomask.evaluation.errors import break_down_matches
+from chronomask.evaluation.error_analysis import break_down_matches
 from chronomask.evaluation.matching import match
 from chronomask.evaluation.records import FoundTrack, GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth

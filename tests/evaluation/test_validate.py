@@ -62,8 +62,6 @@ TRUTH_FAULTS = {
             2, {"size": [HEIGHT, WIDTH], "counts": [-5, HEIGHT * WIDTH + 5]}
         ),
     ),
-    "missing iscrowd": ("annotations[0].iscrowd", lambda d: d["annotations"][0].pop("iscrowd")),
-    "missing areas": ("annotations[0].areas", lambda d: d["annotations"][0].pop("areas")),
     "areas of another length": ("annotations[0].areas", lambda d: d["annotations"][0]["areas"].pop()),
     "NaN area": ("annotations[0].areas[1]", lambda d: d["annotations"][0]["areas"].__setitem__(1, float("nan"))),
     "file names of another length": ("videos[0].file_names", lambda d: d["videos"][0]["file_names"].pop()),
@@ -110,6 +108,10 @@ def test_result_faults_are_errors_with_their_place(fault: str) -> None:
 
 
 WARNINGS = {
+    "missing iscrowd": (good_truth(), "annotations[0].iscrowd", lambda d: d["annotations"][0].pop("iscrowd")),
+    "missing areas": (good_truth(), "annotations[0].areas", lambda d: d["annotations"][0].pop("areas")),
+    "nameless category": (good_truth(), "categories[1].name", lambda d: d["categories"][1].pop("name")),
+    "one name twice": (good_truth(), "categories[1].name", lambda d: d["categories"][1].update(name="class1")),
     "annotation id 0": (good_truth(), "annotations[0].id", lambda d: d["annotations"][0].update(id=0)),
     "never in sight": (
         good_truth(),
@@ -143,7 +145,7 @@ def test_harmless_faults_are_warnings(fault: str) -> None:
 def test_every_problem_is_found_at_once() -> None:
     data = good_truth()
     data["annotations"][0]["segmentations"].append(None)
-    data["annotations"][1].update(iscrowd=None, category_id=12)
+    data["annotations"][1].update(iscrowd=2, category_id=12)
     found = validate(data)
     assert [problem.place for problem in found.errors] == [
         "annotations[0].segmentations",
@@ -195,7 +197,7 @@ def test_plain_runs_and_polygons_pass_as_compressed_ones_do() -> None:
     polygon = [[5, 5, 5, 15, 15, 15, 15, 5]]
     truth["annotations"][0]["segmentations"] = [plain, polygon, BOX]
     assert validate(truth).problems == ()
-    assert read_truth(truth).tracks[0].tube.masks == [BOX] * 3
+    assert read_truth(truth).tracks[0].masks == [BOX] * 3
 
 
 def test_results_as_json_and_as_objects_agree(tmp_path: Path) -> None:

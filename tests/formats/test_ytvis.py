@@ -106,20 +106,23 @@ def test_video_without_a_name_is_known_by_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (3, "not 3"),
-        ({}, "needs a list 'videos', has None"),
-        ([3], "entry 0: must be an object, not 3"),
-        ([{**GOOD_RESULT, "score": "high"}], "entry 0: 'score' must be a number, not 'high'"),
-        ([{**GOOD_RESULT, "category_id": 1.5}], "'category_id' must be a whole number, not 1.5"),
-        ([{**GOOD_RESULT, "segmentations": None}], "'segmentations' must be a list"),
-        ([{**GOOD_RESULT, "segmentations": [[[1, 2, 3, 4, 5, 6]]]}], r"segmentations\[0\]: must be run lengths with"),
+        (3, "is needed, this is 3"),
+        ({}, "bad.json: categories: missing"),
+        ([3], r"results\[0\]: 3 is no object"),
+        ([{**GOOD_RESULT, "score": "high"}], r"results\[0\].score: 'high' is no finite number"),
+        ([{**GOOD_RESULT, "category_id": 1.5}], "category_id: 1.5 is no whole number"),
+        ([{**GOOD_RESULT, "segmentations": None}], "segmentations: None is no list, one mask a frame"),
+        (
+            [{**GOOD_RESULT, "segmentations": [[[1, 2, 3, 4, 5, 6]]]}],
+            r"results\[0\].segmentations\[0\]: run lengths with a size \[height, width\] are needed",
+        ),
         ([{**GOOD_RESULT, "segmentations": [{"size": [2, 2], "counts": [3]}]}], "add up to 3"),
-        ([{"video_id": 1}], "entry 0: has no field 'score'"),
-        (whole_file(video_id=4), r"annotations\[0\]: video_id 4 is no video"),
-        (whole_file(segmentations=[None]), "has 1 entries, video 1 has 3 frames"),
-        (whole_file(id="x"), "'id' must be a whole number"),
-        (with_video(length=4), r"videos\[0\]: 'file_names' has 3 entries, 'length' says that video 1 has 4 frames"),
-        (with_video(fps="fast"), r"videos\[0\]: 'fps' must be a number, not 'fast'"),
+        ([{"video_id": 1}], r"results\[0\].category_id: missing"),
+        (whole_file(video_id=4), r"annotations\[0\].video_id: 4 is no known video"),
+        (whole_file(segmentations=[None]), "1 masks for a video of 3 frames"),
+        (whole_file(id="x"), "id: 'x' is no whole number"),
+        (with_video(length=4), r"videos\[0\].file_names: 3 names for a video of 4 frames"),
+        (with_video(fps="fast"), r"videos\[0\].fps: 'fast' is no finite number"),
         (whole_file(segmentations=[{"size": [6, 4], "counts": "x"}, None, None]), r"\[0\]: .* the image is \[4, 6\]"),
     ],
 )
@@ -133,7 +136,32 @@ def test_refused_files_name_file_entry_and_field(tmp_path, content, message):
 
 def test_no_json(tmp_path):
     (tmp_path / "bad.json").write_text('{"videos": [')
-    with pytest.raises(InputError, match=r"no json file: .*line 1"):
+    with pytest.raises(InputError, match=r"not json: .*line 1"):
         read_tracks(tmp_path / "bad.json")
     with pytest.raises(InputError, match="no such file"):
         read_tracks(tmp_path / "none.json")
+
+
+def test_lvvis_written_on_windows(tmp_path):
+    """LV-VIS (haochenheheda/LVVIS): its own reader splits the names of frames at backslashes."""
+    square = [[1, 1, 4, 1, 4, 3, 1, 3]]
+    names = ["00012\\00000.jpg", "00012\\00001.jpg"]
+    annotation = {"id": 3, "video_id": 12, "category_id": 1196, "iscrowd": 0, "avg_area": 6.0}
+    content = {
+        "info": {"description": "LV-VIS"},
+        "licenses": [],
+        "videos": [{"id": 12, "width": 8, "height": 6, "length": 2, "file_names": names, "license": 1}],
+        "categories": [{"id": 1196, "name": "zucchini", "freq": "rare", "partition": 2}],
+        "annotations": [{**annotation, "segmentations": [square, None], "areas": [6.0, None], "bboxes": [None, None]}],
+    }
+    (tmp_path / "val_instances.json").write_text(json.dumps(content))
+    file = read_tracks(tmp_path / "val_instances.json")
+    assert (file.videos[0].name, file.videos[0].file_names) == ("00012", ("00012/00000.jpg", "00012/00001.jpg"))
+    assert file.categories == (Category(1196, "zucchini"),)
+    assert [mask and rle.area(mask) for mask in file.tracks[0].segmentations] == [6, None]
+    content["annotations"][0]["category_id"] = 1197
+    (tmp_path / "val_instances.json").write_text(json.dumps(content))
+    with pytest.raises(
+        InputError, match=r"val_instances\.json: annotations\[0\]\.category_id: 1197 is no known category"
+    ):
+        read_tracks(tmp_path / "val_instances.json")

@@ -8,9 +8,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from chronomask import rle
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
+from chronomask.formats.capabilities import FORMATS
+from chronomask.formats.convert import capabilities
 from chronomask.formats.polygons import filled, outlines
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry
+
+JSON = [format for format in FORMATS if capabilities(format).several_videos == "in the file"]
+"""Formats whose file has all videos."""
 
 CAT, DOG, ROBOT = Category(17, "cat"), Category(18, "dog"), Category(96, "robot")
 

@@ -150,14 +150,14 @@ def test_bad_data_names_its_place(segmenter: Segmenter, data: Path) -> None:
     video = content["videos"][0]
     for fields, named in (
         ({"categories": [{"id": 1, "name": "unicorn"}]}, "categories"),
-        ({"categories": [{"id": 1}]}, r"categories\[0\]: has no field 'name'"),
-        ({"categories": ["person"]}, r"categories\[0\]: must be an object"),
+        ({"categories": [{"id": 1, "name": 5}]}, r"categories\[0\]\.name: 5 is no text"),
+        ({"categories": ["person"]}, r"categories\[0\]: 'person' is no object"),
         ({"videos": [{**video, "width": 51}]}, "51x36"),
         ({"videos": [{**video, "file_names": ["v1/none.jpg"] * 5}]}, "none.jpg"),
-        ({"videos": [{**video, "file_names": None}]}, "video 10: has no 'file_names'"),
-        ({"videos": [{**video, "length": 4}]}, "has 5 entries, .* video 10 has 4 frames"),
-        ({"videos": [{"id": 1}]}, r"videos\[0\]: has no field 'width'"),
-        ({"videos": ["v1"]}, r"videos\[0\]: must be an object"),
+        ({"videos": [{**video, "file_names": None}]}, r"videos\[0\]\.file_names: missing"),
+        ({"videos": [{**video, "length": 4}]}, r"videos\[0\]\.file_names: 5 names for a video of 4 frames"),
+        ({"videos": [{"id": 1}]}, r"videos\[0\]\.length: missing"),
+        ({"videos": ["v1"]}, r"videos\[0\]: 'v1' is no object"),
         ({"videos": None}, "videos"),
     ):
         (data / "instances.json").write_text(json.dumps(content | fields))

@@ -12,7 +12,7 @@ from chronomask.cli import main
 from chronomask.config import MixtureConfig, fine_tune_recipe
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_reader
-from chronomask.datasets.config import SynthesizeConfig
+from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
 from chronomask.evaluation.validate import validate
 from chronomask.model.checkpoint import load_network, save_network
@@ -138,7 +138,7 @@ def test_what_is_broken_is_left_out_of_the_videos_that_are_held_back(tmp_path):
     path.write_text(json.dumps(content))
     (tmp_path / "data" / "JPEGImages" / "video-1" / "00001.png").unlink()
     reader = open_reader(path, None, skip_broken=True)
-    with pytest.raises(InputError, match=r"annotation 3: segmentations\[1\]: counts are no compressed"):
+    with pytest.raises(InputError, match=r"annotations\[2\]\.segmentations\[1\]: counts are no compressed"):
         write_held(reader, tmp_path / "held", silent)
     assert not (tmp_path / "held").exists()
     instances, _ = write_held(reader, tmp_path / "held", silent, skip_broken=True)

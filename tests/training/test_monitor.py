@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from chronomask.datasets.panels import BAR
+from chronomask.data.panels import BAR
 from chronomask.errors import InputError
 from chronomask.model.network import STRIDE
 from chronomask.training.loop import train

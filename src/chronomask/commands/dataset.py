@@ -14,7 +14,7 @@ from tyro.conf import Positional
 
 from chronomask.commands.progress import progress_bar
 from chronomask.config import CLASS_LISTS, MixtureConfig, lite_recipe
-from chronomask.datasets.config import SynthesizeConfig
+from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
 
 dataset_app = tyro.extras.SubcommandApp()
@@ -46,7 +46,7 @@ def info(
     """
     from rich.console import Console
 
-    from chronomask.datasets.info import dataset_info, info_tables
+    from chronomask.data.info import dataset_info, info_tables
     from chronomask.files import written_aside
 
     found = dataset_info(path, images=images, pixels=pixels, progress=progress_bar)
@@ -92,8 +92,8 @@ def preview(
         skip_broken: go on where something cannot be read, and list it in the end.
         config: the settings of --as-trained.
     """
+    from chronomask.data.preview import clip_strips, entry_strips, frames_for, write_preview
     from chronomask.data.sources import open_training_sources
-    from chronomask.datasets.preview import clip_strips, entry_strips, frames_for, write_preview
 
     names = [name.strip() for name in entries.split(",") if name.strip()]
     _check_preview(names, as_trained, count, width, fps)
@@ -141,7 +141,7 @@ def synthesize(
         config: the settings below.
     """
     from chronomask.data.sources import open_reader
-    from chronomask.datasets.synthesize import synthesize as run
+    from chronomask.data.synthetic_videos import synthesize as run
 
     reader = open_reader(stills, None, images=images, skip_broken=skip_broken)
     made = run(reader, out, config, skip_broken=skip_broken, progress=progress_bar)

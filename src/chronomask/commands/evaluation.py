@@ -21,6 +21,10 @@ def evaluate(
     json: Path | None = None,
     report: Path | None = None,
     frames: Path | None = None,
+    classes: tuple[str, ...] = (),
+    class_agnostic: bool = False,
+    open_vocabulary: bool = False,
+    boxes: bool = False,
     davis: Literal["no", "one", "many"] = "no",
     tracking: bool = False,
     min_score: float | None = None,
@@ -33,48 +37,61 @@ def evaluate(
         json: also write the numbers to this file.
         report: also write an html report: curves, worst videos, and what the lost AP was lost to.
         frames: folder of the frames, for the pictures in the report.
+        classes: names of the only classes that count.
+        class_agnostic: score as if there were one class only.
+        open_vocabulary: a result counts only in videos where its class was looked for: those with an object of it, and
+            those that name it in labelled_classes.
+        boxes: also print AP of the boxes around the masks.
         davis: also print J and F: of all objects together (one, as DAVIS-2016) or of each (many, DAVIS-2017).
-        tracking: also print HOTA and IDF1 (needs the package trackeval).
+        tracking: also print HOTA and IDF1, per class and their mean (needs the package trackeval).
         min_score: J, F, HOTA and IDF1 know no scores: results below this one are left out of them. By default that is
             none for J and F, and those below 0.5 for HOTA and IDF1.
     """
     from rich.console import Console
 
     from chronomask.evaluation import ap
+    from chronomask.evaluation.selection import Selection
+    from chronomask.evaluation.validate import read_results, read_truth
     from chronomask.files import written_aside
 
     if min_score is not None and davis == "no" and not tracking:
         raise InputError(f"--min-score {min_score}: is for --davis and --tracking; AP takes results of every score")
+    if frames is not None and report is None:
+        raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
     console = Console()
+    annotated = read_truth(truth)
+    selection = Selection(classes, open_vocabulary, class_agnostic)
+    annotated, found = selection.of(annotated, read_results(results, annotated))
     if report is not None:
-        from chronomask.evaluation.errors import breakdown_table
-        from chronomask.evaluation.report import write_report
+        from chronomask.evaluation.error_analysis import breakdown_table
+        from chronomask.evaluation.report import draw_report
 
-        written = write_report(report, truth, results, frames)
+        written = draw_report(report, (str(results), str(truth)), annotated, found, frames)
         evaluation = written.evaluation
         console.print(ap.evaluation_table(evaluation), breakdown_table(written.breakdown))
         print(f"report: {report}")
-    elif frames is not None:
-        raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
     else:
-        evaluation = ap.evaluate(truth, results)
+        evaluation = ap.score(annotated, found)
         console.print(ap.evaluation_table(evaluation))
     numbers = ap.evaluation_json(evaluation)
     threshold = {} if min_score is None else {"min_score": min_score}
+    if boxes:
+        by_boxes = ap.score(annotated, found, "boxes")
+        console.print(ap.evaluation_table(by_boxes, "the same of the boxes around the masks"))
+        numbers["boxes"] = ap.evaluation_json(by_boxes)
     if davis != "no":
-        from chronomask.evaluation.davis import davis as score_davis
-        from chronomask.evaluation.davis import davis_table
+        from chronomask.evaluation.davis import davis_table, score_davis
 
-        regions = score_davis(truth, results, davis, **threshold)
+        regions = score_davis(annotated, found, davis, **threshold)
         console.print(davis_table(regions))
         numbers["davis"] = _numbers(regions, ("J", "F", "J_and_F"))
     if tracking:
-        from chronomask.evaluation.tracking import tracking as score_tracking
-        from chronomask.evaluation.tracking import tracking_table
+        from chronomask.evaluation.tracking import score_tracking, tracking_table
 
-        identities = score_tracking(truth, results, **threshold)
+        identities, keys = score_tracking(annotated, found, **threshold), ("HOTA", "DetA", "AssA", "IDF1")
         console.print(tracking_table(identities))
-        numbers["tracking"] = _numbers(identities.scores, ("HOTA", "DetA", "AssA", "IDF1"))
+        per_category = {name: _numbers(scores, keys) for name, scores in identities.per_category.items()}
+        numbers["tracking"] = _numbers(identities.scores, keys) | {"per_category": per_category}
     if json is not None:
         with written_aside(json) as aside:
             aside.write_text(dumps(numbers, indent=1, allow_nan=False))
@@ -89,7 +106,8 @@ def _numbers(scores: object, names: tuple[str, ...]) -> dict[str, float]:
 def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /, against: Path | None = None) -> int:
     """Find every fault of an annotation or result file, each with its place.
 
-    Errors are what makes the official evaluator crash or miscount; the exit code is then 2. All else is a warning.
+    Errors are what cannot be meant, and every command refuses; the exit code is then 2. Warnings are what servers are
+    strict about beyond that, and what is hardly wanted.
 
     Args:
         file: an annotation file, a submission list or a tracks.json.

@@ -27,40 +27,45 @@ def convert(
     length: int | None = None,
     fps: float | None = None,
     first_frame: int = 0,
+    crowds_as_objects: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Turn tracks from one format into another, and say what that loses.
 
     Formats: youtube-vis (tracks.json, results.json), coco (json with one image a frame), mots-text, mots-png, davis,
-    labelme, cvat (for video, xml), and dataset, to train on: frames as images, and their annotations.
+    labelme, cvat (for video, xml), sa-v, burst, scalabel (BDD100K), and dataset, to train on: frames as images, and
+    their annotations. Read only: panoptic (VIPSeg, Cityscapes-VPS), kitti-step, datumaro, label-studio.
 
     Args:
         source: file or folder of tracks.
         target: file or folder to write.
         source_format: format of SRC; by default found out by what it holds.
         target_format: format of DST; may be left out for .json (youtube-vis) and .xml (cvat).
-        video: for --to dataset: the video that the tracks are of, or several in the order of the file.
+        video: the video or folder of frames that the tracks are of, or several in the order of the file: for --to
+            dataset, and for CVAT files that do not say the size of their frames.
         against: for a plain list of results: the annotation file with its videos and classes.
         size: WIDTHxHEIGHT, where SRC does not say it.
         length: number of frames, where SRC does not say it.
         fps: frames a second, where SRC does not say it.
         first_frame: number of the first frame in MOTS text: 0 in KITTI MOTS, 1 in MOTSChallenge.
+        crowds_as_objects: take crowds for single objects, in COCO files of Datumaro and CVAT, which flag every mask.
         overwrite: replace DST; a folder only where it holds nothing but files of that format.
     """
     from chronomask.formats.assumed import Assumed
+    from chronomask.formats.conversion_losses import counted
     from chronomask.formats.convert import read, write
-    from chronomask.formats.losses import counted
+    from chronomask.formats.training_data import check_footage, write_dataset
 
     if source.exists() and target.resolve() in source.resolve().parents:
         raise InputError(f"{target}: holds {source}; name another folder")
-    file = read(source, source_format, Assumed(against, _parse_size(size), length, fps, first_frame))
+    assumed = Assumed(against, _parse_size(size), length, fps, first_frame, video, crowds_as_objects)
+    file = read(source, source_format, assumed)
+    _print_notes(file.notes)
     if target_format == "dataset":
-        from chronomask.formats.dataset import write_dataset
-
         write_dataset(file, video, target, overwrite)
-    elif video:
-        raise InputError("--video: is for --to dataset")
     else:
+        if video:
+            check_footage(file, video)
         _print_losses(write(file, target, target_format, overwrite))
     print(f"{counted(len(file.tracks), 'track')} of {counted(len(file.videos), 'video')}: {target}")
 
@@ -85,13 +90,14 @@ def edit(
         overwrite: replace --out; it may be the file that is read.
     """
     from chronomask.editing import Merge, apply, parse_operation, shared_frames
+    from chronomask.formats.conversion_losses import counted
     from chronomask.formats.convert import read, write
-    from chronomask.formats.losses import counted
 
     if not operations:
         raise InputError("no operation: name at least one, such as delete:3")
     parsed = [parse_operation(text) for text in operations]
     file = read(source)
+    _print_notes(file.notes)
     for operation in parsed:
         if isinstance(operation, Merge) and (frames := shared_frames(file, operation)):
             where = f"{counted(len(frames), 'frame')}, from {frames[0]} to {frames[-1]}"
@@ -104,6 +110,11 @@ def edit(
 def _print_losses(losses: Iterable[str]) -> None:
     for loss in losses:
         print(f"chronomask: lost: {loss}", file=sys.stderr)
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"chronomask: note: {note}", file=sys.stderr)
 
 
 def _parse_size(text: str) -> tuple[int, int] | None:

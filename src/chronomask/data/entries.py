@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from chronomask import rle
+from chronomask.annotations.masks import EncodedMasks
 from chronomask.categories import Category
-from chronomask.data.labels import to_masks
+from chronomask.data.labels import FrameLabels, paint, read_pixels, to_masks
 from chronomask.data.mapping import Meaning
-from chronomask.data.reader import InstanceInfo
-from chronomask.data.reading import FrameLabels, mask_of, paint, read_pixels
+from chronomask.data.protocol import InstanceInfo
 from chronomask.errors import InputError
 from chronomask.structures import Clip
 
@@ -24,18 +25,22 @@ class Annotation:
     """One object of an entry.
 
     Attributes:
-        id: in the file, for messages.
         name: of its category in the file.
         meaning: its class, and what becomes of its pixels.
-        segmentations: one a frame, still encoded: polygons, run lengths of either kind, or None.
+        segmentations: one a frame: run lengths, None, or what else the reader's `labels` understands.
         area: pixels, mean over the frames in which it is annotated; None where the file does not say.
     """
 
-    id: int
     name: str
     meaning: Meaning
     segmentations: Sequence[Any]
     area: float | None
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in which it is annotated; masks that are still encoded are not looked at."""
+        masks = self.segmentations
+        return masks.seen if isinstance(masks, EncodedMasks) else sum(mask is not None for mask in masks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class EntryReader:
                 name=annotation.name,
                 class_id=annotation.meaning.class_id,
                 area=annotation.area,
-                frames=sum(segmentation is not None for segmentation in annotation.segmentations),
+                frames=annotation.frames,
                 crowd=annotation.meaning.role != "instance",
             )
             for annotation in self.entries[index].annotations
@@ -150,9 +155,8 @@ class EntryReader:
             "drop": np.full((entry.height, entry.width), not entry.complete),
         }
         for annotation in entry.annotations:
-            segmentation, mask = annotation.segmentations[frame], None
-            if segmentation is not None:
-                mask = mask_of(segmentation, entry.height, entry.width, self._place(entry, annotation, frame))
+            segmentation = annotation.segmentations[frame]
+            mask = None if segmentation is None else rle.decode(segmentation)
             if annotation.meaning.role == "instance":
                 instances.append(mask)
             elif mask is not None:
@@ -160,7 +164,3 @@ class EntryReader:
         labels = paint(instances, entry.height, entry.width)
         ignore = torch.from_numpy(others["ignore"]) & (labels == 0)
         return FrameLabels(labels, ignore, torch.from_numpy(others["drop"]))
-
-    def _place(self, entry: Entry, annotation: Annotation, frame: int) -> str:
-        field = f"segmentations[{frame}]" if len(entry.file_names) > 1 else "segmentation"
-        return f"{self.annotations}: annotation {annotation.id}: {field}"

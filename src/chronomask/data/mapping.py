@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from chronomask.annotations.content import read_object
 from chronomask.categories import LITE, OBJECT, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category
-from chronomask.data.reading import read_json
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS
 
@@ -133,7 +133,7 @@ def read_mapping(file: Path | None, unmapped: Unmapped = "object") -> CategoryMa
     """
     if file is None:
         return CategoryMapping(unmapped=unmapped)
-    rules = read_json(file)
+    rules = read_object(file)
     for name, target in rules.items():
         if not isinstance(target, str):
             raise InputError(f"{file}: {name!r}: {target!r} is neither object, ignore or drop nor a class's name")

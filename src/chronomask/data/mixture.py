@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 
 from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.data.motion import motion_matrices, uniform
-from chronomask.data.reader import Reader
+from chronomask.data.protocol import Reader
 from chronomask.data.synthesis import Canvas, cut_out, drift_colours
 from chronomask.errors import InputError
 from chronomask.structures import NO_CLASS, Clip

@@ -9,15 +9,15 @@ from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
+from chronomask.annotations.content import opened
+from chronomask.annotations.reader import STILLS, form_of
 from chronomask.categories import Category
-from chronomask.data.coco import CocoImages
+from chronomask.data.annotation_file import CocoImages, YtvisVideos
 from chronomask.data.entries import EntryReader
 from chronomask.data.layouts import annotations_in
 from chronomask.data.mapping import Unmapped, read_mapping
 from chronomask.data.mixture import WeightedSource
-from chronomask.data.reading import read_json
 from chronomask.data.voc import VocImages
-from chronomask.data.ytvis import YtvisVideos
 from chronomask.errors import InputError
 
 DEFAULT_SHARES: dict[type[EntryReader], float] = {YtvisVideos: 0.6, CocoImages: 0.3, VocImages: 0.1}
@@ -53,9 +53,9 @@ def open_reader(
     found = annotations_in(path) if path.is_dir() else path
     if found.is_dir() or found.suffix == ".txt":
         return VocImages(found, categories, rules, images=images, complete=complete, skip_broken=skip_broken)
-    content = read_json(found)
-    form = YtvisVideos if "videos" in content else CocoImages
-    return form(found, images, categories, rules, complete=complete, skip_broken=skip_broken, content=content)
+    content = opened(found)
+    reader = CocoImages if form_of(content) is STILLS else YtvisVideos
+    return reader(found, images, categories, rules, complete=complete, skip_broken=skip_broken, content=content)
 
 
 def open_training_sources(

@@ -15,10 +15,11 @@ from jaxtyping import UInt8
 
 from chronomask.categories import VOC, Category
 from chronomask.data.entries import Annotation, Entry, EntryReader
+from chronomask.data.labels import FrameLabels, paint
 from chronomask.data.layouts import VOC_OBJECTS, voc_root
 from chronomask.data.mapping import BY_NAME, CategoryMapping
-from chronomask.data.reading import FrameLabels, open_image, paint
 from chronomask.errors import InputError
+from chronomask.video.pictures import opened
 
 VOID = 255
 """Palette index of pixels that belong to nobody in particular: the outlines of objects."""
@@ -80,10 +81,11 @@ class VocImages(EntryReader):
         """
         entry = self.entries[index]
         numbers = self._palette(VOC_OBJECTS, entry.name)
-        masks = [numbers == found.id for found in entry.annotations if found.meaning.role == "instance"]
         of_role = {
-            role: [found.id for found in entry.annotations if found.meaning.role == role] for role in ("ignore", "drop")
+            role: [found.segmentations[0] for found in entry.annotations if found.meaning.role == role]
+            for role in ("instance", "ignore", "drop")
         }
+        masks = [numbers == number for number in of_role["instance"]]
         ignore = np.isin(numbers, [VOID, *of_role["ignore"]])
         unknown = np.isin(numbers, of_role["drop"]) | (not entry.complete)
         labels = paint(masks, entry.height, entry.width)
@@ -119,7 +121,7 @@ class VocImages(EntryReader):
             if areas[number]:
                 votes = None if classes is None else np.bincount(classes[numbers == number], minlength=VOID + 1)
                 named = self._class_name(name, number, votes)
-                found.append(Annotation(number, named, self.meanings[named], (number,), float(areas[number])))
+                found.append(Annotation(named, self.meanings[named], (number,), float(areas[number])))
         found.sort(key=lambda annotation: annotation.meaning.role != "instance")
         return Entry(name, (f"{name}.jpg",), height, width, tuple(found), complete)
 
@@ -133,10 +135,10 @@ class VocImages(EntryReader):
 
     def _palette(self, folder: str, name: str) -> UInt8[np.ndarray, "H W"]:
         path = self.root / folder / f"{name}.png"
-        image = open_image(path)
-        if image.mode not in ("P", "L"):
-            raise InputError(f"{path}: an image with a palette is needed, this one has mode {image.mode}")
-        return np.array(image)
+        with opened(path) as image:
+            if image.mode not in ("P", "L"):
+                raise InputError(f"{path}: an image with a palette is needed, this one has mode {image.mode}")
+            return np.array(image)
 
 
 def _listed(listing: Path, root: Path) -> list[str]:

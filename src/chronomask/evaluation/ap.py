@@ -12,23 +12,27 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from jaxtyping import Float64
 from rich.table import Table
 
-from chronomask.evaluation.parsing import MAX_RESULTS
-from chronomask.evaluation.records import FoundTrack, GroundTruth
-from chronomask.evaluation.tubes import tube_iou
-from chronomask.evaluation.validate import Source, read_results, read_truth
+from chronomask.annotations.content import Source
+from chronomask.evaluation.overlap import box_iou, track_iou
+from chronomask.evaluation.records import MAX_RESULTS, FoundTrack, GroundTruth
+from chronomask.evaluation.selection import ALL, Selection
+from chronomask.evaluation.validate import read_results, read_truth
 
 THRESHOLDS: Float64[np.ndarray, "10"] = np.linspace(0.5, 0.95, 10)
 """IoU from which on a prediction counts as a hit. Not arange, whose rounding lifts some of them."""
 
 AREAS = {"all": (0.0, 1e10), "small": (0.0, 128.0**2), "medium": (128.0**2, 256.0**2), "large": (256.0**2, 1e10)}
 """Mean area of a track in pixels, both ends included."""
+
+Overlap = Literal["masks", "boxes"]
+"""What the IoU of two tracks is taken of."""
 
 MAXIMA = (1, 10, MAX_RESULTS)
 """Predictions that count, a video and category."""
@@ -96,7 +100,7 @@ class Evaluation:
 
     Attributes:
         scores: the twelve numbers over all categories.
-        per_category: in the order of their ids.
+        per_category: those with objects or results, in the order of their ids.
         precision: for every IoU threshold and category at recall 0.00:0.01:1.00; -1 for categories without objects.
     """
 
@@ -105,23 +109,34 @@ class Evaluation:
     precision: Float64[np.ndarray, "10 R K"]
 
 
-def evaluate(truth: Source, results: Source) -> Evaluation:
+def evaluate(truth: Source, results: Source, selection: Selection = ALL, overlap: Overlap = "masks") -> Evaluation:
     """Score results as the YouTube-VIS server does.
 
     Args:
         truth: an annotation file, or what one holds.
         results: a result list or `tracks.json`, or what one holds.
+        selection: which classes count.
+        overlap: whose IoU, as `score` has it.
 
     Raises:
         InputError: naming the place of every error of a file; warnings of `validate` do not hinder.
     """
     annotated = read_truth(truth)
-    return score(annotated, read_results(results, annotated))
+    return score(*selection.of(annotated, read_results(results, annotated)), overlap)
 
 
-def score(truth: GroundTruth, found: Sequence[FoundTrack]) -> Evaluation:
-    """Score checked results; `evaluate` does this with files."""
-    evaluator = _TrackEvaluator(truth, found)
+def score(truth: GroundTruth, found: Sequence[FoundTrack], overlap: Overlap = "masks") -> Evaluation:
+    """Score checked results; `evaluate` does this with files.
+
+    Args:
+        truth: the objects.
+        found: the results.
+        overlap: IoU of tracks by their masks, as YouTube-VIS has it, or by the boxes of these masks, summed over the
+            frames in the same way; sizes are those of the masks in both.
+    """
+    # Of thousands of categories an open vocabulary has, a file uses a few.
+    ids = sorted({track.category_id for track in (*truth.tracks, *found)})
+    evaluator = _TrackEvaluator(truth, found, ids, overlap)
     evaluator.evaluate()
     precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
     objects, predictions = defaultdict(int), defaultdict(int)
@@ -129,7 +144,6 @@ def score(truth: GroundTruth, found: Sequence[FoundTrack]) -> Evaluation:
         objects[track.category_id] += not track.crowd
     for track in found:
         predictions[track.category_id] += 1
-    ids = sorted(truth.categories)
     per_category = tuple(
         CategoryScores(
             id=number,
@@ -146,9 +160,10 @@ def score(truth: GroundTruth, found: Sequence[FoundTrack]) -> Evaluation:
 class _TrackEvaluator(COCOeval_faster):
     """COCO's evaluation with videos for images and track IoU, which it would not compute as YouTube-VIS does."""
 
-    def __init__(self, truth: GroundTruth, found: Sequence[FoundTrack]) -> None:
+    def __init__(self, truth: GroundTruth, found: Sequence[FoundTrack], ids: Sequence[int], overlap: Overlap) -> None:
         # "bbox" spares the library a look at the masks: their overlaps are given below.
-        super().__init__(_coco_truth(truth), _coco_results(truth, found), iouType="bbox")
+        super().__init__(_coco_truth(truth, ids), _coco_results(truth, found, ids), iouType="bbox")
+        self._iou = {"masks": track_iou, "boxes": box_iou}[overlap]
         self.params.iouThrs = THRESHOLDS
         self.params.areaRng = [list(limits) for limits in AREAS.values()]
         self.params.areaRngLbl = list(AREAS)
@@ -162,7 +177,7 @@ class _TrackEvaluator(COCOeval_faster):
         if not true or not found:
             return []
         best = ranked(found)[:MAX_RESULTS]
-        return tube_iou([track.tube for track in best], [track.tube for track in true])
+        return self._iou([track.masks for track in best], [track.masks for track in true])
 
 
 def ranked(found: Sequence[FoundTrack]) -> list[FoundTrack]:
@@ -177,30 +192,30 @@ def _by_video_and_category(tracks: Sequence[Any]) -> Mapping[tuple[int, int], li
     return groups
 
 
-def _coco_truth(truth: GroundTruth) -> COCO:
+def _coco_truth(truth: GroundTruth, ids: Sequence[int]) -> COCO:
     # Ids start at 1: COCO's matching takes 0 for unmatched.
     tracks = [
         _coco_entry(number, track) | {"area": track.area, "iscrowd": int(track.crowd)}
         for number, track in enumerate(truth.tracks, 1)
     ]
-    return _coco(truth, tracks)
+    return _coco(truth, ids, tracks)
 
 
-def _coco_results(truth: GroundTruth, found: Sequence[FoundTrack]) -> COCO:
+def _coco_results(truth: GroundTruth, found: Sequence[FoundTrack], ids: Sequence[int]) -> COCO:
     tracks = [
-        _coco_entry(number, track) | {"area": track.tube.mean_area, "iscrowd": 0, "score": track.score}
+        _coco_entry(number, track) | {"area": track.masks.area, "iscrowd": 0, "score": track.score}
         for number, track in enumerate(found, 1)
     ]
-    return _coco(truth, tracks)
+    return _coco(truth, ids, tracks)
 
 
 def _coco_entry(number: int, track: Any) -> dict[str, Any]:
     return {"id": number, "image_id": track.video_id, "category_id": track.category_id}
 
 
-def _coco(truth: GroundTruth, annotations: list[dict[str, Any]]) -> COCO:
+def _coco(truth: GroundTruth, ids: Sequence[int], annotations: list[dict[str, Any]]) -> COCO:
     images = [{"id": number, "height": v.height, "width": v.width} for number, v in truth.videos.items()]
-    categories = [{"id": number, "name": name} for number, name in truth.categories.items()]
+    categories = [{"id": number, "name": truth.categories[number]} for number in ids]
     return COCO({"images": images, "categories": categories, "annotations": annotations})
 
 
@@ -237,14 +252,14 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     return dataclasses.asdict(evaluation.scores) | {"per_category": per_category}
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
+def evaluation_table(evaluation: Evaluation, title: str = "YouTube-VIS scores in percent") -> Table:
     """The numbers in percent for the terminal; categories without objects are left out."""
     caption = "   ".join(
         f"{field.name} {percent(getattr(evaluation.scores, field.name))}"
         for field in dataclasses.fields(Scores)
         if field.name not in HEADLINE
     )
-    table = Table("category", "objects", "results", *HEADLINE, title="YouTube-VIS scores in percent", caption=caption)
+    table = Table("category", "objects", "results", *HEADLINE, title=title, caption=caption)
     for column in table.columns[1:]:
         column.justify = "right"
     for category in evaluation.per_category:

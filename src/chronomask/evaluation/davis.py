@@ -19,11 +19,12 @@ from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
 from chronomask import rle
+from chronomask.annotations.content import Source
+from chronomask.annotations.masks import Masks
+from chronomask.annotations.records import VideoEntry
 from chronomask.evaluation.ap import percent
 from chronomask.evaluation.records import FoundTrack, GroundTruth
-from chronomask.evaluation.tubes import Tube
-from chronomask.evaluation.validate import Source, read_results, read_truth
-from chronomask.formats.ytvis import VideoEntry
+from chronomask.evaluation.validate import read_results, read_truth
 
 PROPOSALS = 20
 """Results a video that the protocol for many objects looks at, those with the highest scores."""
@@ -90,11 +91,18 @@ def davis(
         InputError: naming the place of every error of a file.
     """
     annotated = read_truth(truth)
-    found = [track for track in read_results(results, annotated) if track.score >= min_score]
+    return score_davis(annotated, read_results(results, annotated), objects, min_score)
+
+
+def score_davis(
+    truth: GroundTruth, results: Sequence[FoundTrack], objects: Literal["many", "one"] = "many", min_score: float = 0.0
+) -> DavisScores:
+    """`davis` of what was read already."""
+    found = [track for track in results if track.score >= min_score]
     rows: list[ObjectScores] = []
-    for number, video in annotated.videos.items():
+    for number, video in truth.videos.items():
         ours = sorted((track for track in found if track.video_id == number), key=lambda track: -track.score)
-        rows += (_many_objects if objects == "many" else _one_object)(video, annotated, ours)
+        rows += (_many_objects if objects == "many" else _one_object)(video, truth, ours)
     means = [float(np.mean([getattr(row, key) for row in rows])) if rows else math.nan for key in ("J", "F")]
     return DavisScores(*means, tuple(rows), min_score)
 
@@ -108,7 +116,7 @@ def _many_objects(video: VideoEntry, truth: GroundTruth, ranked: Sequence[FoundT
     for t in range(video.length):
         proposals = [_outline(mask) for mask in _disjoint(video, ours, t)] + missing
         for g, track in enumerate(true):
-            target = _outline(_bitmap(video, track.tube, t))
+            target = _outline(_bitmap(video, track.masks, t))
             similarity[:, :, g] += np.array([(_region(p, target), _boundary(p, target)) for p in proposals]).T
     similarity /= video.length
     # Assigned from the objects' side, so that they come out in the order of the file.
@@ -121,21 +129,21 @@ def _one_object(video: VideoEntry, truth: GroundTruth, ranked: Sequence[FoundTra
     true = [track for track in truth.tracks if track.video_id == video.id]
     values = []
     for t in range(1, video.length - 1):
-        ours, target = (_outline(_union(video, [track.tube for track in side], t)) for side in (ranked, true))
+        ours, target = (_outline(_union(video, [track.masks for track in side], t)) for side in (ranked, true))
         values.append((_region(ours, target), _boundary(ours, target)))
     if true and values:
         yield ObjectScores(video.name, None, None, *np.mean(values, 0).tolist())
 
 
-def _bitmap(video: VideoEntry, tube: Tube, t: int) -> Bool[np.ndarray, "H W"]:
-    mask = tube.masks[t]
+def _bitmap(video: VideoEntry, masks: Masks, t: int) -> Bool[np.ndarray, "H W"]:
+    mask = masks[t]
     return np.zeros((video.height, video.width), bool) if mask is None else rle.decode(mask)
 
 
-def _union(video: VideoEntry, tubes: Sequence[Tube], t: int) -> Bool[np.ndarray, "H W"]:
+def _union(video: VideoEntry, tracks: Sequence[Masks], t: int) -> Bool[np.ndarray, "H W"]:
     union = np.zeros((video.height, video.width), bool)
-    for tube in tubes:
-        union |= _bitmap(video, tube, t)
+    for masks in tracks:
+        union |= _bitmap(video, masks, t)
     return union
 
 
@@ -143,7 +151,7 @@ def _disjoint(video: VideoEntry, ranked: Sequence[FoundTrack], t: int) -> Iterat
     """The masks of a frame without the pixels that a higher score has taken: DAVIS keeps one label a pixel."""
     free = np.ones((video.height, video.width), bool)
     for track in ranked:
-        mask = _bitmap(video, track.tube, t)
+        mask = _bitmap(video, track.masks, t)
         yield mask & free
         free &= ~mask
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from chronomask.evaluation.ap import THRESHOLDS, Evaluation, percent
-from chronomask.evaluation.errors import Breakdown, Kind
+from chronomask.evaluation.error_analysis import Breakdown, Kind
 
 KIND_COLOURS: dict[Kind, str] = {
     "duplicate": "#8d6cab",

@@ -16,10 +16,11 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from chronomask import rle
+from chronomask.annotations.masks import Masks
+from chronomask.annotations.records import VideoEntry
 from chronomask.errors import InputError
-from chronomask.evaluation.tubes import Tube
-from chronomask.formats.ytvis import VideoEntry
 from chronomask.render import draw_tracks
+from chronomask.video.pictures import read_picture
 
 FRAMES = 8
 """Pictures in a strip, spread evenly over the video."""
@@ -31,9 +32,9 @@ _QUALITY = 70
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A tube with the number that chooses its colour."""
+    """A track with the number that chooses its colour."""
 
-    tube: Tube
+    masks: Masks
     colour_id: int
 
 
@@ -67,20 +68,15 @@ def _picture(video: VideoEntry, t: int, width: int, root: Path | None) -> UInt8[
     if video.file_names is None:
         raise InputError(f"video {video.name} has no file_names, by which its frames would be found in {root}")
     path = root / video.file_names[t]
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (width, _HEIGHT))
-            return np.asarray(image.convert("RGB").resize((width, _HEIGHT)))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it is frame {t} of video {video.name}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as a picture: {error}") from None
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; it is frame {t} of video {video.name}")
+    return np.asarray(Image.fromarray(read_picture(path)).resize((width, _HEIGHT)))
 
 
 def _drawn(
     picture: UInt8[np.ndarray, "h w 3"], tracks: Sequence[Drawn], t: int, width: int
 ) -> UInt8[np.ndarray, "h w 3"]:
-    shown = [(track.colour_id, mask) for track in tracks if (mask := track.tube.masks[t]) is not None]
+    shown = [(track.colour_id, mask) for track in tracks if (mask := track.masks[t]) is not None]
     if not shown:
         return picture
     masks = [Image.fromarray(rle.decode(mask)).resize((width, _HEIGHT), Image.Resampling.NEAREST) for _, mask in shown]

@@ -17,9 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from chronomask.evaluation.ap import THRESHOLDS
-from chronomask.evaluation.parsing import MAX_RESULTS
-from chronomask.evaluation.records import FoundTrack, GroundTruth
-from chronomask.evaluation.tubes import areas_of, frame_intersections
+from chronomask.evaluation.overlap import areas_of, frame_intersections
+from chronomask.evaluation.records import MAX_RESULTS, FoundTrack, GroundTruth
 
 RECALLS: Float64[np.ndarray, "101"] = np.linspace(0, 1, 101)
 """Recall points at which precision is read."""
@@ -108,7 +107,7 @@ def _overlap(truth: GroundTruth, found: Sequence[FoundTrack], video_id: int) -> 
     d, g = (
         [place for place, track in enumerate(tracks) if track.video_id == video_id] for tracks in (found, truth.tracks)
     )
-    ours, true = [found[i].tube for i in d], [truth.tracks[i].tube for i in g]
+    ours, true = [found[i].masks for i in d], [truth.tracks[i].masks for i in g]
     length = truth.videos[video_id].length
     common = frame_intersections(ours, true) if ours and true else np.zeros((length, len(d), len(g)))
     nothing = np.zeros((0, length), np.int64)

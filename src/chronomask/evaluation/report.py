@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from chronomask.annotations.content import Source, name_of
 from chronomask.evaluation.ap import HEADLINE, THRESHOLDS, Evaluation, percent, score
-from chronomask.evaluation.errors import Breakdown, Fault, break_down_matches
+from chronomask.evaluation.error_analysis import Breakdown, Fault, break_down_matches
 from chronomask.evaluation.figures import class_bars, curves, loss_bar, loss_table
 from chronomask.evaluation.filmstrip import Drawn, film_strip
 from chronomask.evaluation.matching import Matches, match
-from chronomask.evaluation.validate import Source, name_of, read_results, read_truth
+from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
 from chronomask.render import track_colour
 
@@ -60,9 +62,21 @@ def write_report(
         InputError: naming the place of every error of a file, or a frame that is missing.
     """
     annotated = read_truth(truth)
-    found = read_results(results, annotated)
-    evaluation = score(annotated, found)
-    matches = match(annotated, found)
+    names = name_of(results), name_of(truth)
+    return draw_report(path, names, annotated, read_results(results, annotated), frames, videos)
+
+
+def draw_report(
+    path: str | Path,
+    names: tuple[str, str],
+    truth: GroundTruth,
+    found: Sequence[FoundTrack],
+    frames: str | Path | None = None,
+    videos: int = 30,
+) -> Report:
+    """`write_report` of what was read already; `names` are those of the files, results first."""
+    evaluation = score(truth, found)
+    matches = match(truth, found)
     breakdown = break_down_matches(matches)
     root = None if frames is None else Path(frames)
     faults = defaultdict(list)
@@ -72,7 +86,7 @@ def write_report(
     # Videos without objects have no recall: they come last, those with most errors first.
     worst = sorted(recalls, key=lambda number: (recalls[number] < 0, recalls[number], -len(faults[number])))[:videos]
     shown = [_video_section(matches, number, recalls[number], faults[number], root) for number in worst]
-    page = _page(name_of(results), name_of(truth), evaluation, breakdown, shown, len(annotated.videos))
+    page = _page(*names, evaluation, breakdown, shown, len(truth.videos))
     with written_aside(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return Report(Path(path), evaluation, breakdown, len(shown))
@@ -91,7 +105,7 @@ def _video_recalls(matches: Matches) -> dict[int, float]:
 def _video_section(matches: Matches, number: int, recall: float, faults: Sequence[Fault], root: Path | None) -> str:
     overlap, video = matches.overlaps[number], matches.truth.videos[number]
     colours = {int(g): place for place, g in enumerate(overlap.true)}
-    true = [Drawn(matches.truth.tracks[g].tube, colour) for g, colour in colours.items()]
+    true = [Drawn(matches.truth.tracks[g].masks, colour) for g, colour in colours.items()]
     objects = [_dot(colour) + _object_name(matches, g) for g, colour in colours.items()]
     fault_of = {fault.result: fault for fault in faults}
     drawn, legend = [], []
@@ -99,7 +113,7 @@ def _video_section(matches: Matches, number: int, recall: float, faults: Sequenc
         hit, fault = int(matches.hits[0, d]), fault_of.get(d)
         concerned = [hit] if hit >= 0 else list(fault.objects) if fault else []
         colour = colours[concerned[0]] if len(concerned) == 1 else _OTHERS + place
-        drawn.append(Drawn(matches.found[d].tube, colour))
+        drawn.append(Drawn(matches.found[d].masks, colour))
         verdict = f"hit, IoU {_iou(matches, number, d, hit):.2f}" if hit >= 0 else fault.kind if fault else "on a crowd"
         name = escape(matches.truth.categories[matches.found[d].category_id])
         legend.append(f"{_dot(colour)}{name} {matches.found[d].score:.2f}: {verdict}")

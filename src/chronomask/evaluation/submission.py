@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chronomask.evaluation.problems import Problem, raise_errors
-from chronomask.evaluation.validate import Source, load, name_of, validate
+from chronomask.annotations.content import Source, opened, whole_value
+from chronomask.annotations.problems import Problem, Problems
+from chronomask.evaluation.validate import validate
 from chronomask.files import written_aside
 
 
@@ -42,11 +42,14 @@ def submit(results: Source, path: str | Path, against: Source | None = None) -> 
     Raises:
         InputError: naming the place of every error of the results.
     """
-    data = load(results)
-    checked = validate(data, against)
-    raise_errors(name_of(results), checked.problems)
-    entries = data["annotations"] if isinstance(data, Mapping) else data
-    listed = [{field: entry[field] for field in _FIELDS} for entry in entries]
+    content = opened(results)
+    checked = validate(content, against)
+    problems = Problems(content.file, "collect", list(checked.problems))
+    problems.raise_errors()
+    listed = [
+        {field: whole_value(row.fields[field]) for field in _FIELDS}
+        for _, row in content.rows(content.listed, problems)
+    ]
     with written_aside(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("results.json", json.dumps(listed, separators=(",", ":")))
     return Submission(Path(path), len(listed), checked.warnings)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from chronomask.annotations.content import Source
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import percent
 from chronomask.evaluation.matching import VideoOverlap, match
 from chronomask.evaluation.records import FoundTrack, GroundTruth
-from chronomask.evaluation.validate import Source, read_results, read_truth
+from chronomask.evaluation.validate import read_results, read_truth
 
 
 @dataclass(frozen=True)
@@ -64,24 +65,28 @@ def tracking(truth: Source, results: Source, min_score: float = 0.5) -> Tracking
     Raises:
         InputError: naming the place of every error of a file, or that trackeval is not installed.
     """
+    annotated = read_truth(truth)
+    return score_tracking(annotated, read_results(results, annotated), min_score)
+
+
+def score_tracking(truth: GroundTruth, results: Sequence[FoundTrack], min_score: float = 0.5) -> TrackingReport:
+    """`tracking` of what was read already."""
     try:
         from trackeval import metrics
     except ImportError:
         raise InputError("HOTA and IDF1 need the package trackeval: pip install 'chronomask[trackeval]'") from None
-    annotated = read_truth(truth)
-    found = [track for track in read_results(results, annotated) if track.score >= min_score]
-    overlaps = match(annotated, found).overlaps
+    found = [track for track in results if track.score >= min_score]
+    overlaps = match(truth, found).overlaps
     measures = metrics.HOTA(), metrics.Identity({"PRINT_CONFIG": False})
     per_category = {}
-    for number, name in annotated.categories.items():
-        if any(track.category_id == number and not track.crowd for track in annotated.tracks):
-            videos = [_sequence(overlap, annotated, found, number) for overlap in overlaps.values()]
-            hota, identity = (
-                measure.combine_sequences({i: measure.eval_sequence(video) for i, video in enumerate(videos)})
-                for measure in measures
-            )
-            means = [float(np.mean(hota[key])) for key in ("HOTA", "DetA", "AssA")]
-            per_category[name] = TrackingScores(*means, float(identity["IDF1"]))
+    for number in truth.present:
+        videos = [_sequence(overlap, truth, found, number) for overlap in overlaps.values()]
+        hota, identity = (
+            measure.combine_sequences({i: measure.eval_sequence(video) for i, video in enumerate(videos)})
+            for measure in measures
+        )
+        means = [float(np.mean(hota[key])) for key in ("HOTA", "DetA", "AssA")]
+        per_category[truth.categories[number]] = TrackingScores(*means, float(identity["IDF1"]))
     keys = ("HOTA", "DetA", "AssA", "IDF1")
     columns = [[getattr(row, key) for row in per_category.values()] for key in keys]
     means = [float(np.mean(column)) if column else math.nan for column in columns]

@@ -1,24 +1,31 @@
-"""Annotation and result files: read so that they can be scored, or told what is wrong with them."""
+"""Annotation and result files: read so that they can be scored, or told what is wrong with them.
+
+Every command reads files alike (`annotations.reader`). What servers are strict about beyond that, and what is hardly
+wanted, is a second look at the records (`_Strict`): it warns.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from chronomask import rle
+from chronomask.annotations.content import Content, Source, opened, whole_value
+from chronomask.annotations.masks import Masks
+from chronomask.annotations.problems import Problem, Problems, shown
+from chronomask.annotations.reader import Listing, Reading, opened_annotations, read, read_listing
+from chronomask.annotations.records import Track
+from chronomask.annotations.row import Row, is_number
 from chronomask.errors import InputError
-from chronomask.evaluation.parsing import parse_categories, parse_results, parse_truth, parse_videos
-from chronomask.evaluation.problems import Collector, Problem, shown
-from chronomask.evaluation.records import FoundTrack, GroundTruth
-from chronomask.formats.ytvis import VideoEntry
+from chronomask.evaluation.records import MAX_RESULTS, FoundTrack, GroundTruth, checked_masks, found_of, truth_of
 
-Source = str | Path | Mapping[str, Any] | Sequence[Any]
-"""A json file, or what one holds."""
+_TOLERANCE = 1.0
+"""Pixels by which stated areas and boxes may differ from those of the masks: tools round in different ways."""
 
 
 def read_truth(source: Source) -> GroundTruth:
@@ -27,10 +34,7 @@ def read_truth(source: Source) -> GroundTruth:
     Raises:
         InputError: naming the file and, one a line, the place and value of its errors.
     """
-    found = Collector(name_of(source), thorough=False)
-    truth = parse_truth(load(source), found)
-    found.raise_errors()
-    return truth
+    return truth_of(_sound(read(opened_annotations(source), "collect", masks="edges")))
 
 
 def read_results(source: Source, truth: GroundTruth) -> list[FoundTrack]:
@@ -39,33 +43,12 @@ def read_results(source: Source, truth: GroundTruth) -> list[FoundTrack]:
     Raises:
         InputError: naming the file and, one a line, the place and value of its errors.
     """
-    found = Collector(name_of(source), thorough=False)
-    tracks = parse_results(load(source), found, truth.videos, truth.categories)
-    found.raise_errors()
-    return tracks
+    return found_of(_sound(read(source, "collect", against=truth.listing, results=True, masks="edges")))
 
 
-def name_of(source: Source) -> str:
-    """What messages call a source."""
-    return str(source) if isinstance(source, str | Path) else "data"
-
-
-def load(source: Source) -> Any:
-    """What a json file holds.
-
-    Raises:
-        InputError: if the file is missing, not readable or no json.
-    """
-    if not isinstance(source, str | Path):
-        return source
-    try:
-        return json.loads(Path(source).read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{source}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{source}: not json: {error}") from None
+def _sound(reading: Reading) -> Reading:
+    reading.problems.raise_errors()
+    return reading
 
 
 @dataclass(frozen=True)
@@ -86,12 +69,12 @@ class Validation:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """Faults that make the official evaluator crash or miscount, and `evaluate` refuse the file."""
+        """Faults that cannot be meant, for which every command refuses the file."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """All other faults."""
+        """What the official evaluator is strict about, and all that is hardly wanted."""
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
 
@@ -106,49 +89,110 @@ def validate(file: Source, against: Source | None = None) -> Validation:
     Raises:
         InputError: if a file is missing or no json, or the videos or categories of `against` have errors of their own.
     """
-    data = load(file)
-    found = Collector(name_of(file))
-    results = _are_results(data, against is not None)
-    if results:
-        videos, categories = (None, None) if against is None else _read_listing(against)
-        tracks = parse_results(data, found, videos, categories)
-        if videos is not None:
-            _warn_of_silence(videos, tracks, found)
-    else:
-        if against is not None:
-            raise InputError(f"{name_of(file)}: annotations without scores; only results are validated against a file")
-        parse_truth(data, found)
-    listed = data.get("annotations", ()) if isinstance(data, Mapping) else data
-    entries = len(listed) if isinstance(listed, Sequence) else 0
-    return Validation(found.file, "results" if results else "annotations", tuple(found.problems), entries)
+    content = opened(file)
+    scored = _are_results(content, against is not None)
+    if not scored and against is not None:
+        raise InputError(f"{content.file}: annotations without scores; only results are validated against a file")
+    listing = None if against is None else _listing(against)
+    reading = read(content, "collect", against=listing, results=scored)
+    _Strict(reading, scored).look()
+    if listing is not None:
+        _warn_of_silence(reading, listing)
+    return Validation(
+        content.file, "results" if scored else "annotations", tuple(reading.problems.found), len(content.entries or ())
+    )
 
 
-def _are_results(data: Any, if_empty: bool) -> bool:
+def _are_results(content: Content, if_empty: bool) -> bool:
     """Whether a file holds results rather than truth; without annotations it could be either."""
-    if not isinstance(data, Mapping):
+    if content.listed == "results":
         return True
-    annotations = data.get("annotations")
-    if annotations == []:
+    if content.entries == []:
         return if_empty
-    return isinstance(annotations, Sequence) and any(isinstance(a, Mapping) and "score" in a for a in annotations)
+    return any("score" in row for _, row in content.rows("annotations", Problems(content.file, "collect")))
 
 
-def _read_listing(source: Source) -> tuple[Mapping[int, VideoEntry], Mapping[int, str]]:
+def _listing(source: Source) -> Listing:
     """Videos and categories of an annotation file whose annotations may be held back, as those of test sets are."""
-    data = load(source)
-    found = Collector(name_of(source))
-    if not isinstance(data, Mapping):
-        found.error("file", f"an object with videos and categories is needed, this is {shown(data)}")
-        data = {}
-    listing = parse_videos(data.get("videos") or (), found), parse_categories(data.get("categories") or (), found)
-    found.raise_errors()
+    content = opened_annotations(source)
+    problems = Problems(content.file, "collect")
+    listing = read_listing(content, problems)
+    problems.raise_errors()
     return listing
 
 
-def _warn_of_silence(videos: Mapping[int, VideoEntry], tracks: Sequence[FoundTrack], found: Collector) -> None:
-    silent = sorted(set(videos) - {track.video_id for track in tracks})
+def _warn_of_silence(reading: Reading, listing: Listing) -> None:
+    silent = sorted(set(listing.videos) - {track.video_id for track in reading.tracks.values()})
     if silent:
-        found.warn("file", f"no result for {len(silent)} of {len(videos)} videos, ids {shown(silent)}")
+        message = f"no result for {len(silent)} of {len(listing.videos)} videos, ids {shown(silent)}"
+        reading.problems.warn("file", message)
+
+
+@dataclass(frozen=True)
+class _Strict:
+    """A second look at what was read."""
+
+    reading: Reading
+    scored: bool
+
+    def look(self) -> None:
+        """Warns of fields that the official evaluator stops without, and of contradictions."""
+        problems = self.reading.problems
+        for index, row in self.reading.content.rows(self.reading.content.listed, Problems(problems.file, "collect")):
+            self._fields(row, index)
+            if (track := self.reading.tracks.get(index)) is not None:
+                self._track(row, track)
+        counts = Counter((track.video_id, track.category_id) for track in self.reading.tracks.values())
+        for (video_id, category_id), count in counts.items():
+            if self.scored and count > MAX_RESULTS:
+                message = (
+                    f"{count} results for video {video_id} and category {category_id}: the best {MAX_RESULTS} count"
+                )
+                problems.warn(self.reading.content.listed, message)
+
+    def _fields(self, row: Row, index: int) -> None:
+        warn = self.reading.problems.warn
+        if row.fields.get("id") == 0 and self.reading.content.listed == "annotations":
+            warn(f"{row.place}.id", "0, which other evaluators take for unmatched")
+        if not self.scored:
+            for key in ("iscrowd", "areas"):
+                if key not in row:
+                    warn(f"{row.place}.{key}", "missing, and the official evaluator stops without")
+
+    def _track(self, row: Row, track: Track) -> None:
+        warn, masks = self.reading.problems.warn, checked_masks(track.segmentations)
+        if not 0 <= track.score <= 1:
+            warn(f"{row.place}.score", f"{track.score} is outside [0, 1]")
+        if not masks.areas.any():
+            warn(f"{row.place}.segmentations", "no pixel in any frame")
+        if track.areas is not None:
+            stated = np.array([area or 0 for area in track.areas], np.float64)
+            self._compare(f"{row.place}.areas", stated, masks.areas)
+        self._boxes(whole_value(row.fields.get("bboxes")), masks, f"{row.place}.bboxes")
+
+    def _boxes(self, boxes: Any, masks: Masks, place: str) -> None:
+        if boxes is None:
+            return
+        if not isinstance(boxes, list | tuple) or len(boxes) != len(masks):
+            self.reading.problems.warn(place, f"{shown(boxes)} is no list of {len(masks)} boxes")
+            return
+        for t, box in enumerate(boxes):
+            whole = isinstance(box, list | tuple) and len(box) == 4 and all(map(is_number, box))
+            if box is not None and not whole:
+                self.reading.problems.warn(f"{place}[{t}]", f"{shown(box)} is no box [x, y, width, height]")
+                return
+        stated = np.array([box or [0, 0, 0, 0] for box in boxes], np.float64)
+        self._compare(place, stated, np.array([[0.0] * 4 if mask is None else rle.bbox(mask) for mask in masks]))
+
+    def _compare(self, place: str, stated: np.ndarray, drawn: np.ndarray) -> None:
+        """One warning for the first frame that differs, and how many more do."""
+        difference = np.abs(stated - drawn)
+        frames = np.flatnonzero((difference if stated.ndim == 1 else difference.max(1)) > _TOLERANCE)
+        if len(frames):
+            t = int(frames[0])
+            more = f" ({len(frames) - 1} more frames disagree)" if len(frames) > 1 else ""
+            message = f"{stated[t].tolist()}, the mask has {drawn[t].tolist()}{more}"
+            self.reading.problems.warn(f"{place}[{t}]", message)
 
 
 def validation_table(validation: Validation) -> Table:

@@ -19,6 +19,10 @@ class Assumed:
         length: number of frames, for MOTS text (which ends with the last mask) and CVAT files without a size.
         fps: frames a second, where the file does not say.
         first_frame: number of the first frame in MOTS text: 0 in KITTI MOTS, 1 in MOTSChallenge.
+        footage: what the videos of the file were made of, in its order: video files or folders of frames, for CVAT
+            files without a size.
+        crowds_as_objects: takes crowds for single objects, in COCO files of Datumaro and CVAT: these flag every mask
+            that is no polygon.
     """
 
     against: Path | None = None
@@ -26,6 +30,8 @@ class Assumed:
     length: int | None = None
     fps: float | None = None
     first_frame: int = 0
+    footage: tuple[str | Path, ...] = ()
+    crowds_as_objects: bool = False
 
     def __post_init__(self) -> None:
         if self.length is not None and self.length < 1:
@@ -34,3 +40,16 @@ class Assumed:
             raise InputError(f"fps {self.fps}: must be above 0")
         if self.first_frame < 0:
             raise InputError(f"first_frame {self.first_frame}: must be 0 or more")
+
+    def size_of(self, number: int) -> tuple[int, int] | None:
+        """(width, height) of the frames of video `number`, from 1; None where nobody said it.
+
+        Raises:
+            InputError: its footage cannot be opened.
+        """
+        if self.size is not None or number > len(self.footage):
+            return self.size
+        from chronomask.video import open_source
+
+        source = open_source(self.footage[number - 1])
+        return source.width, source.height

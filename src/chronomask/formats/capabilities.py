@@ -6,7 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
-Format = Literal["youtube-vis", "coco", "mots-text", "mots-png", "davis", "labelme", "cvat"]
+Format = Literal[
+    "youtube-vis",
+    "coco",
+    "mots-text",
+    "mots-png",
+    "davis",
+    "labelme",
+    "cvat",
+    "sa-v",
+    "burst",
+    "panoptic",
+    "kitti-step",
+    "scalabel",
+    "datumaro",
+    "label-studio",
+]
 """Names of the formats on the command line."""
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -32,8 +47,11 @@ class Capabilities:
         classes: ids and names; names alone; ids of `class_numbers`, with names in a file labels.txt; or nothing.
         class_numbers: the ids that fit where classes are numbers; 10 is for regions to ignore.
         unused_classes: categories without a track.
+        labelled_classes: by video, names of the only classes whose objects are all annotated.
         track_ids: the ids that fit; where they do not, tracks are counted from 1.
-        crowds: flag of crowds: on any track; as one region of a frame that is to be ignored; or nothing.
+        ids_with_class: ids, too, that are the class x 1000 and a number up to 999.
+        crowds: flag of crowds: on any track; as one region of a frame that is to be ignored
+            for all classes; or nothing.
         merged: flag of several objects under one mask.
         fps: frames a second.
         file_names: paths of the frames; `needed` where the format has no frame without one.
@@ -52,7 +70,9 @@ class Capabilities:
     classes: Literal["ids and names", "names", "numbers", "no"] = "no"
     class_numbers: range | None = None
     unused_classes: bool = False
+    labelled_classes: bool = False
     track_ids: range = MANY
+    ids_with_class: bool = False
     crowds: Literal["yes", "one region", "no"] = "no"
     merged: bool = False
     fps: bool = False

@@ -1,22 +1,27 @@
-"""COCO json frame by frame: one image a frame, one annotation a mask, tracks by `instance_id` (or `track_id`)."""
+"""COCO json frame by frame: one image a frame, one annotation a mask, tracks by `instance_id` (or `track_id`).
+
+What is written is also what FiftyOne and Datumaro read: FiftyOne (1.22.1, utils/coco.py) cuts masks out by `bbox` and
+makes attributes of all further fields, Datumaro (1.13.12) keeps of these what stands in `attributes`.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import count
-from pathlib import Path, PurePosixPath
-from statistics import fmean
+from pathlib import Path
 from typing import Any
 
 from chronomask import rle
-from chronomask.errors import InputError
-from chronomask.files import natural
-from chronomask.formats import fields
+from chronomask.annotations import reader
+from chronomask.annotations.frames import joined
+from chronomask.annotations.records import TracksFile
+from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered
-from chronomask.rle import Rle
+from chronomask.formats.conversion_losses import counted, numbering_notes
+from chronomask.formats.file_format import FileFormat
+from chronomask.formats.numbering import numbered
 
 CAPABILITIES = Capabilities(
     title="COCO json",
@@ -34,52 +39,31 @@ CAPABILITIES = Capabilities(
 )
 
 
-@dataclass(frozen=True)
-class _Image:
-    where: str
-    video_id: int
-    frame: int | None
-    file_name: str
-    size: tuple[int, int]
-
-
-@dataclass
-class _Found:
-    """A track while its annotations are collected."""
-
-    category_id: int
-    masks: list[Rle | None]
-    scores: list[float] = field(default_factory=list)
-    crowd: bool = False
-    merged: bool = False
-
-
-def read(path: Path) -> TracksFile:
-    """Read a file whose images are the frames of videos.
-
-    Images are ordered by `frame_id` (or `frame_index`), without these by file name. Without `video_id` all images are
-    one video. A track's score is the mean of its masks', 1 where none has one.
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read a file whose images are the frames of videos (`annotations.frames.joined`).
 
     Raises:
         InputError: naming file, entry, field and value.
     """
-    content = fields.read_json(path)
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold an object with 'images' and 'annotations', not {content!r:.80}")
-    images = _images(path, content)
-    videos, places = _videos(path, content, images)
-    categories = fields.category_list(path, content)
-    by_id = {video.id: video for video in videos}
-    known = {category.id for category in categories}
-    found: dict[tuple[int, int], _Found] = {}
-    for i, entry in enumerate(fields.entries(path, content, "annotations")):
-        _add(f"{path}: annotations[{i}]", entry, images, places, by_id, known, found)
-    tracks = [
-        Track(number, video_id, track.category_id, _mean(track.scores), tuple(track.masks), track.crowd, track.merged)
-        for (video_id, number), track in found.items()
-    ]
-    info = content.get("info")
-    return TracksFile(numbered(tracks), videos, categories, info if isinstance(info, dict) else {})
+    stills = reader.read(path, form=reader.STILLS)
+    file = joined(stills)
+    notes = numbering_notes(file.tracks)
+    if assumed.crowds_as_objects:
+        file = replace(file, tracks=tuple(replace(track, crowd=False) for track in file.tracks))
+    elif marked := _crowds_with_attributes(stills):
+        notes += (
+            f"{counted(marked, 'mask')} of tracks are crowds, as Datumaro and CVAT flag every mask that is no polygon;"
+            " if they are single objects, say --crowds-as-objects",
+        )
+    return replace(file, tracks=numbered(file.tracks), notes=notes)
+
+
+def _crowds_with_attributes(stills: reader.Reading) -> int:
+    """Masks flagged as crowds whose track stands among their attributes, where no other program writes it."""
+    rows = stills.content.rows("annotations", stills.problems)
+    crowds = [row for index, row in rows if (track := stills.tracks.get(index)) and track.crowd]
+    attributes = [row.fields.get("attributes") for row in crowds if "instance_id" not in row]
+    return sum(isinstance(one, Mapping) and "track_id" in one for one in attributes)
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -124,6 +108,7 @@ def _annotations(file: TracksFile, image_ids: Mapping[tuple[int, int], int]) -> 
                     "image_id": image_ids[track.video_id, frame],
                     "video_id": track.video_id,
                     "instance_id": track.id,
+                    "attributes": {"track_id": track.id},
                     "category_id": track.category_id,
                     "score": track.score,
                     "segmentation": mask,
@@ -134,87 +119,4 @@ def _annotations(file: TracksFile, image_ids: Mapping[tuple[int, int], int]) -> 
                 }
 
 
-def _images(path: Path, content: dict[str, Any]) -> dict[int, _Image]:
-    images: dict[int, _Image] = {}
-    for i, entry in enumerate(fields.entries(path, content, "images")):
-        where = f"{path}: images[{i}]"
-        number = fields.integer(where, entry, "id")
-        if number in images:
-            raise InputError(f"{where}: id {number} is the id of an earlier image too")
-        frame_key = next((key for key in ("frame_id", "frame_index") if key in entry), None)
-        images[number] = _Image(
-            where,
-            fields.integer(where, entry, "video_id") if "video_id" in entry else 1,
-            fields.integer(where, entry, frame_key) if frame_key else None,
-            fields.text(where, entry, "file_name"),
-            (fields.side(where, entry, "width"), fields.side(where, entry, "height")),
-        )
-    if not images:
-        raise InputError(f"{path}: 'images' is empty")
-    return images
-
-
-def _videos(
-    path: Path, content: dict[str, Any], images: Mapping[int, _Image]
-) -> tuple[tuple[VideoEntry, ...], dict[int, int]]:
-    """The videos, and for every image its place in its video."""
-    listed: dict[int, dict[str, Any]] = {}
-    for i, entry in enumerate(content.get("videos") or ()):
-        listed[fields.integer(f"{path}: videos[{i}]", entry, "id")] = entry
-    videos: list[VideoEntry] = []
-    places: dict[int, int] = {}
-    for video_id in dict.fromkeys([*listed, *(image.video_id for image in images.values())]):
-        own = {number: image for number, image in images.items() if image.video_id == video_id}
-        if not own:
-            raise InputError(f"{path}: video {video_id} has no images")
-        order = sorted(own, key=lambda number: (own[number].frame or 0, natural(own[number].file_name)))
-        first = own[order[0]]
-        for image in own.values():
-            if image.size != first.size:
-                raise InputError(f"{image.where}: width and height are {image.size}, of its video's first {first.size}")
-        places.update({number: place for place, number in enumerate(order)})
-        entry = listed.get(video_id, {})
-        name = str(entry.get("name") or PurePosixPath(first.file_name).parent.name or path.stem)
-        fps = fields.number(f"{path}: video {video_id}", entry, "fps") if entry.get("fps") is not None else None
-        file_names = tuple(own[number].file_name for number in order)
-        videos.append(VideoEntry(video_id, name, *first.size, len(order), fps, file_names))
-    return tuple(videos), places
-
-
-def _add(
-    where: str,
-    entry: Any,
-    images: Mapping[int, _Image],
-    places: Mapping[int, int],
-    videos: Mapping[int, VideoEntry],
-    categories: set[int],
-    found: dict[tuple[int, int], _Found],
-) -> None:
-    image_id, category_id = fields.integer(where, entry, "image_id"), fields.integer(where, entry, "category_id")
-    if image_id not in images:
-        raise InputError(f"{where}: image_id {image_id} is no image of the file")
-    if category_id not in categories:
-        raise InputError(f"{where}: category_id {category_id} is no category of the file")
-    key = next((key for key in ("instance_id", "track_id") if key in entry), None)
-    if key is None:
-        raise InputError(f"{where}: has neither 'instance_id' nor 'track_id', so its track is not known")
-    video, number = videos[images[image_id].video_id], fields.integer(where, entry, key)
-    track = found.setdefault((video.id, number), _Found(category_id, [None] * video.length))
-    if track.category_id != category_id:
-        raise InputError(f"{where}: category_id is {category_id}, of the same track before {track.category_id}")
-    if track.masks[places[image_id]] is not None:
-        raise InputError(f"{where}: image_id {image_id} holds {key} {number} twice")
-    try:
-        mask = rle.from_annotation(fields.field(where, entry, "segmentation"), video.height, video.width)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    track.masks[places[image_id]] = mask
-    if "score" in entry:
-        track.scores.append(fields.number(where, entry, "score"))
-    track.crowd |= bool(entry.get("iscrowd"))
-    track.merged |= bool(entry.get("merged"))
-
-
-def _mean(scores: list[float]) -> float:
-    # Exactly the score of a track whose masks all carry the same one.
-    return scores[0] if len(set(scores)) == 1 else fmean(scores) if scores else 1.0
+FORMAT = FileFormat("coco", CAPABILITIES, read, write, ending=".json", is_json=lambda json: "images" in json.keys)

@@ -1,12 +1,9 @@
-"""CVAT for video 1.1: an xml file a video; tracks of masks, or of polygons when they are read.
-
-A mask holds its run lengths row by row, inside the box that `left`, `top`, `width` and `height` name.
-"""
+"""CVAT for video 1.1: an xml file a video; tracks of masks, or of polygons when they are read."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -14,11 +11,15 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from chronomask import rle
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.errors import InputError
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.conversion_losses import counted, numbering_notes
+from chronomask.formats.cvat_shapes import attribute, check_kinds, masks_of, whole
+from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, named_categories, numbered
+from chronomask.formats.numbering import named_categories, numbered
 from chronomask.rle import Rle
 
 CAPABILITIES = Capabilities(
@@ -39,10 +40,25 @@ class _Task:
     step: int
 
 
-def read(path: Path, assumed: Assumed) -> TracksFile:
-    """Read an xml file, or a folder of them.
+@dataclass
+class _Found:
+    """What is collected from the files.
 
-    A shape holds until the next one of its track, as in CVAT: until one that is `outside`, or to the end.
+    Attributes:
+        moved: masks that were made between two polygons.
+    """
+
+    videos: list[VideoEntry] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    tracks: list[tuple[str, Track]] = field(default_factory=list)
+    moved: int = 0
+
+
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read an xml file, of a task or of a project with a video a task, or a folder of them.
+
+    A shape holds until the next one of its track, as in CVAT: until one that is `outside`, or to the end. Polygons move
+    from one key frame to the next.
 
     Raises:
         InputError: naming file, track, frame and value.
@@ -50,18 +66,33 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     files = files_of(path, ".xml") if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path}: holds no .xml files")
-    parsed = [(file, _root(file)) for file in files]
-    tasks = [_task(file, root, number, assumed) for number, (file, root) in enumerate(parsed, 1)]
-    tracks = [
-        (f"{file}: track {element.get('id')}", element, task)
-        for (file, root), task in zip(parsed, tasks, strict=True)
-        for element in root.iterfind("track")
-    ]
-    listed = [name.text or "" for _, root in parsed for name in root.iterfind("meta/*/labels/label/name")]
-    categories = named_categories([*listed, *(_attribute(where, element, "label") for where, element, _ in tracks)])
+    found = _Found()
+    for file in files:
+        _read_file(file, assumed, found)
+    categories = named_categories([*found.labels, *(label for label, _ in found.tracks)])
     ids = {category.name: category.id for category in categories}
-    found = numbered([_track(where, element, task, ids) for where, element, task in tracks])
-    return TracksFile(found, tuple(task.video for task in tasks), categories)
+    tracks = [replace(track, category_id=ids[label]) for label, track in found.tracks]
+    notes = [f"{counted(found.moved, 'mask')} between key frames made of the polygons there"] if found.moved else []
+    notes += numbering_notes(tracks)
+    return TracksFile(numbered(tracks), tuple(found.videos), categories, notes=tuple(notes))
+
+
+def _read_file(file: Path, assumed: Assumed, found: _Found) -> None:
+    root = _root(file)
+    check_kinds(file, root.iterfind("track"))
+    tasks = _tasks(file, root, len(found.videos) + 1, assumed)
+    found.videos += [task.video for task in tasks.values()]
+    found.labels += [name.text or "" for name in root.iterfind("meta/*/labels/label/name")]
+    for element in root.iterfind("track"):
+        where = f"{file}: track {element.get('id')}"
+        number = element.get("task_id", "") if root.find("meta/project") is not None else ""
+        if number not in tasks:
+            raise InputError(f"{where}: task_id {number!r} is none of the project's tasks: {', '.join(tasks)}")
+        task = tasks[number]
+        masks, moved = masks_of(where, _shapes(where, element, task), task.video)
+        found.moved += moved
+        track = Track(whole(f"{where}: id", element.get("id"), 0), task.video.id, 0, 1.0, tuple(masks))
+        found.tracks.append((attribute(where, element, "label"), track))
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -137,87 +168,51 @@ def _root(file: Path) -> Element:
     return root
 
 
-def _task(file: Path, root: Element, number: int, assumed: Assumed) -> _Task:
-    facts = {key: root.findtext(f"meta/*/{key}") for key in ("size", "start_frame", "frame_filter", "name")}
-    sides = [root.findtext(f"meta/*/original_size/{key}") for key in ("width", "height")]
-    if all(sides):
-        width, height = (_whole(f"{file}: <original_size>", side, 1) for side in sides)
-    elif assumed.size is not None:
-        width, height = assumed.size
+def _tasks(file: Path, root: Element, first: int, assumed: Assumed) -> dict[str, _Task]:
+    """By id in a project, else the one task under an empty id."""
+    if root.find("meta/project") is None:
+        heads = {"": next((head for head in root.iterfind("meta/*") if len(head)), root)}
     else:
-        raise InputError(f"{file}: has no <original_size>; give --size WIDTHxHEIGHT")
+        heads = {head.findtext("id", ""): head for head in root.iterfind("meta/project/tasks/task")}
+        if not heads:
+            raise InputError(f"{file}: is a project without <tasks>; export its tasks one by one")
+    return {key: _task(file, head, number, assumed) for number, (key, head) in enumerate(heads.items(), first)}
+
+
+def _task(file: Path, head: Element, number: int, assumed: Assumed) -> _Task:
+    facts = {key: head.findtext(key) for key in ("size", "start_frame", "frame_filter", "name")}
+    name = facts["name"] or file.stem
+    sides = [head.findtext(f"original_size/{key}") for key in ("width", "height")]
+    if all(sides):
+        size = tuple(whole(f"{file}: <original_size>", side, 1) for side in sides)
+    else:
+        size = assumed.size_of(number)
+    if size is None:
+        raise InputError(
+            f"{file}: {name} has no <original_size>; give --size WIDTHxHEIGHT, or its video or frames by --video"
+        )
     if not facts["size"] and assumed.length is None:
-        raise InputError(f"{file}: has no <size>, the number of frames; give --length")
-    length = _whole(f"{file}: <size>", facts["size"], 1) if facts["size"] else assumed.length or 1
+        raise InputError(f"{file}: {name} has no <size>, the number of frames; give --length")
+    length = whole(f"{file}: <size>", facts["size"], 1) if facts["size"] else assumed.length or 1
     step = re.search(r"step\s*=\s*(\d+)", facts["frame_filter"] or "")
-    video = VideoEntry(number, facts["name"] or file.stem, width, height, length)
-    start = _whole(f"{file}: <start_frame>", facts["start_frame"] or "0", 0)
-    return _Task(video, start, max(1, int(step[1])) if step else 1)
+    start = whole(f"{file}: <start_frame>", facts["start_frame"] or "0", 0)
+    return _Task(VideoEntry(number, name, size[0], size[1], length), start, max(1, int(step[1])) if step else 1)
 
 
-def _track(where: str, element: Element, task: _Task, ids: dict[str, int]) -> Track:
-    video = task.video
-    shapes: dict[int, Rle | None] = {}
+def _shapes(where: str, element: Element, task: _Task) -> dict[int, Element]:
+    """By frame of the video; one that is outside may stand behind a frame, and behind the last of all."""
+    shapes: dict[int, Element] = {}
     for shape in element:
-        number = _whole(f"{where}: frame", shape.get("frame"), 0)
+        number = whole(f"{where}: frame", shape.get("frame"), 0)
         frame, rest = divmod(number - task.start, task.step)
-        if rest or not 0 <= frame < video.length:
-            raise InputError(f"{where}: frame {number} is none of the task's {video.length} frames")
+        closes = shape.get("outside") == "1"
+        if frame < 0 or ((rest or frame >= task.video.length) and not closes):
+            raise InputError(f"{where}: frame {number} is none of the task's {task.video.length} frames")
+        frame += rest > 0
         if frame in shapes:
             raise InputError(f"{where}: frame {number} holds two shapes")
-        shapes[frame] = None if shape.get("outside") == "1" else _shape(f"{where}: frame {number}", shape, video)
-    row: list[Rle | None] = []
-    for frame in range(video.length):
-        row.append(shapes[frame] if frame in shapes else row[-1] if row else None)
-    number = _whole(f"{where}: id", element.get("id"), 0)
-    return Track(number, video.id, ids[_attribute(where, element, "label")], 1.0, tuple(row))
+        shapes[frame] = shape
+    return shapes
 
 
-def _shape(where: str, shape: Element, video: VideoEntry) -> Rle:
-    try:
-        if shape.tag == "mask":
-            return _read_mask(shape, video)
-        if shape.tag != "polygon":
-            raise InputError(f"<{shape.tag}> has no area that can be read; polygons and masks have")
-        points = _attribute("<polygon>", shape, "points")
-        try:
-            corners = [float(value) for point in points.split(";") for value in point.split(",")]
-        except ValueError as error:
-            raise InputError(f"points must be x,y;x,y;..., not {points!r:.80}") from error
-        return rle.from_annotation([corners], video.height, video.width)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def _read_mask(shape: Element, video: VideoEntry) -> Rle:
-    left, top = (_whole(key, shape.get(key), 0) for key in ("left", "top"))
-    width, height = (_whole(key, shape.get(key), 1) for key in ("width", "height"))
-    if left + width > video.width or top + height > video.height:
-        raise InputError(
-            f"a mask of {width}x{height} at ({left}, {top}) leaves the frame of {video.width}x{video.height}"
-        )
-    text = _attribute("<mask>", shape, "rle")
-    counts = [_whole("rle", value.strip(), 0) for value in text.split(",")]
-    if sum(counts) != width * height:
-        raise InputError(f"rle adds up to {sum(counts)}, not to {width} x {height} = {width * height}")
-    mask = np.zeros((video.height, video.width), bool)
-    mask[top : top + height, left : left + width] = np.repeat(np.arange(len(counts)) % 2, counts).reshape(height, width)
-    return rle.encode(mask)
-
-
-def _attribute(where: str, element: Element, key: str) -> str:
-    value = element.get(key)
-    if value is None:
-        raise InputError(f"{where}: has no attribute '{key}'")
-    return value
-
-
-def _whole(what: str, value: str | None, least: int) -> int:
-    # float first: CVAT writes some sizes as 12.0.
-    try:
-        number = float(value) if value is not None else float("nan")
-    except ValueError:
-        number = float("nan")
-    if not number.is_integer() or number < least or number > 2**40:
-        raise InputError(f"{what} must be a whole number from {least}, not {value!r:.40}")
-    return int(number)
+FORMAT = FileFormat("cvat", CAPABILITIES, read, write, ending=".xml", held=(".xml",))

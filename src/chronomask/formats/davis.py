@@ -1,20 +1,33 @@
-"""DAVIS: a folder a video with one PNG a frame, whose palette index is the object's number; no classes."""
+"""DAVIS: a folder a video with one PNG a frame, whose palette index is the object's number; no classes.
+
+255 is void where a video has other objects, as the official code of DAVIS 2017 reads it; alone it is the one object of
+a grey mask, as in DAVIS 2016.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import OBJECT
+from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.folder import video_folders
+from chronomask.formats.conversion_losses import annotated_notes, counted, numbering_notes
+from chronomask.formats.file_format import FileFormat
+from chronomask.formats.folder import files_of, video_folders
 from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered, numbered_in_video
+from chronomask.formats.numbering import named_categories, numbered, numbered_in_video
+from chronomask.formats.vos import is_data_set, layout_of
 
-CAPABILITIES = Capabilities(title="DAVIS PNG folders", several_videos="a folder each", track_ids=range(1, 256))
+VOID = 255
+"""Pixels that are neither object nor background."""
+
+CAPABILITIES = Capabilities(title="DAVIS PNG folders", several_videos="a folder each", track_ids=range(1, VOID))
 PIXELS = PixelKind(("P", "L", "1"), "a PNG of 8 bits with a palette or in grey")
 
 
@@ -28,18 +41,41 @@ def palette() -> UInt8[np.ndarray, "256 3"]:
     return np.bitwise_or.reduce(bits).astype(np.uint8)
 
 
-def read(path: Path) -> TracksFile:
-    """Read a folder of PNGs, or a folder of such folders. Every number but 0 is an object, 255 too.
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read a folder of PNGs, a folder of such folders, or a data set that has them in Annotations (`vos`).
+
+    Void is left out, which stands in `notes`. The frames of a video are those that have a PNG.
 
     Raises:
-        InputError: naming a file that is no 8-bit PNG with a palette or in grey, or of another size than the first.
+        InputError: naming a file that is no 8-bit PNG with a palette or in grey, or of another size than the first; or
+            field and value where the data set's json is damaged or does not know an object.
     """
-    videos, tracks = [], []
-    for number, folder in enumerate(video_folders(path, ".png"), 1):
+    layout = layout_of(path)
+    videos: list[VideoEntry] = []
+    named: list[tuple[str, Track]] = []
+    notes: list[str] = []
+    pictures = 0
+    for number, folder in enumerate(video_folders(layout.masks, ".png"), 1):
         found = read_label_maps(folder, PIXELS)
-        videos.append(VideoEntry(number, folder.resolve().name, found.width, found.height, found.length))
-        tracks += [Track(label, number, OBJECT.id, 1.0, tuple(masks)) for label, masks in found.masks.items()]
-    return TracksFile(numbered(tracks), tuple(videos), (OBJECT,))
+        images = layout.images_of(folder)
+        names = tuple(images.get(file.stem, "") for file in files_of(folder, ".png"))
+        file_names = names if all(names) else None
+        pictures += len(images) if file_names else found.length
+        name = folder.resolve().name
+        videos.append(VideoEntry(number, name, found.width, found.height, found.length, file_names=file_names))
+        void = found.masks.get(VOID) if len(found.masks) > 1 else None
+        for label, masks in found.masks.items():
+            if masks is not void:
+                track = Track(label, number, OBJECT.id, 1.0, tuple(masks))
+                named.append((layout.class_of(folder, label) or OBJECT.name, track))
+        if void is not None:
+            seen = counted(sum(mask is not None for mask in void), "frame")
+            notes.append(f"{folder.name}: index {VOID} of {seen} is void: left out, neither object nor background")
+    categories = named_categories(name for name, _ in named) or (OBJECT,)
+    ids = {category.name: category.id for category in categories}
+    tracks = [replace(track, category_id=ids[name]) for name, track in named]
+    notes += [*annotated_notes(sum(video.length for video in videos), pictures), *numbering_notes(tracks)]
+    return TracksFile(numbered(tracks), tuple(videos), categories, notes=tuple(notes))
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -54,3 +90,6 @@ def write(file: TracksFile, path: Path) -> None:
             image = Image.fromarray(labels.astype(np.uint8))
             image.putpalette(colours)
             image.save(folder / f"{stem}.png")
+
+
+FORMAT = FileFormat("davis", CAPABILITIES, read, write, held=(".png",), pixels=PIXELS, is_folder=is_data_set)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.errors import InputError
 from chronomask.files import natural
+from chronomask.formats import mots
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.conversion_losses import Step, counted, listed
 from chronomask.formats.fit_classes import classes
 from chronomask.formats.fit_masks import empty_masks, flags, overlaps
-from chronomask.formats.losses import Step, counted, listed
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered, numbered_in_video
+from chronomask.formats.numbering import numbered, numbered_in_video
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _numbers(file: TracksFile, capabilities: Capabilities) -> Step:
     """Track ids as they are read back; each new id stands beside the old one."""
     pairs: list[tuple[int, Track]] = []
     for video in file.videos:
-        own = numbered_in_video(file, video, capabilities.track_ids)
+        own = _numbered_in_video(file, video, capabilities)
         crowds = [track for track in file.tracks if track.crowd and track.video_id == video.id]
         if len(own) + len(crowds) < sum(track.video_id == video.id for track in file.tracks):
             room = len(capabilities.track_ids)
@@ -119,6 +121,14 @@ def _numbers(file: TracksFile, capabilities: Capabilities) -> Step:
     return replace(file, tracks=tracks), losses
 
 
+def _numbered_in_video(file: TracksFile, video: VideoEntry, capabilities: Capabilities) -> list[tuple[int, Track]]:
+    if not capabilities.ids_with_class:
+        return numbered_in_video(file, video, capabilities.track_ids)
+    written = mots.numbers_of(file, video)
+    ids = mots.ids_of({number: track.category_id for number, track in written})
+    return [(ids[number], track) for number, track in written]
+
+
 def _facts(file: TracksFile, capabilities: Capabilities) -> Step:
     losses = []
     if not capabilities.scores and (scored := [track for track in file.tracks if track.score != 1]):
@@ -131,6 +141,10 @@ def _facts(file: TracksFile, capabilities: Capabilities) -> Step:
     if capabilities.file_names == "needed" and (unnamed := [v for v in file.videos if not v.file_names]):
         losses.append(
             f"file names: made up for {listed(v.name for v in unnamed)}, such as {_file_names(unnamed[0])[0]}"
+        )
+    if not capabilities.labelled_classes and (partial := [v for v in file.videos if v.labelled_classes is not None]):
+        losses.append(
+            f"labelled classes: which objects of {listed(v.name for v in partial)} are all annotated is left out"
         )
     if file.info and not capabilities.info:
         losses.append(f"info: {listed(file.info)} left out")
@@ -146,7 +160,8 @@ def _described(video: VideoEntry, capabilities: Capabilities) -> VideoEntry:
             names = video.file_names or _file_names(video)
         case "no":
             names = None
-    return replace(video, fps=video.fps if capabilities.fps else None, file_names=names)
+    labelled = video.labelled_classes if capabilities.labelled_classes else None
+    return replace(video, fps=video.fps if capabilities.fps else None, file_names=names, labelled_classes=labelled)
 
 
 def _file_names(video: VideoEntry) -> tuple[str, ...]:

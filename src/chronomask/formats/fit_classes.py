@@ -5,39 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from chronomask.annotations.records import TracksFile
 from chronomask.categories import OBJECT, Category
 from chronomask.errors import InputError
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.losses import Step, counted, listed
+from chronomask.formats.conversion_losses import Step, counted, listed
 from chronomask.formats.mots import IGNORED
-from chronomask.formats.tracks import Track, TracksFile, named_categories
+from chronomask.formats.numbering import named_categories
 
 
 def classes(file: TracksFile, capabilities: Capabilities) -> Step:
-    """Ids, names and unused classes; the region to ignore has a class of its own."""
+    """Ids, names and unused classes; the region to ignore belongs to every class that is left."""
     if capabilities.classes == "ids and names":
         return file, []
-    used = {track.category_id for track in file.tracks}
-    wanted = {track.category_id for track in file.tracks if not _ignored(track, capabilities)}
-    kept = [c for c in file.categories if c.id in wanted or (capabilities.unused_classes and c.id not in used)]
+    ignored = [track for track in file.tracks if track.crowd and capabilities.crowds == "one region"]
+    counting = [track for track in file.tracks if not track.crowd or capabilities.crowds != "one region"]
+    wanted = {track.category_id for track in counting}
+    kept = [c for c in file.categories if c.id in wanted or capabilities.unused_classes]
     new = _new_categories(kept, capabilities)
     found = {*new.values()}
-    if used - wanted:
+    if ignored and not wanted:
         found.add(IGNORED)
     if capabilities.classes == "no":
         found.add(OBJECT)
     losses = _changes(file, new, capabilities)
-    if dropped := [c for c in file.categories if c.id not in used and c not in found]:
+    if dropped := [c for c in file.categories if c.id not in wanted and c not in found]:
         losses.append(f"unused classes: {counted(len(dropped), 'class')} without tracks left out")
-    tracks = tuple(
-        track if _ignored(track, capabilities) else replace(track, category_id=new[track.category_id].id)
-        for track in file.tracks
-    )
-    return replace(file, tracks=tracks, categories=tuple(sorted(found, key=lambda category: category.id))), losses
-
-
-def _ignored(track: Track, capabilities: Capabilities) -> bool:
-    return track.crowd and capabilities.crowds == "one region"
+    tracks = [replace(track, category_id=new[track.category_id].id) for track in counting]
+    crowded = sorted({track.category_id for track in tracks}) or [IGNORED.id]
+    for track in ignored:  # numbered one after the other, as they are read back
+        tracks += [replace(track, id=track.id + k, category_id=number) for k, number in enumerate(crowded)]
+    categories = tuple(sorted(found, key=lambda category: category.id))
+    return replace(file, tracks=tuple(tracks), categories=categories), losses
 
 
 def _new_categories(kept: Sequence[Category], capabilities: Capabilities) -> dict[int, Category]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from chronomask import rle
+from chronomask.annotations.records import Track, TracksFile, united
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.losses import Step, counted, listed
+from chronomask.formats.conversion_losses import Step, counted, listed
 from chronomask.formats.mots import IGNORED
-from chronomask.formats.tracks import Track, TracksFile, united
 from chronomask.rle import Rle
 
 
@@ -26,14 +26,21 @@ def flags(file: TracksFile, capabilities: Capabilities) -> Step:
         return file, losses
     if capabilities.crowds == "no":
         losses.append(f"crowds: {counted(len(crowds), 'crowd')} written as ordinary objects")
-        return replace(file, tracks=tuple(replace(track, crowd=False) for track in file.tracks)), losses
+        # A region that is to be ignored for every class is one region.
+        regions = {(track.video_id, str(track.segmentations)): track.id for track in reversed(crowds)}
+        kept = [track for track in file.tracks if not track.crowd or track.id in regions.values()]
+        return replace(file, tracks=tuple(replace(track, crowd=False) for track in kept)), losses
     tracks = [track for track in file.tracks if not track.crowd]
+    used = sorted({track.category_id for track in tracks}) or [IGNORED.id]
     for video in file.videos:
         if own := [track for track in crowds if track.video_id == video.id]:
             masks = tuple(united([track.segmentations[t] for track in own]) for t in range(video.length))
             tracks.append(Track(own[0].id, video.id, IGNORED.id, 1.0, masks, crowd=True))
-    if any(track.category_id != IGNORED.id or track.score < 1 for track in crowds) or len(tracks) < len(file.tracks):
-        losses.append(f"crowds: {counted(len(crowds), 'crowd')} written as the region to ignore, without class")
+    spread = {(t.video_id, c, str(t.segmentations)) for t in tracks if t.crowd for c in used}
+    if spread != {(t.video_id, t.category_id, str(t.segmentations)) for t in crowds} or len(spread) < len(crowds):
+        losses.append(f"crowds: {counted(len(crowds), 'crowd')} written as the region to ignore for all classes")
+    elif any(track.score < 1 for track in crowds):
+        losses.append(f"crowds: {counted(len(crowds), 'crowd')} written without a score")
     return replace(file, tracks=tuple(tracks)), losses
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from chronomask.annotations.records import VideoEntry
 from chronomask.errors import InputError
 from chronomask.files import natural
-from chronomask.formats.tracks import VideoEntry
 
 
 def files_of(folder: Path, suffix: str) -> list[Path]:

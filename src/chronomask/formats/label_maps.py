@@ -1,4 +1,4 @@
-"""Label maps: one number a pixel, 0 where nobody is.
+"""Label maps: one number a pixel, 0 where nobody is. Colours are numbers of 24 bits, red the lowest 8.
 
 Legend: T frames, H W pixels.
 """
@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt16
+from jaxtyping import UInt, UInt16
 from PIL import Image
 
 from chronomask import rle
+from chronomask.annotations.records import VideoEntry
 from chronomask.errors import InputError
 from chronomask.formats.folder import files_of, frame_stems
-from chronomask.formats.tracks import VideoEntry
 from chronomask.rle import Rle
+from chronomask.video.pictures import opened
 
 
 class PixelKind(NamedTuple):
@@ -61,7 +62,11 @@ def read_label_maps(folder: Path, kind: PixelKind) -> LabelledVideo:
     Raises:
         InputError: naming a file of another pixel format or size, or one that cannot be read.
     """
-    files = files_of(folder, ".png")
+    return read_frames(files_of(folder, ".png"), kind)
+
+
+def read_frames(files: Sequence[Path], kind: PixelKind) -> LabelledVideo:
+    """As `read_label_maps`, of at least one file in the order of time."""
     first = _read(files[0], kind)
     height, width = first.shape
     masks: dict[int, list[Rle | None]] = {}
@@ -103,17 +108,17 @@ def check_all_label_maps(folder: Path, kind: PixelKind) -> None:
                 raise InputError(f"{folder}: is not replaced; name another folder. {error}") from error
 
 
-def _read(file: Path, kind: PixelKind) -> UInt16[np.ndarray, "H W"]:
+def _read(file: Path, kind: PixelKind) -> UInt[np.ndarray, "H W"]:
     with _opened(file, kind) as image:
-        return np.asarray(image).astype(np.uint16)
+        pixels = np.asarray(image)
+    if pixels.ndim == 3:
+        return pixels[..., :3] @ np.array([1, 1 << 8, 1 << 16], np.uint32)
+    return pixels.astype(np.uint16)
 
 
 @contextmanager
 def _opened(file: Path, kind: PixelKind) -> Generator[Image.Image, None, None]:
-    try:
-        with Image.open(file) as image:
-            if image.mode not in kind.modes:
-                raise InputError(f"{file}: must be {kind.words}, its pixels are of the kind {image.mode!r}")
-            yield image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: cannot be read as an image: {error}") from error
+    with opened(file) as image:
+        if image.mode not in kind.modes:
+            raise InputError(f"{file}: must be {kind.words}, its pixels are of the kind {image.mode!r}")
+        yield image

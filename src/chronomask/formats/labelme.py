@@ -1,26 +1,33 @@
-"""LabelMe: a folder a video, a json a frame; polygons, whose `group_id` is the track and whose label the class."""
+"""LabelMe: a folder a video, a json a frame; shapes, whose `group_id` is the track and whose label the class.
+
+LabelMe itself leaves `group_id` null: such shapes are joined from frame to frame by label and overlap.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 import json
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from chronomask import rle
+from chronomask.annotations.content import read_object
+from chronomask.annotations.problems import Problems
+from chronomask.annotations.reader import MAX_SIDE
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.row import Row
 from chronomask.errors import InputError
-from chronomask.formats import fields
+from chronomask.files import portable
+from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.conversion_losses import counted, numbering_notes
+from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, frame_stems, video_folders
+from chronomask.formats.joining import Shape, joined
+from chronomask.formats.labelme_shapes import WITHOUT_AREA, kind_of, mask_of
+from chronomask.formats.numbering import named_categories, numbered
 from chronomask.formats.polygons import outlines
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, named_categories, numbered
 from chronomask.rle import Rle
 
 CAPABILITIES = Capabilities(
@@ -36,30 +43,31 @@ _VERSION = "5.5.0"
 """Of LabelMe, whose form is written; the program warns about files that do not say one."""
 
 
-def read(path: Path) -> TracksFile:
-    """Read a folder of json files, or a folder of such folders. Several shapes of a track in a frame are one mask.
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read a folder of json files, or a folder of such folders. Several shapes of a group in a frame are one mask.
 
-    File names of the frames are relative to `path`.
+    File names of the frames are relative to `path`. That shapes were joined, and what was left out, stands in `notes`.
 
     Raises:
         InputError: naming file, shape, field and value.
     """
     videos: list[VideoEntry] = []
     found: list[tuple[VideoEntry, int, _Found]] = []
+    notes: list[str] = []
     for number, folder in enumerate(video_folders(path, ".json"), 1):
         files = files_of(folder, ".json")
         contents = [_content(file) for file in files]
         width, height = _size(files, contents)
-        names = [fields.text(str(file), content, "imagePath") for file, content in zip(files, contents, strict=True)]
+        names = [content.text("imagePath") for content in contents]
         inside = "" if folder == path else folder.name
-        file_names = tuple(posixpath.normpath(posixpath.join(inside, name.replace("\\", "/"))) for name in names)
+        file_names = tuple(posixpath.normpath(posixpath.join(inside, portable(name))) for name in names)
         video = VideoEntry(number, folder.resolve().name, width, height, len(files), None, file_names)
         videos.append(video)
-        found += [(video, group, track) for group, track in _read_tracks(video, files, contents).items()]
+        found += [(video, group, track) for group, track in _read_tracks(video, contents, notes).items()]
     categories = named_categories(track.label for _, _, track in found)
     ids = {category.name: category.id for category in categories}
     tracks = [Track(group, video.id, ids[track.label], 1.0, tuple(track.masks)) for video, group, track in found]
-    return TracksFile(numbered(tracks), tuple(videos), categories)
+    return TracksFile(numbered(tracks), tuple(videos), categories, notes=(*notes, *numbering_notes(tracks)))
 
 
 @dataclass(frozen=True)
@@ -70,17 +78,15 @@ class _Found:
     masks: list[Rle | None]
 
 
-def _content(file: Path) -> Any:
-    content = fields.read_json(file)
-    if isinstance(content, dict):
-        content.pop("imageData", None)  # the whole picture as text
-    return content
+def _content(file: Path) -> Row:
+    content = read_object(file)
+    content.pop("imageData", None)  # the whole picture as text
+    return Row(content, "", Problems(str(file)))
 
 
-def _size(files: list[Path], contents: list[Any]) -> tuple[int, int]:
+def _size(files: list[Path], contents: list[Row]) -> tuple[int, int]:
     sizes = [
-        (fields.side(str(file), content, "imageWidth"), fields.side(str(file), content, "imageHeight"))
-        for file, content in zip(files, contents, strict=True)
+        (content.whole("imageWidth", 1, MAX_SIDE), content.whole("imageHeight", 1, MAX_SIDE)) for content in contents
     ]
     for file, size in zip(files, sizes, strict=True):
         if size != sizes[0]:
@@ -88,19 +94,50 @@ def _size(files: list[Path], contents: list[Any]) -> tuple[int, int]:
     return sizes[0]
 
 
-def _read_tracks(video: VideoEntry, files: list[Path], contents: list[Any]) -> dict[int, _Found]:
-    """By group."""
+def _read_tracks(video: VideoEntry, contents: list[Row], notes: list[str]) -> dict[int, _Found]:
+    """By group; behind the groups of the file come the tracks that are joined here."""
     found: dict[int, _Found] = {}
-    for frame, (file, content) in enumerate(zip(files, contents, strict=True)):
-        for i, shape in enumerate(fields.entries(file, content, "shapes")):
-            where = f"{file}: shapes[{i}]"
-            group, label = fields.integer(where, shape, "group_id"), fields.text(where, shape, "label")
-            track = found.setdefault(group, _Found(label, [None] * video.length))
-            if track.label != label:
-                raise InputError(f"{where}: label is {label!r}, of the same group_id before {track.label!r}")
-            mask, old = _read_shape(where, shape, video.height, video.width), track.masks[frame]
-            track.masks[frame] = mask if old is None else rle.union([old, mask])
+    loose: list[list[Shape]] = []
+    left_out = 0
+    for frame, content in enumerate(contents):
+        loose.append([])
+        for shape in content.rows("shapes"):
+            label = shape.text("label")
+            if kind_of(shape) in WITHOUT_AREA:
+                left_out += 1
+                continue
+            mask = mask_of(shape, video.height, video.width)
+            if "group_id" in shape:
+                _add(shape, found, label, frame, mask, video.length)
+            else:
+                loose[-1].append((label, mask))
+    if left_out:
+        notes.append(f"{video.name}: {counted(left_out, 'shape')} without an area (points, lines) left out")
+    if any(loose):
+        _join(video, loose, found, notes)
     return found
+
+
+def _add(shape: Row, found: dict[int, _Found], label: str, frame: int, mask: Rle, length: int) -> None:
+    """Several shapes of a group in a frame are one mask."""
+    track = found.setdefault(shape.whole("group_id"), _Found(label, [None] * length))
+    if track.label != label:
+        shape.fault("label", f"is {label!r}, of the same group_id before {track.label!r}")
+    old = track.masks[frame]
+    track.masks[frame] = mask if old is None else rle.union([old, mask])
+
+
+def _join(video: VideoEntry, loose: list[list[Shape]], found: dict[int, _Found], notes: list[str]) -> None:
+    """Tracks of the shapes without a group, which get the numbers behind those of the groups."""
+    first = max([0, *found]) + 1
+    tracks = joined(loose)
+    for frame, (shapes, numbers) in enumerate(zip(loose, tracks, strict=True)):
+        for (label, mask), number in zip(shapes, numbers, strict=True):
+            found.setdefault(first + number, _Found(label, [None] * video.length)).masks[frame] = mask
+    if video.length > 1:
+        shapes = counted(sum(map(len, loose)), "shape")
+        made = counted(1 + max(number for numbers in tracks for number in numbers), "track")
+        notes.append(f"{video.name}: {shapes} without group_id joined by label and overlap: {made}")
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -135,41 +172,4 @@ def _shapes(label: str, group: int, mask: Rle) -> list[dict[str, Any]]:
     ]
 
 
-def _read_shape(where: str, shape: dict[str, Any], height: int, width: int) -> Rle:
-    kind = shape.get("shape_type", "polygon")
-    points = fields.entries(where, shape, "points")
-    for point in points:
-        if not isinstance(point, list) or len(point) != 2:
-            raise InputError(f"{where}: 'points' must hold pairs [x, y], not {point!r:.80}")
-    least = {"polygon": 3, "rectangle": 2, "mask": 2}.get(kind)
-    if least is None:
-        raise InputError(f"{where}: shape_type {kind!r} has no area; polygons, rectangles and masks can be read")
-    if len(points) < least:
-        raise InputError(f"{where}: a {kind} of {len(points)} points; it needs {least}")
-    if kind == "mask":
-        return _read_mask(where, shape, points, height, width)
-    if kind == "rectangle":
-        (left, top), (right, bottom) = points[:2]
-        points = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    try:
-        return rle.from_annotation([[value for point in points for value in point]], height, width)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def _read_mask(where: str, shape: dict[str, Any], points: list[Any], height: int, width: int) -> Rle:
-    """A mask is a PNG as text, whose upper left and lower right pixel the two points name."""
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(fields.text(where, shape, "mask"), validate=True))) as image:
-            part = np.asarray(image.convert("L")) > 0
-    except (OSError, SyntaxError, binascii.Error) as error:
-        raise InputError(f"{where}: 'mask' is no PNG in base64: {error}") from error
-    try:
-        left, top = (int(value) for value in points[0])
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{where}: 'points' hold {points[0]!r:.80}, no pixel") from error
-    mask = np.zeros((height, width), bool)
-    if min(left, top) < 0 or left + part.shape[1] > width or top + part.shape[0] > height:
-        raise InputError(f"{where}: a mask of {part.shape[1]}x{part.shape[0]} at ({left}, {top}) leaves the frame")
-    mask[top : top + part.shape[0], left : left + part.shape[1]] = part
-    return rle.encode(mask)
+FORMAT = FileFormat("labelme", CAPABILITIES, read, write, held=(".json",))

@@ -2,16 +2,22 @@
 
 Definition: Voigtlaender et al., MOTS: Multi-Object Tracking and Segmentation, CVPR 2019. Class names are not part of
 it. They are kept in a file labels.txt, one name a line, whose line number (from 0, the background) is the class.
+
+A track has the instance for its id where that is enough to tell the objects of a video apart, else the whole number.
+What is to be ignored is so for every class, and becomes a crowd of each: that is how YouTube-VIS and COCO ignore.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
 from chronomask.categories import Category
 from chronomask.errors import InputError
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered_in_video
+from chronomask.formats.conversion_losses import numbering_notes
+from chronomask.formats.numbering import numbered, numbered_in_video
 from chronomask.rle import Rle
 
 INSTANCES = range(1, 1000)
@@ -26,19 +32,62 @@ IGNORED_ID = 10000
 _KITTI = {1: "car", 2: "pedestrian"}
 
 
+@dataclass(frozen=True)
+class Objects:
+    """The objects of a video by number: class, and one mask a frame."""
+
+    classes: Mapping[int, int]
+    masks: Mapping[int, Sequence[Rle | None]]
+
+
 def labelled(file: TracksFile, video: VideoEntry) -> Iterator[tuple[int, int, Sequence[Rle | None]]]:
     """(id, class, masks) of every object of a video, as they are written."""
-    for number, track in numbered_in_video(file, video, INSTANCES):
-        yield track.category_id * 1000 + number, track.category_id, track.segmentations
+    for number, track in numbers_of(file, video):
+        yield number, track.category_id, track.segmentations
     for track in file.tracks:
-        if track.crowd and track.video_id == video.id:
+        if track.crowd and track.video_id == video.id:  # the same region for every class
             yield IGNORED_ID, IGNORED.id, track.segmentations
+            break
 
 
-def track_of(number: int, category_id: int, video_id: int, masks: Sequence[Rle | None]) -> Track:
-    """The track of an object; its id is the instance's (0 for the ignored), until tracks of all videos are numbered."""
-    ignored = number == IGNORED_ID
-    return Track(number % 1000, video_id, category_id, 1.0, tuple(masks), crowd=ignored)
+def numbers_of(file: TracksFile, video: VideoEntry) -> list[tuple[int, Track]]:
+    """The tracks of a video, crowds left out, with the numbers that they are written with.
+
+    Ids that are such numbers already stay, others become the instance or, where they do not fit, are counted from 1.
+    """
+    own = sorted((t for t in file.tracks if t.video_id == video.id and not t.crowd), key=lambda track: track.id)
+    if all(_has_form(track.id, track.category_id) for track in own):
+        return [(track.id, track) for track in own]
+    return [(track.category_id * 1000 + n, track) for n, track in numbered_in_video(file, video, INSTANCES)]
+
+
+def ids_of(numbers: Mapping[int, int]) -> dict[int, int]:
+    """By number, the ids of the tracks of a video, of whose numbers the class is given."""
+    instances = {number: number % 1000 for number in numbers}
+    told_apart = len(set(instances.values())) == len(instances)
+    if told_apart and all(_has_form(number, class_id) for number, class_id in numbers.items()):
+        return instances
+    return {number: number for number in numbers}
+
+
+def _has_form(number: int, class_id: int) -> bool:
+    return number // 1000 == class_id and number % 1000 in INSTANCES
+
+
+def file_of(videos: Sequence[VideoEntry], objects: Sequence[Objects], path: Path) -> TracksFile:
+    """What was read of all videos, with the names in labels.txt of the folder `path`."""
+    used = sorted({class_id for found in objects for class_id in found.classes.values()} - {IGNORED.id})
+    tracks: list[Track] = []
+    for video, found in zip(videos, objects, strict=True):
+        classes = {number: class_id for number, class_id in found.classes.items() if class_id != IGNORED.id}
+        ids = ids_of(classes)
+        for number, class_id in classes.items():
+            tracks.append(Track(ids[number], video.id, class_id, 1.0, tuple(found.masks[number])))
+        if ignored := [found.masks[number] for number in found.classes.keys() - classes.keys()]:
+            region = tuple(united(masks) for masks in zip(*ignored, strict=True))
+            tracks += [Track(0, video.id, class_id, 1.0, region, crowd=True) for class_id in used or [IGNORED.id]]
+    categories = read_labels(path, (track.category_id for track in tracks))
+    return TracksFile(numbered(tracks), tuple(videos), categories, notes=numbering_notes(tracks))
 
 
 def read_labels(path: Path, used: Iterable[int]) -> tuple[Category, ...]:

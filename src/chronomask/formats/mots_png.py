@@ -6,11 +6,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.formats import mots
+from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import video_folders
 from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered
 
 CAPABILITIES = Capabilities(
     title="MOTS PNG",
@@ -18,25 +20,25 @@ CAPABILITIES = Capabilities(
     classes="numbers",
     class_numbers=range(1, 65),  # 65 x 1000 + 999 is too much for 16 bits
     track_ids=mots.INSTANCES,
+    ids_with_class=True,
     crowds="one region",
 )
 PIXELS = PixelKind(("I;16", "I;16B", "I"), "a grey PNG of 16 bits")
 
 
-def read(path: Path) -> TracksFile:
+def read(path: Path, assumed: Assumed) -> TracksFile:
     """Read a folder of PNGs, or a folder of such folders.
 
     Raises:
         InputError: naming a file that is no 16-bit grey PNG, or of another size than the first.
     """
     videos: list[VideoEntry] = []
-    tracks: list[Track] = []
+    objects: list[mots.Objects] = []
     for number, folder in enumerate(video_folders(path, ".png"), 1):
         found = read_label_maps(folder, PIXELS)
         videos.append(VideoEntry(number, folder.resolve().name, found.width, found.height, found.length))
-        tracks += [mots.track_of(label, label // 1000, number, masks) for label, masks in found.masks.items()]
-    categories = mots.read_labels(path, (track.category_id for track in tracks))
-    return TracksFile(numbered(tracks), tuple(videos), categories)
+        objects.append(mots.Objects({label: label // 1000 for label in found.masks}, found.masks))
+    return mots.file_of(videos, objects, path)
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -48,3 +50,6 @@ def write(file: TracksFile, path: Path) -> None:
         for stem, labels in label_maps(video, masks):
             Image.fromarray(labels).save(folder / f"{stem}.png")
     mots.write_labels(file, path)
+
+
+FORMAT = FileFormat("mots-png", CAPABILITIES, read, write, held=(".png", ".txt"), pixels=PIXELS)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chronomask import rle
+from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.errors import InputError
 from chronomask.formats import mots
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry, numbered
 from chronomask.rle import Rle
 
 CAPABILITIES = Capabilities(
@@ -21,6 +22,7 @@ CAPABILITIES = Capabilities(
     classes="numbers",
     class_numbers=range(1, 1000),
     track_ids=mots.INSTANCES,
+    ids_with_class=True,
     crowds="one region",
 )
 
@@ -36,22 +38,23 @@ class _Line:
 def read(path: Path, assumed: Assumed) -> TracksFile:
     """Read a text file, or a folder of them. Without `assumed.length` a video ends with its last mask.
 
+    Ids may be free, as for the reader of the data set's authors, who take the class from its own column.
+
     Raises:
         InputError: naming file, line and value.
     """
     folder = path if path.is_dir() else path.parent
     files = [file for file in files_of(path, ".txt") if file.name != "labels.txt"] if path.is_dir() else [path]
     videos: list[VideoEntry] = []
-    tracks: list[Track] = []
+    objects: list[mots.Objects] = []
     for file in files:
         if lines := _read_lines(file, assumed.first_frame):
             video = _video(file, len(videos) + 1, lines, assumed.length)
             videos.append(video)
-            tracks += _tracks(video, lines)
+            objects.append(_objects(file, video, lines))
     if not videos:
         raise InputError(f"{path}: holds no text file with a mask")
-    categories = mots.read_labels(folder, (track.category_id for track in tracks))
-    return TracksFile(numbered(tracks), tuple(videos), categories)
+    return mots.file_of(videos, objects, folder)
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -104,10 +107,6 @@ def _read_line(where: str, line: str, first_frame: int) -> _Line:
     frame, number, class_id, height, width = numbers
     if frame < first_frame:
         raise InputError(f"{where}: frame {frame} comes before the first, {first_frame} (--first-frame)")
-    if number // 1000 != class_id:
-        raise InputError(
-            f"{where}: id {number} does not belong to class {class_id}: it must be class x 1000 + instance"
-        )
     if min(height, width) < 1:
         raise InputError(f"{where}: height {height} and width {width} must be at least 1")
     try:
@@ -125,8 +124,14 @@ def _video(file: Path, number: int, lines: list[_Line], length: int | None) -> V
     return VideoEntry(number, file.stem, width, height, length or needed)
 
 
-def _tracks(video: VideoEntry, lines: list[_Line]) -> list[Track]:
-    masks: dict[tuple[int, int], list[Rle | None]] = {}
-    for line in lines:
-        masks.setdefault((line.id, line.class_id), [None] * video.length)[line.frame] = line.mask
-    return [mots.track_of(*key, video.id, row) for key, row in sorted(masks.items())]
+def _objects(file: Path, video: VideoEntry, lines: list[_Line]) -> mots.Objects:
+    classes: dict[int, int] = {}
+    masks: dict[int, list[Rle | None]] = {}
+    for line in sorted(lines, key=lambda line: line.id):
+        if classes.setdefault(line.id, line.class_id) != line.class_id:
+            raise InputError(f"{file}: id {line.id} is of class {classes[line.id]}, and of class {line.class_id}")
+        masks.setdefault(line.id, [None] * video.length)[line.frame] = line.mask
+    return mots.Objects(classes, masks)
+
+
+FORMAT = FileFormat("mots-text", CAPABILITIES, read, write, held=(".txt",))

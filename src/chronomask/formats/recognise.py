@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
-
+from chronomask.annotations.content import json_keys
 from chronomask.errors import InputError
 from chronomask.formats.capabilities import FORMATS, Format
-from chronomask.formats.fields import read_json
 from chronomask.formats.folder import files_of
+from chronomask.formats.table import TABLE
+from chronomask.video.pictures import opened
 
 
 def recognise(path: Path) -> Format:
@@ -23,8 +23,8 @@ def recognise(path: Path) -> Format:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.suffix.lower() == ".json":
-        content = read_json(path)
-        return "coco" if isinstance(content, dict) and "images" in content else "youtube-vis"
+        keys = json_keys(path)
+        return next(name for name in reversed(FORMATS) if (known := TABLE[name].is_json) and known(keys))
     kinds: dict[str, Format] = {".xml": "cvat", ".txt": "mots-text"}
     if path.suffix.lower() not in kinds:
         raise InputError(f"{path}: format not recognised; say --from {'|'.join(FORMATS)}")
@@ -32,6 +32,9 @@ def recognise(path: Path) -> Format:
 
 
 def _recognise_folder(path: Path) -> Format:
+    for name in FORMATS:
+        if (known := TABLE[name].is_folder) and known(path):
+            return name
     found = {
         suffix: files
         for suffix in (".png", ".json", ".xml", ".txt")
@@ -49,11 +52,8 @@ def _recognise_folder(path: Path) -> Format:
             return "mots-text"
         case ".json":
             return "labelme"
-    try:
-        with Image.open(found[".png"][0]) as image:
-            return "mots-png" if image.mode.startswith("I") else "davis"
-    except OSError as error:
-        raise InputError(f"{found['.png'][0]}: cannot be read as an image: {error}") from error
+    with opened(found[".png"][0]) as image:
+        return "mots-png" if image.mode.startswith("I") else "davis"
 
 
 def _folders(path: Path) -> list[Path]:

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from chronomask import rle
+from chronomask.annotations import reader
+from chronomask.annotations.content import opened
+from chronomask.annotations.problems import Problems
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.fields import category_list, entries, field, integer, number, read_json, side
-from chronomask.formats.tracks import Track, TracksFile, VideoEntry
-from chronomask.rle import Rle
+from chronomask.formats.file_format import FileFormat
 
 __all__ = [
     "CAPABILITIES",
@@ -38,6 +40,7 @@ CAPABILITIES = Capabilities(
     scores=True,
     classes="ids and names",
     unused_classes=True,
+    labelled_classes=True,
     crowds="yes",
     merged=True,
     fps=True,
@@ -85,40 +88,26 @@ def write_results(path: str | Path, videos: Sequence[VideoEntry], tracks: Iterab
 
 
 def read_tracks(path: str | Path) -> TracksFile:
-    """Read a `tracks.json` or a plain submission list.
+    """Read a `tracks.json` or a plain submission list, all masks checked.
 
     Segmentations may be polygons or plain run lengths where the video's size is known; compressed ones are the rule.
 
     Raises:
         InputError: naming file, entry and field of what is missing or cannot be meant.
     """
-    path = Path(path)
-    content = read_json(path)
-    if isinstance(content, list):
-        return TracksFile(tuple(_read_result(f"{path}: entry {i}", entry, i + 1) for i, entry in enumerate(content)))
-    videos, categories = read_head(path, content)
-    by_id, known = {video.id: video for video in videos}, {category.id for category in categories}
-    tracks: dict[int, Track] = {}
-    for i, entry in enumerate(entries(path, content, "annotations")):
-        track = _read_annotation(f"{path}: annotations[{i}]", entry, by_id, known)
-        if track.id in tracks:
-            raise InputError(f"{path}: annotations[{i}]: id {track.id} is the id of an earlier entry too")
-        tracks[track.id] = track
-    info = content.get("info")
-    return TracksFile(tuple(tracks.values()), videos, categories, info if isinstance(info, dict) else {})
+    reading = reader.read(path)
+    return TracksFile(tuple(reading.tracks.values())) if reading.content.listed == "results" else reading.file
 
 
 def read_head(path: Path, content: Any) -> tuple[tuple[VideoEntry, ...], tuple[Category, ...]]:
-    """The videos and categories of a file that holds `content`; its annotations, if it has any, are not looked at.
+    """The videos and categories of a file that holds `content`. Frames are asked for; annotations are not looked at.
 
     Raises:
-        InputError: as `read_tracks`.
+        InputError: as `read_tracks`, and where a video names no frames.
     """
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold an object with 'videos' and 'categories', not {content!r:.80}")
-    listed = enumerate(entries(path, content, "videos"))
-    videos = tuple(_read_video(f"{path}: videos[{i}]", entry) for i, entry in listed)
-    return videos, category_list(path, content)
+    problems = Problems(str(path))
+    listing = reader.read_listing(reader.opened_annotations(opened(content, str(path))), problems)
+    return tuple(video for video, _ in reader.frames_of(listing, problems)), listing.named
 
 
 def read(path: Path, assumed: Assumed) -> TracksFile:
@@ -129,31 +118,22 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: as `read_tracks`, and where tracks of a list do not fit the videos and categories.
     """
-    file = read_tracks(path)
-    if file.videos or not file.tracks:
-        return file
+    content = opened(path)
+    if content.listed != "results":
+        return reader.read(content).file
     if assumed.against is not None:
-        videos, categories = read_head(assumed.against, read_json(assumed.against))
-    else:
-        videos = tuple(_guessed(file, number, path, assumed) for number in sorted({t.video_id for t in file.tracks}))
-        categories = tuple(Category(n, f"class {n}") for n in sorted({t.category_id for t in file.tracks}))
-    lengths, ids = {video.id: video.length for video in videos}, {category.id for category in categories}
-    for i, track in enumerate(file.tracks):
-        if lengths.get(track.video_id) != len(track.segmentations) or track.category_id not in ids:
-            raise InputError(
-                f"{path}: entry {i}: video_id {track.video_id}, category_id {track.category_id} and"
-                f" {len(track.segmentations)} segmentations do not fit the videos and categories"
-            )
-    return replace(file, videos=videos, categories=categories)
+        listed = reader.opened_annotations(assumed.against)
+        return reader.read(content, against=reader.read_listing(listed, Problems(listed.file))).file
+    file = reader.read(content).file
+    return replace(file, videos=tuple(_sized(video, path, assumed) for video in file.videos))
 
 
-def _guessed(file: TracksFile, number: int, path: Path, assumed: Assumed) -> VideoEntry:
-    tracks = [track for track in file.tracks if track.video_id == number]
-    sizes = [mask["size"] for track in tracks for mask in track.segmentations if mask is not None]
-    if not sizes and assumed.size is None:
-        raise InputError(f"{path}: video {number} has no mask that tells its size; give --size or --against")
-    width, height = (sizes[0][1], sizes[0][0]) if sizes else assumed.size or (0, 0)
-    return VideoEntry(number, f"video {number}", width, height, len(tracks[0].segmentations))
+def _sized(video: VideoEntry, path: Path, assumed: Assumed) -> VideoEntry:
+    if video.width:
+        return video
+    if assumed.size is None:
+        raise InputError(f"{path}: video {video.id} has no mask that tells its size; give --size or --against")
+    return replace(video, width=assumed.size[0], height=assumed.size[1])
 
 
 def _checked(tracks: Iterable[Track], videos: Sequence[VideoEntry], categories: set[int] | None) -> Iterator[Track]:
@@ -196,6 +176,8 @@ def _video_to_json(video: VideoEntry) -> dict[str, Any]:
         "length": video.length,
         "fps": video.fps,
     }
+    if video.labelled_classes is not None:
+        entry["labelled_classes"] = list(video.labelled_classes)
     if video.file_names is not None:
         if len(video.file_names) != video.length:
             raise ValueError(f"video {video.name} has {len(video.file_names)} file names for {video.length} frames")
@@ -238,72 +220,9 @@ def _dumped(value: dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _read_video(where: str, entry: Any) -> VideoEntry:
-    video_id, width, height = integer(where, entry, "id"), side(where, entry, "width"), side(where, entry, "height")
-    names = entry.get("file_names")
-    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise InputError(f"{where}: 'file_names' must be a list of paths, not {names!r:.80}")
-    # Training data may leave the length away where it names the frames.
-    length = len(names) if names and "length" not in entry else side(where, entry, "length")
-    if names is not None and len(names) != length:
-        raise InputError(
-            f"{where}: 'file_names' has {len(names)} entries, 'length' says that video {video_id} has {length} frames"
-        )
-    # YouTube-VIS itself has no names: there a video is known by the folder of its frames.
-    name = str(entry.get("name") or (Path(names[0]).parent if names else video_id))
-    fps = number(where, entry, "fps") if entry.get("fps") is not None else None
-    return VideoEntry(video_id, name, width, height, length, fps, None if names is None else tuple(names))
+def write(file: TracksFile, path: Path) -> None:
+    """Write a whole file as `tracks.json`."""
+    write_tracks(path, file.videos, file.categories, file.tracks, file.info)
 
 
-def _read_result(where: str, entry: Any, number_of_entry: int) -> Track:
-    """An entry of a submission list, which knows no videos and gets its place for an id."""
-    return Track(
-        id=number_of_entry,
-        video_id=integer(where, entry, "video_id"),
-        score=number(where, entry, "score"),
-        category_id=integer(where, entry, "category_id"),
-        segmentations=_read_masks(where, entry, None),
-    )
-
-
-def _read_annotation(where: str, entry: Any, videos: Mapping[int, VideoEntry], categories: set[int]) -> Track:
-    video_id, category_id = integer(where, entry, "video_id"), integer(where, entry, "category_id")
-    if video_id not in videos:
-        raise InputError(f"{where}: video_id {video_id} is no video of the file")
-    if category_id not in categories:
-        raise InputError(f"{where}: category_id {category_id} is no category of the file")
-    return Track(
-        id=integer(where, entry, "id"),
-        video_id=video_id,
-        category_id=category_id,
-        # What a person drew is sure.
-        score=number(where, entry, "score") if "score" in entry else 1.0,
-        segmentations=_read_masks(where, entry, videos[video_id]),
-        crowd=bool(entry.get("iscrowd")),
-        merged=bool(entry.get("merged")),
-    )
-
-
-def _read_masks(where: str, entry: Any, video: VideoEntry | None) -> tuple[Rle | None, ...]:
-    masks = field(where, entry, "segmentations")
-    if not isinstance(masks, list):
-        raise InputError(f"{where}: 'segmentations' must be a list, one entry a frame, not {masks!r:.80}")
-    if video is not None and len(masks) != video.length:
-        raise InputError(
-            f"{where}: 'segmentations' has {len(masks)} entries, video {video.id} has {video.length} frames"
-        )
-    return tuple(_read_mask(where, frame, mask, video) for frame, mask in enumerate(masks))
-
-
-def _read_mask(where: str, frame: int, mask: Any, video: VideoEntry | None) -> Rle | None:
-    if mask is None:
-        return None
-    try:
-        if video is not None:
-            return rle.from_annotation(mask, video.height, video.width)
-        size = mask.get("size") if isinstance(mask, dict) else None
-        if not isinstance(size, list) or len(size) != 2 or not all(isinstance(s, int) and s > 0 for s in size):
-            raise InputError(f"must be run lengths with a size [height, width], not {mask!r:.80}")
-        return rle.from_annotation(mask, size[0], size[1])
-    except InputError as error:
-        raise InputError(f"{where}: segmentations[{frame}]: {error}") from error
+FORMAT = FileFormat("youtube-vis", CAPABILITIES, read, write, ending=".json", is_json=lambda json: True)

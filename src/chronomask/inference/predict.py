@@ -10,9 +10,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from chronomask.annotations.content import read_json
 from chronomask.categories import OBJECT, Category
 from chronomask.data.mapping import joined
-from chronomask.data.reading import read_json
 from chronomask.errors import InputError
 from chronomask.files import prepare_place
 from chronomask.formats.spool import Spool
@@ -97,12 +97,8 @@ def _category_of(segmenter: Segmenter, categories: Sequence[Category]) -> dict[s
 def _tracks_of(
     segmenter: Segmenter, video: VideoEntry, frames: Path, category_of: dict[str, Category]
 ) -> Iterator[Track]:
-    source = open_frames(video.name, [frames / name for name in video.file_names or ()])
-    if (source.width, source.height) != (video.width, video.height):
-        raise InputError(
-            f"video {video.name}: its frames are {source.width}x{source.height} pixels,"
-            f" the annotations say {video.width}x{video.height}"
-        )
+    files = [frames / name for name in video.file_names or ()]
+    source = open_frames(video.name, files, annotated=(video.width, video.height))
     with Spool() as spool:
         for result in segmenter.segment(source):
             spool.add(result)

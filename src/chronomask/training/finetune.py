@@ -11,23 +11,20 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from chronomask import rle
 from chronomask.categories import Category
 from chronomask.config import TrainConfig
-from chronomask.data.entries import Annotation, Entry, EntryReader
+from chronomask.data.entries import Entry, EntryReader
 from chronomask.data.mixture import WeightedSource
-from chronomask.data.reading import mask_of
+from chronomask.data.preview import clip_strips, frames_for, write_preview
 from chronomask.data.sources import open_training_sources
-from chronomask.datasets.config import SynthesizeConfig
-from chronomask.datasets.preview import clip_strips, frames_for, write_preview
-from chronomask.datasets.synthesize import synthesize
+from chronomask.data.synthetic_config import SynthesizeConfig
+from chronomask.data.synthetic_videos import synthesize
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import Track, VideoEntry, write_tracks
 from chronomask.inference.load import checkpoint_file
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
 from chronomask.progress import Progress
-from chronomask.rle import Rle
 from chronomask.structures import NO_CLASS
 from chronomask.training.class_head import fit_class_head, with_classes
 
@@ -183,7 +180,7 @@ def _write_annotations(held: EntryReader, path: Path, progress: Progress, skip_b
             if skip_broken:
                 for frame in range(length):
                     held.load(index, [frame])  # a frame without readable pixels could not be segmented
-            masks = [_run_lengths(held, entry, annotation) for annotation in entry.annotations]
+            masks = [list(annotation.segmentations) for annotation in entry.annotations]
         except InputError as error:
             if not skip_broken:
                 raise
@@ -197,15 +194,6 @@ def _write_annotations(held: EntryReader, path: Path, progress: Progress, skip_b
     if not videos:
         raise InputError(f"{held.annotations}: no video that is held back can be read; the last: {held.skipped[-1]}")
     write_tracks(path, videos, held.file_categories, tracks, {})
-
-
-def _run_lengths(held: EntryReader, entry: Entry, annotation: Annotation) -> list[Rle | None]:
-    """The masks of an annotation, one a frame."""
-    place = f"{held.annotations}: annotation {annotation.id}: segmentations"
-    return [
-        None if mask is None else rle.encode(mask_of(mask, entry.height, entry.width, f"{place}[{frame}]"))
-        for frame, mask in enumerate(annotation.segmentations)
-    ]
 
 
 def fit_new_classes(start: FineTuning, config: TrainConfig) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from chronomask.categories import OBJECT
 from chronomask.config import ClusterConfig, ModelConfig, TrainConfig
 from chronomask.data.mixture import ClipMixture, WeightedSource
-from chronomask.datasets.panels import draw_panel, panels
+from chronomask.data.panels import draw_panel, panels
 from chronomask.files import written_aside
 from chronomask.inference.cluster import cluster, label_map
 from chronomask.model.network import STRIDE, Network, PixelOutputs

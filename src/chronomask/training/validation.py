@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +13,7 @@ from chronomask.data.layouts import images_of
 from chronomask.data.mapping import joined
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import score
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.selection import without_classes
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
 from chronomask.inference.load import load
@@ -113,12 +113,6 @@ class Validation:
             found = read_results(tracks, self.truth)
         named = score(self.truth, found).scores
         return ValidationScores(named.AP, named.AP50, score(*without_classes(self.truth, found)).scores.AP50)
-
-
-def without_classes(truth: GroundTruth, found: Sequence[FoundTrack]) -> tuple[GroundTruth, list[FoundTrack]]:
-    """The same, as if there were one class only."""
-    one = replace(truth, categories={1: "object"}, tracks=[replace(track, category_id=1) for track in truth.tracks])
-    return one, [replace(track, category_id=1) for track in found]
 
 
 def read_scores(out: Path) -> dict[int, ValidationScores]:

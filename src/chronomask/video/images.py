@@ -9,32 +9,67 @@ import glob
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
 
 from chronomask.errors import InputError
 from chronomask.files import natural
+from chronomask.video.pictures import PictureFile
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".gif")
 """Endings, in small letters, by which a file in a folder or a glob counts as a frame."""
 
+_OF_ONE = (".jpg", ".jpeg", ".bmp", ".ppm")
+"""Endings of files that hold one picture, and need not be opened to know it."""
 
 _T = TypeVar("_T")
 
 
+class _Place(NamedTuple):
+    """Where a frame lies."""
+
+    file: Path
+    number: int
+
+
+class _Album:
+    """Pictures of many files; the one that was read last stays open, for the next may lie in it too."""
+
+    def __init__(self) -> None:
+        self._last: PictureFile | None = None
+
+    def close(self) -> None:
+        if self._last is not None:
+            self._last.close()
+
+    def file(self, path: Path) -> PictureFile:
+        if self._last is None or self._last.file != path:
+            self.close()
+            self._last = None  # should the next not open
+            self._last = PictureFile(path)
+        return self._last
+
+    def size(self, place: _Place) -> tuple[int, int]:
+        return self.file(place.file).size(place.number)
+
+    def read(self, place: _Place) -> UInt8[np.ndarray, "H W 3"]:
+        return self.file(place.file).read(place.number)
+
+
 class ImageFiles(VideoSource):
-    """Images of one size, one a frame.
+    """Images of one size, one a frame; pages of a TIFF and pictures of an animation are frames too.
 
     Args:
         files: in the order of the video.
-        selection: which of them are looked at; image i is at i / fps seconds.
-        strict: an image that cannot be read ends everything, for lists of which every entry counts. Else it is left
-            out, of `file_names` too, and noted in `damage`.
+        selection: which of their images are looked at; image i is at i / fps seconds.
+        strict: an image that cannot be read, and a file of several, ends everything, for lists of which every entry
+            counts. Else it is left out, of `file_names` too, and noted in `damage`.
+        annotated: (width, height) that annotations say; any by default.
     """
 
     def __init__(
@@ -44,24 +79,31 @@ class ImageFiles(VideoSource):
         fps: float = DEFAULT_FPS,
         selection: Selection = Selection(),  # noqa: B008  (frozen)
         strict: bool = False,
+        annotated: tuple[int, int] | None = None,
     ) -> None:
-        numbers = [i for i in range(len(files)) if selection.begun(i / fps) and not selection.over(i / fps)]
-        if not numbers:
-            raise InputError(f"{name}: none of its {len(files)} images lies at {selection.start} seconds or later")
-        self.name, self.fps, self.selection = name, fps / selection.every, selection
-        self._files = [files[number] for number in numbers[:: selection.every]]
-        self._times = [number / fps for number in numbers[:: selection.every]]
         self._strict = strict
-        self._root = os.path.commonpath([file.parent for file in files])
-        self._unreadable: dict[Path, str] = {}
-        # Headers only, but all of them: better now than after an hour.
-        sizes = {file: size for file in self._files if (size := self._read(file, _displayed_size))}
-        first = next((image for file in sizes if (image := self._read(file, _read_image)) is not None), None)
+        self._unreadable: dict[_Place, str] = {}
+        with closing(_Album()) as album:
+            places = [place for file in files for place in self._places_in(album, file)]
+            numbers = [i for i in range(len(places)) if selection.begun(i / fps) and not selection.over(i / fps)]
+            if not numbers:
+                raise InputError(f"{name}: none of its {len(places)} images lies at {selection.start} seconds or later")
+            self.name, self.fps, self.selection = name, fps / selection.every, selection
+            self._places = [places[number] for number in numbers[:: selection.every]]
+            self._times = [number / fps for number in numbers[:: selection.every]]
+            self._root = None if len(places) > len(files) else os.path.commonpath([file.parent for file in files])
+            # Headers only, but all of them: better now than after an hour.
+            sizes = {place: size for place in self._places if (size := self._read(album.size, place))}
+            if annotated is not None:
+                for place in sizes:
+                    album.file(place.file).check_size(*annotated)
+            read = (self._read(album.read, place) for place in sizes)
+            first = next((image for image in read if image is not None), None)
         if first is None:
             raise InputError(next(iter(self._unreadable.values())))
         self.height, self.width = first.shape[:2]
-        for file, size in sizes.items():
-            self._check_size(file, size)
+        for place, size in sizes.items():
+            self._check_size(place, size)
         self._note()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -70,56 +112,90 @@ class ImageFiles(VideoSource):
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """See `VideoSource`."""
         index = 0
-        for file, time in zip(self._files, self._times, strict=True):
-            # The passed over are read too: which are unreadable decides what number the next one has.
-            image = self._read(file, _read_image)
-            self._note()
-            if image is None:
-                continue
-            self._check_size(file, (image.shape[1], image.shape[0]))
-            if index >= skip:
-                yield Frame(index, time, image)
-            index += 1
+        with closing(_Album()) as album:
+            for place, time in zip(self._places, self._times, strict=True):
+                # The passed over are read too: which are unreadable decides what number the next one has.
+                image = self._read(album.read, place)
+                self._note()
+                if image is None:
+                    continue
+                self._check_size(place, (image.shape[1], image.shape[0]))
+                if index >= skip:
+                    yield Frame(index, time, image)
+                index += 1
 
     def fingerprint(self) -> str:
         """Of names and sizes of the files."""
-        entries = [f"{file.name} {file.stat().st_size}" for file in self._files]
+        entries = [
+            f"{file.name} {file.stat().st_size}" + (f" {number}" * (number > 0)) for file, number in self._places
+        ]
         return hashlib.sha256("\n".join(entries).encode()).hexdigest()
 
-    def _read(self, file: Path, reader: Callable[[Path], _T]) -> _T | None:
+    def _places_in(self, album: _Album, file: Path) -> list[_Place]:
+        if file.suffix.lower() in _OF_ONE:
+            return [_Place(file, 0)]
         try:
-            return reader(file)
+            opened = album.file(file)
+        except InputError:
+            return [_Place(file, 0)]  # is said, or raised, if it is looked at
+        if self._strict:
+            opened.check_alone()
+        return [_Place(file, number) for number in range(len(opened))]
+
+    def _read(self, reader: Callable[[_Place], _T], place: _Place) -> _T | None:
+        try:
+            return reader(place)
         except InputError as error:
             if self._strict:
                 raise
-            self._unreadable[file] = str(error)
+            self._unreadable[place] = str(error)
             return None
 
     def _note(self) -> None:
-        good = [file for file in self._files if file not in self._unreadable]
+        good = [place.file for place in self._places if place not in self._unreadable]
         self.length = len(good)
-        self.file_names = tuple(Path(os.path.relpath(file, self._root)).as_posix() for file in good)
+        if self._root is not None:
+            self.file_names = tuple(Path(os.path.relpath(file, self._root)).as_posix() for file in good)
         if self._unreadable:
             first = next(iter(self._unreadable.values()))
-            self.damage = f"{len(self._unreadable)} of {len(self._files)} images are left out: {first}"
+            self.damage = f"{len(self._unreadable)} of {len(self._places)} images are left out: {first}"
 
-    def _check_size(self, file: Path, size: tuple[int, int]) -> None:
+    def _check_size(self, place: _Place, size: tuple[int, int]) -> None:
         if size != (self.width, self.height):
             raise InputError(
-                f"{file} is {size[0]}x{size[1]}, but {self._files[0]} is {self.width}x{self.height}:"
+                f"{place.file} is {size[0]}x{size[1]}, but {self._places[0].file} is {self.width}x{self.height}:"
                 " the frames of a video must have one size"
             )
 
 
-def open_frames(name: str, files: Sequence[str | Path], fps: float = DEFAULT_FPS) -> VideoSource:
+def open_frames(
+    name: str, files: Sequence[str | Path], fps: float = DEFAULT_FPS, annotated: tuple[int, int] | None = None
+) -> VideoSource:
     """Open listed images as one video, in the order given.
 
+    Args:
+        name: of the video.
+        files: one a frame.
+        fps: frames a second.
+        annotated: (width, height) in pixels that annotations say.
+
     Raises:
-        InputError: no file is named, one cannot be read, or their sizes differ.
+        InputError: no file is named, one cannot be read or holds several pictures, or their sizes differ.
     """
     if not files:
         raise InputError(f"video {name}: no frames are listed")
-    return ImageFiles(name, [Path(file) for file in files], fps, strict=True)
+    return ImageFiles(name, [Path(file) for file in files], fps, strict=True, annotated=annotated)
+
+
+def open_image_file(path: Path, fps: float, selection: Selection) -> VideoSource:
+    """Open one file; an animation brings its own frames a second.
+
+    Raises:
+        InputError: it is no picture.
+    """
+    with closing(PictureFile(path)) as picture:
+        rate = picture.rate()
+    return ImageFiles(path.stem, [path], rate or fps, selection)
 
 
 def images_of_folder(folder: Path) -> list[Path]:
@@ -130,6 +206,8 @@ def images_of_folder(folder: Path) -> list[Path]:
     files = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
     if not files:
         raise InputError(f"{folder}: the folder holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    # Beside frames an animation is a show of them.
+    files = [file for file in files if file.suffix.lower() != ".gif"] or files
     return sorted(files, key=lambda file: natural(str(file)))
 
 
@@ -144,27 +222,3 @@ def images_of_glob(pattern: str) -> list[Path]:
             " a pattern stands for the frames of one video"
         )
     return sorted(files, key=lambda file: natural(str(file)))
-
-
-def _displayed_size(file: Path) -> tuple[int, int]:
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            # A PNG without EXIF in front would be decoded whole, to look behind the pixels.
-            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
-            sideways = exif.get(0x0112, 1) in (5, 6, 7, 8)  # the tag of the orientation
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: cannot be read as an image: {error}") from error
-    return (height, width) if sideways else (width, height)
-
-
-def _read_image(file: Path) -> UInt8[np.ndarray, "H W 3"]:
-    try:
-        with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):
-                # Pillow would cut 16-bit grey off at 255 instead of scaling it.
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            return np.array(upright.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: cannot be read as an image: {error}") from error

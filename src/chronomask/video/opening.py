@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from chronomask.errors import InputError
 from chronomask.video.decoding import open_container
 from chronomask.video.files import VideoFile
-from chronomask.video.images import IMAGE_SUFFIXES, ImageFiles, images_of_folder, images_of_glob
+from chronomask.video.images import IMAGE_SUFFIXES, ImageFiles, images_of_folder, images_of_glob, open_image_file
 from chronomask.video.source import DEFAULT_FPS, Selection, VideoSource
 from chronomask.video.streams import SILENCE, Stream, open_camera
 
@@ -23,12 +23,13 @@ def open_source(
 ) -> VideoSource:
     """Open a video file, a folder or glob of images, one image, a camera or an address, and decode its first frame.
 
-    Images are taken in natural order (frame2 before frame10) and upright, as their EXIF orientation says.
+    Images are taken in natural order (frame2 before frame10) and upright, as their EXIF orientation says. Pages of a
+    TIFF and pictures of an animation are frames, also where they lie in a folder.
 
     Args:
         path: of the file or folder; a pattern such as `frames/*.png` (`**` matches folders of any depth); `0`, `1`,
             ... or `camera:NAME` for a camera; an address such as `rtsp://host/stream`. A file of that name goes first.
-        fps: frames a second of images; everything else brings its own.
+        fps: frames a second of images; everything else, single animations too, brings its own.
         selection: which of the frames are looked at; all by default.
 
     Raises:
@@ -40,8 +41,9 @@ def open_source(
     if path.is_dir():
         return ImageFiles(path.resolve().name, images_of_folder(path), fps, selection)
     if path.is_file():
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            return ImageFiles(path.stem, [path], fps, selection)
+        suffix = path.suffix.lower()
+        if suffix in IMAGE_SUFFIXES and suffix != ".gif":  # whose frames FFmpeg gives their own times
+            return open_image_file(path, fps, selection)
         return VideoFile(text, path.stem, text, selection)
     if text.isdecimal() or text.startswith("camera:"):
         return open_camera(text.removeprefix("camera:"), selection)

@@ -1,0 +1,361 @@
+"""The one reader of annotation and result files: json of YouTube-VIS and its relatives, and stills of COCO.
+
+An annotation file is an object with `videos` (or `images`), `categories` and `annotations`. Results are the plain list
+that servers take, or an annotation file whose annotations have a `score` (`tracks.json`). What every command can do
+without may be missing: `length` where there are `file_names`, `iscrowd` (0), `areas` (those of the masks), the name of
+a video or category. What is there must be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chronomask.annotations.content import Content, Source, coded, items, opened, whole_value
+from chronomask.annotations.masks import EncodedMasks
+from chronomask.annotations.noun_phrases import asked_for
+from chronomask.annotations.problems import Policy, Problems, shown
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.row import Row, is_number, is_whole
+from chronomask.categories import Category
+from chronomask.errors import InputError
+from chronomask.files import portable
+
+MAX_SIDE = 2**15
+"""Pixels of a frame's longest side. COCO's code counts the pixels of a mask with 32 bits."""
+
+MAX_LENGTH = 10**7
+"""Frames of a video: two days at 60 a second."""
+
+Depth = Literal["encoded", "checked", "edges"]
+"""What is done with the masks of a file."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the two kinds of files call things.
+
+    Attributes:
+        entries: the list of videos, or of stills, which are videos of one frame.
+        reference: the field of an annotation that says which of them it belongs to.
+        masks: its field of masks: one a frame, or the only one.
+        areas: its field of areas.
+        boxes: its field of boxes, which nobody reads.
+    """
+
+    entries: str
+    reference: str
+    masks: str
+    areas: str
+    boxes: str
+
+
+VIDEOS = Form("videos", "video_id", "segmentations", "areas", "bboxes")
+STILLS = Form("images", "image_id", "segmentation", "area", "bbox")
+
+
+def form_of(content: Content) -> Form:
+    """Whether a file is one of stills. Frames of videos listed as images, as COCO-like video sets have them, are."""
+    return STILLS if "images" in content.head else VIDEOS
+
+
+def opened_annotations(source: Source) -> Content:
+    """Opens an annotation file.
+
+    Raises:
+        InputError: as `opened`, or it is a list of results.
+    """
+    content = opened(source)
+    if content.listed == "results":
+        raise InputError(f"{content.file}: an annotation file is needed, this is a list")
+    return content
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """What annotations refer to.
+
+    Attributes:
+        videos: by id, in the order of the file.
+        categories: names by id, in the order of the file.
+        broken: ids of videos that cannot be used; annotations of these are passed over.
+    """
+
+    videos: Mapping[int, VideoEntry]
+    categories: Mapping[int, str]
+    broken: frozenset[int] = frozenset()
+
+    @property
+    def named(self) -> tuple[Category, ...]:
+        """The categories as records; an open vocabulary has tens of thousands, of which a few are used."""
+        return tuple(Category(number, name) for number, name in self.categories.items())
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read of a file: all of it, or under the policy to collect the sound part.
+
+    Attributes:
+        content: the file as it was opened.
+        problems: what is wrong with it.
+        listing: its videos and categories.
+        tracks: by place of their entry in the file.
+        robbed: ids of videos that lost an annotation.
+    """
+
+    content: Content
+    problems: Problems
+    listing: Listing
+    tracks: Mapping[int, Track]
+    robbed: frozenset[int]
+
+    @property
+    def file(self) -> TracksFile:
+        """The records alone."""
+        info = self.content.head.get("info")
+        videos, categories = tuple(self.listing.videos.values()), self.listing.named
+        return TracksFile(tuple(self.tracks.values()), videos, categories, info if isinstance(info, Mapping) else {})
+
+
+def read(
+    source: Source,
+    policy: Policy = "raise",
+    *,
+    form: Form | None = None,
+    against: Listing | None = None,
+    results: bool = False,
+    masks: Depth = "checked",
+) -> Reading:
+    """Reads an annotation file or results.
+
+    Args:
+        source: the file, or what it holds.
+        policy: raise the first fault, or collect all.
+        form: of the file; by what it lists if None.
+        against: videos and categories that results are for. Without them, those of a plain list are guessed: sizes from
+            its masks, and any whole number passes for a category.
+        results: whether every track needs a score.
+        masks: leave all as they stand in the file (`EncodedMasks`), or check them, so that segmentations are `Masks`;
+            these may keep their edges, for whoever asks for overlaps.
+
+    Raises:
+        InputError: the file cannot be opened; under the policy to raise, also for the first fault, with its place.
+    """
+    content = opened(source)
+    problems = Problems(content.file, policy)
+    form = form or form_of(content)
+    listing = Listing({}, {}) if content.listed == "results" else read_listing(content, problems, form)
+    if against is not None:
+        listing = against
+    elif content.listed == "results":
+        listing = _guessed(content)
+    reader = _Tracks(content, problems, form, listing, results or content.listed == "results", masks)
+    tracks = reader.all()
+    return Reading(content, problems, listing, tracks, frozenset(reader.robbed))
+
+
+def read_listing(content: Content, problems: Problems, form: Form = VIDEOS) -> Listing:
+    """The videos and categories of a file, whose annotations are not looked at: test sets come without."""
+    categories = read_categories(content, problems)
+    names = set(categories.values())
+    videos: dict[int, VideoEntry] = {}
+    broken: set[int] = set()
+    for _, row in content.rows(form.entries, problems):
+        number = row.whole("id")
+        if not row.sound:
+            continue
+        if number in videos or number in broken:
+            # Two videos with one id are both lost, for nobody knows whose the annotations are.
+            row.fault("id", f"{number} is the id of an earlier entry too")
+        entry = (_still if form is STILLS else _video)(row, number)
+        if strange := sorted(set(entry.labelled_classes or ()) - names):
+            row.fault("labelled_classes", f"{shown(strange[0])} is the name of no category")
+        if row.sound:
+            videos[number] = entry
+        else:
+            videos.pop(number, None)
+            broken.add(number)
+    return Listing(asked_for(content, problems, videos, categories, broken), categories, frozenset(broken))
+
+
+def frames_of(
+    listing: Listing, problems: Problems, form: Form = VIDEOS
+) -> Iterator[tuple[VideoEntry, tuple[str, ...]]]:
+    """The videos with the names of their frames, for whoever needs their pixels; one that names none is a fault."""
+    for place, video in enumerate(listing.videos.values()):
+        if video.file_names is None:
+            problems.error(f"{form.entries}[{place}].file_names", "missing, and with it where its frames are")
+        else:
+            yield video, video.file_names
+
+
+def read_categories(content: Content, problems: Problems) -> dict[int, str]:
+    """Names of the categories of a file by id, in its order."""
+    found: dict[int, str] = {}
+    names: set[str] = set()
+    for _, row in content.rows("categories", problems):
+        number = row.whole("id")
+        if row.sound and number in found:
+            row.fault("id", f"{number} is the id of an earlier entry too")
+        name = row.text("name") if row.fields.get("name") not in (None, "") else None
+        if not row.sound:
+            continue
+        if name is None:
+            problems.warn(f"{row.place}.name", "missing")
+        elif name in names:
+            problems.warn(f"{row.place}.name", f"{name!r} is the name of an earlier category too")
+        found[number] = name or f"class {number}"
+        names.add(found[number])
+    return found
+
+
+def _video(row: Row, number: int) -> VideoEntry:
+    names = tuple(map(portable, row.texts("file_names"))) if "file_names" in row else None
+    # Training data may leave the length away where it names the frames.
+    length = len(names) if names and "length" not in row else row.whole("length", 1, MAX_LENGTH)
+    if names is not None and len(names) != length and row.sound:
+        row.fault("file_names", f"{len(names)} names for a video of {length} frames")
+    # YouTube-VIS itself has no names: there a video is known by the folder of its frames.
+    name = str(row.fields.get("name") or (Path(names[0]).parent if names else f"video {number}"))
+    fps = row.number("fps") if "fps" in row else None
+    return VideoEntry(number, name, *_size(row), length, fps, names, _labelled(row))
+
+
+def _still(row: Row, number: int) -> VideoEntry:
+    name = portable(row.text("file_name"))
+    return VideoEntry(number, name, *_size(row), 1, file_names=(name,), labelled_classes=_labelled(row))
+
+
+def _size(row: Row) -> tuple[int, int]:
+    return row.whole("width", 1, MAX_SIDE), row.whole("height", 1, MAX_SIDE)
+
+
+def _labelled(row: Row) -> tuple[str, ...] | None:
+    return row.texts("labelled_classes") if "labelled_classes" in row else None
+
+
+class _Tracks:
+    """The annotations of a file, read one after the other."""
+
+    def __init__(
+        self, content: Content, problems: Problems, form: Form, listing: Listing, scored: bool, masks: Depth
+    ) -> None:
+        self.content, self.problems, self.form, self.listing = content, problems, form, listing
+        self.scored, self.masks = scored, masks
+        self.boxes = 0
+        self.ids: set[int] = set()
+        self.robbed: set[int] = set()
+
+    def all(self) -> dict[int, Track]:
+        """By place of their entry; those with faults are left out."""
+        found = {}
+        for index, row in self.content.rows(self.content.listed, self.problems):
+            number = row.fields.get(self.form.reference)
+            if is_whole(number) and number in self.listing.broken:
+                continue
+            track = self.track(row, index)
+            if track is not None and row.sound:
+                found[index] = track
+            elif is_whole(number):
+                self.robbed.add(number)
+        if self.boxes:
+            message = f"{self.boxes} of {len(self.content.entries or ())} are boxes without a mask"
+            self.problems.error(self.content.listed, f"{message} ({self.form.masks})")
+        return found
+
+    def track(self, row: Row, index: int) -> Track | None:
+        """One of them; None where its masks are wrong."""
+        number = self._id(row, index)
+        crowd, merged = row.flag("iscrowd"), row.flag("merged")
+        video_id = row.known(self.form.reference, self.listing.videos)
+        category_id = row.known("category_id", self.listing.categories)
+        # What a person drew is sure.
+        score = row.number("score") if self.scored or "score" in row else 1.0
+        video = self.listing.videos.get(video_id)
+        encoded = self._encoded(row, video)
+        areas = self._areas(row, video)
+        if video is None or encoded is None:
+            return None
+        place = f"{row.place}.{self.form.masks}"
+        masks = EncodedMasks(encoded, video.height, video.width, self.content.file, place, self.form is STILLS)
+        checked = masks if self.masks == "encoded" else masks.checked(self.problems, self.masks == "edges")
+        if checked is None:
+            return None
+        return Track(number, video_id, category_id, score, checked, crowd, merged, areas)
+
+    def _id(self, row: Row, index: int) -> int:
+        """Results may do without, and so may stills, whose annotations nobody refers to."""
+        if "id" not in row.fields and (self.scored or self.form is STILLS):
+            return index + 1
+        number = row.whole("id")
+        if row.sound and number in self.ids:
+            row.fault("id", f"{number} is the id of an earlier entry too")
+        self.ids.add(number)
+        return number
+
+    def _encoded(self, row: Row, video: VideoEntry | None) -> list[Any] | None:
+        """One encoded mask a frame, or None; None in place of all if there are not as many as frames."""
+        value, key = row.fields.get(self.form.masks), self.form.masks
+        if self.form is STILLS:
+            if value is None or whole_value(value) == []:
+                if self.form.boxes in row:
+                    self.boxes += 1  # said once, for whoever labels boxes has no masks at all
+                    return None
+                row.fault(key, "missing" if key not in row.fields else f"{shown(whole_value(value))} holds no mask")
+                return None
+            return [value]
+        # All at once is the faster way to masks that are all looked at.
+        encoded = items(value if self.masks == "encoded" else coded(value))
+        if encoded is None and value is None and self.form.boxes in row:
+            self.boxes += 1
+        elif encoded is None:
+            wrong = f"{shown(whole_value(value))} is no list, one mask a frame"
+            row.fault(key, "missing" if key not in row.fields else wrong)
+        elif video is not None and len(encoded) != video.length:
+            row.fault(key, f"{len(encoded)} masks for a video of {video.length} frames")
+            return None
+        return encoded
+
+    def _areas(self, row: Row, video: VideoEntry | None) -> Sequence[float | None] | None:
+        key = self.form.areas
+        if key not in row:
+            return None
+        areas = [row.fields[key]] if self.form is STILLS else row.listed(key)
+        for frame, area in enumerate(areas):
+            if area is not None and not (is_number(area) and area >= 0):
+                place = key if self.form is STILLS else f"{key}[{frame}]"
+                row.fault(place, f"{shown(area)} is no number of pixels")
+        if video is not None and len(areas) != video.length and row.sound:
+            row.fault(key, f"{len(areas)} areas for a video of {video.length} frames")
+        return tuple(None if area is None else float(area) for area in areas) if row.sound else None
+
+
+def _guessed(content: Content) -> Listing:
+    """The videos and categories that plain results speak of: each video is as its first result with a mask has it.
+
+    Where none has a mask, width and height are 0.
+    """
+    videos: dict[int, VideoEntry] = {}
+    categories: set[int] = set()
+    for _, row in content.rows(content.listed, Problems(content.file, "collect")):
+        number, category_id = row.fields.get("video_id"), row.fields.get("category_id")
+        if is_whole(category_id):
+            categories.add(category_id)
+        if not is_whole(number) or (number in videos and videos[number].width):
+            continue
+        encoded = items(row.fields.get("segmentations")) or ()
+        width, height = next(filter(None, map(_stated_size, encoded)), (0, 0))
+        videos[number] = VideoEntry(number, f"video {number}", width, height, len(encoded))
+    named = {number: f"class {number}" for number in sorted(categories)}
+    return Listing(dict(sorted(videos.items())), named)
+
+
+def _stated_size(mask: Any) -> tuple[int, int] | None:
+    """Width and height that run lengths state."""
+    mask = whole_value(mask)
+    size = mask.get("size") if isinstance(mask, Mapping) else None
+    if isinstance(size, list | tuple) and len(size) == 2 and all(is_whole(s) and 0 < s <= MAX_SIDE for s in size):
+        return size[1], size[0]
+    return None

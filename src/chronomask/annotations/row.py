@@ -1,0 +1,117 @@
+"""One entry of a file, its fields checked one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeGuard
+
+from chronomask.annotations.problems import Problems, shown
+
+LARGEST = 2**53
+"""Whole numbers beyond this are rounded by programs that read json as JavaScript does."""
+
+_HUGE = 1e300
+"""Whole numbers of json may be larger than any float."""
+
+
+class Row:
+    """The fields of an entry. A fault goes to `problems`, and something harmless is returned in place of the value.
+
+    Attributes:
+        fields: as the file has them.
+        place: of the entry in the file, as `videos[3]`.
+        problems: takes the faults.
+        sound: whether there was no fault yet.
+    """
+
+    __slots__ = ("fields", "place", "problems", "sound")
+
+    def __init__(self, fields: Mapping[str, Any], place: str, problems: Problems) -> None:
+        self.fields, self.place, self.problems, self.sound = fields, place, problems, True
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the entry states this: null is as good as missing."""
+        return self.fields.get(key) is not None
+
+    def fault(self, key: str, message: str) -> None:
+        """Notes that a field is wrong."""
+        self.sound = False
+        self.problems.error(f"{self.place}.{key}" if self.place else key, message)
+
+    def whole(self, key: str, least: int = -LARGEST, most: int = LARGEST) -> int:
+        """A whole number between two bounds."""
+        value = self.fields.get(key)
+        if is_whole(value) and least <= value <= most:
+            return value
+        bounds = "" if least == -LARGEST else f" from {least}"
+        self._wrong(key, value, f"is no whole number{bounds}" if not is_whole(value) or value < least else f"> {most}")
+        return max(least, 0)
+
+    def known(self, key: str, known: Collection[int]) -> int:
+        """A whole number that is the id of something: `known` are those that there are."""
+        value = self.fields.get(key)
+        if is_whole(value) and value not in known:
+            self.fault(key, f"{value} is no known {key.removesuffix('_id')}")
+        return self.whole(key)
+
+    def number(self, key: str) -> float:
+        """A finite number."""
+        value = self.fields.get(key)
+        if is_number(value):
+            return float(value)
+        self._wrong(key, value, "is no finite number")
+        return 0.0
+
+    def flag(self, key: str) -> bool:
+        """0 or 1, false or true; false where it is missing or null."""
+        value = self.fields.get(key)
+        if value is None or (isinstance(value, int | float) and value in (0, 1)):
+            return bool(value)
+        self._wrong(key, value, "is neither 0 nor 1")
+        return False
+
+    def text(self, key: str) -> str:
+        """A text, and not empty."""
+        value = self.fields.get(key)
+        if isinstance(value, str) and value:
+            return value
+        self._wrong(key, value, "is no text")
+        return "?"
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts, none empty."""
+        values = self.listed(key)
+        if wrong := [value for value in values if not (isinstance(value, str) and value)]:
+            self.fault(key, f"{shown(wrong[0])} is no text")
+            return ()
+        return tuple(values)
+
+    def listed(self, key: str) -> list[Any]:
+        """A list."""
+        value = self.fields.get(key)
+        if isinstance(value, list | tuple):
+            return list(value)
+        self._wrong(key, value, "is no list")
+        return []
+
+    def rows(self, key: str) -> Iterator[Row]:
+        """The objects in a list."""
+        for index, entry in enumerate(self.listed(key)):
+            place = f"{self.place}.{key}[{index}]".lstrip(".")
+            if isinstance(entry, Mapping):
+                yield Row(entry, place, self.problems)
+            else:
+                self.fault(f"{key}[{index}]", f"{shown(entry)} is no object")
+
+    def _wrong(self, key: str, value: Any, message: str) -> None:
+        self.fault(key, "missing" if key not in self.fields else f"{shown(value)} {message}")
+
+
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether a json value is a whole number; true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a json value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE

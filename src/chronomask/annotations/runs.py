@@ -1,0 +1,114 @@
+"""Compressed run lengths of many masks, decoded in one sweep: for a data set of a hundred thousand masks.
+
+Legend: M masks, N run lengths of all masks, E edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int64, Integer
+
+from chronomask.errors import InputError
+
+
+class Swept(NamedTuple):
+    """What the run lengths of the masks of a track say.
+
+    Attributes:
+        areas: foreground pixels of each mask.
+        edges: where foreground begins and ends, in turn, if the pixels of all frames are counted on from 0. Where one
+            mask ends, so does its foreground.
+        canonical: whether no run but the first of a mask is of no length.
+    """
+
+    areas: Int64[np.ndarray, " M"]
+    edges: Integer[np.ndarray, " E"]
+    canonical: bool
+
+
+def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pixels: int) -> Swept:
+    """Decodes compressed masks, each of which must cover the `pixels` pixels of its frame; a video has `length` frames.
+
+    In the numbers of all masks, one after the other, every other one belongs to the same chain of differences: a
+    running sum over each of the two chains that starts anew with every mask gives all run lengths.
+
+    Raises:
+        InputError: a text is no such code, or its run lengths are negative or do not add up.
+    """
+    # The edges of a data set are its largest part in memory.
+    kind = np.int32 if length * pixels < 2**31 else np.int64
+    if not masks:
+        return Swept(np.zeros(0, np.int64), np.zeros(0, kind), canonical=True)
+    numbers, lengths = _numbers(masks)
+    begin = np.cumsum(lengths) - lengths
+    if lengths.min() < 2:  # one run is background, and has no second chain
+        short = lengths < 2
+        if (numbers[begin[short]] != pixels).any():
+            raise InputError(f"run lengths that do not add up to {pixels} pixels")
+        others = [mask for mask, one in zip(masks, short, strict=True) if not one]
+        areas, swept = np.zeros(len(masks), np.int64), sweep(others, frames[~short], length, pixels)
+        areas[~short] = swept.areas
+        return swept._replace(areas=areas)
+    third = begin[lengths > 2]
+    numbers[third + 2] -= numbers[third]  # COCO starts that chain at the third number; now it starts at the first
+    sums = []
+    for chain, start in ((numbers[0::2], (begin + 1) // 2), (numbers[1::2], begin // 2)):
+        chain[start[1:]] -= np.add.reduceat(chain, start)[:-1]
+        chain.cumsum(out=chain)
+        sums.append(np.add.reduceat(chain, start))
+    if numbers.min() < 0 or (sums[0] + sums[1] != pixels).any():
+        raise InputError(f"run lengths that do not add up to {pixels} pixels")
+    areas = np.where(begin & 1, sums[0], sums[1])  # the second number of a mask is foreground
+    canonical = len(numbers) - np.count_nonzero(numbers) == len(begin) - np.count_nonzero(numbers[begin])
+    numbers[begin] += (_steps(frames, -1) - 1) * pixels  # frames without a mask
+    edges = numbers.astype(kind)
+    edges.cumsum(out=edges)
+    odd = (begin + lengths - 1)[lengths & 1 == 1]
+    if len(odd):  # such a mask ends in background, and its end is no edge
+        within = np.ones(len(edges), bool)
+        within[odd] = False
+        edges = edges[within]
+    return Swept(areas, edges, canonical)
+
+
+def _numbers(masks: Sequence[str]) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
+    """The numbers that COCO's compressed text writes, differences as such, and how many each mask has."""
+    text = "".join(masks)
+    if not all(masks) or not text.isascii():
+        raise InputError("counts are no compressed run lengths")
+    codes = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(48)
+    closing = np.cumsum([len(mask) for mask in masks]) - 1
+    if codes.max() > 63 or (codes[closing] >= 32).any():
+        raise InputError("counts are no compressed run lengths")
+    final = codes < 32
+    before = np.flatnonzero(~final)  # characters that the same number goes on behind: about one in a hundred
+    bits = ((codes & 31) ^ 16).view(np.int8) - np.int8(
+        16
+    )  # the sign of a number is the upper bit of its last character
+    bits[before] &= 31
+    lengths = _steps(closing + 1 - np.searchsorted(before, closing), 0)
+    begins = np.ones(len(bits), bool)
+    begins[before + 1] = False
+    numbers = bits[begins].astype(np.int64)
+    if len(before):
+        rest = np.flatnonzero(~begins)
+        place = before[begins[before]]
+        number = place - np.searchsorted(before, place)
+        owner = np.searchsorted(place, rest) - 1
+        group = rest - place[owner]
+        if group.max() > 7:
+            raise InputError("counts hold a number of more than 40 bits")
+        first = np.searchsorted(rest, place)
+        numbers[number] += np.add.reduceat(bits[rest].astype(np.int64) << (5 * group), first)
+    return numbers, lengths
+
+
+def _steps(values: Int64[np.ndarray, " M"], before: int) -> Int64[np.ndarray, " M"]:
+    """Differences to the value before; numpy's own takes four times as long for a few values."""
+    steps = values.copy()
+    steps[1:] -= values[:-1]
+    steps[0] -= before
+    return steps

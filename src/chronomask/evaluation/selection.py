@@ -1,0 +1,79 @@
+"""Which classes count: all, some, none at all, or in each video those that somebody looked for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chronomask.categories import OBJECT
+from chronomask.errors import InputError, close_names
+from chronomask.evaluation.records import FoundTrack, GroundTruth
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of an evaluation is scored.
+
+    Attributes:
+        classes: names of the only categories that count; all if empty.
+        open_vocabulary: a result counts only in videos where its category was looked for: those that have an object of
+            it, and those whose `labelled_classes` name it. With thousands of categories nobody looks for each of them
+            in every video, and a result of another one is neither right nor wrong.
+        class_agnostic: score as if there were one class only: how good masks and tracks are, whatever their names.
+    """
+
+    classes: tuple[str, ...] = ()
+    open_vocabulary: bool = False
+    class_agnostic: bool = False
+
+    def of(self, truth: GroundTruth, found: Sequence[FoundTrack]) -> tuple[GroundTruth, list[FoundTrack]]:
+        """Those objects and results.
+
+        Raises:
+            InputError: a class that is none of the file's.
+        """
+        chosen = list(found)
+        if self.classes:
+            truth, chosen = _of_classes(truth, chosen, self.classes)
+        if self.open_vocabulary:
+            looked_for = _looked_for(truth)
+            chosen = [track for track in chosen if track.category_id in looked_for[track.video_id]]
+        return without_classes(truth, chosen) if self.class_agnostic else (truth, chosen)
+
+
+ALL = Selection()
+"""Every class, each for itself."""
+
+
+def without_classes(truth: GroundTruth, found: Sequence[FoundTrack]) -> tuple[GroundTruth, list[FoundTrack]]:
+    """The same, as if there were one class only."""
+    one = {1: OBJECT.name}
+    tracks = [replace(track, category_id=1) for track in truth.tracks]
+    return replace(truth, categories=one, tracks=tracks), [replace(track, category_id=1) for track in found]
+
+
+def _of_classes(
+    truth: GroundTruth, found: Sequence[FoundTrack], names: Sequence[str]
+) -> tuple[GroundTruth, list[FoundTrack]]:
+    known = set(truth.categories.values())
+    if unknown := [name for name in names if name not in known]:
+        hint = close_names(unknown[0], known) or "it is the name of no category of the annotations"
+        raise InputError(f"classes: {unknown[0]!r}: {hint}")
+    kept = {number: name for number, name in truth.categories.items() if name in names}
+    tracks = [track for track in truth.tracks if track.category_id in kept]
+    return replace(truth, categories=kept, tracks=tracks), [track for track in found if track.category_id in kept]
+
+
+def _looked_for(truth: GroundTruth) -> dict[int, set[int]]:
+    """Categories by video."""
+    looked_for: dict[int, set[int]] = defaultdict(set)
+    for track in truth.tracks:
+        looked_for[track.video_id].add(track.category_id)
+    ids = defaultdict(list)
+    for number, name in truth.categories.items():
+        ids[name].append(number)
+    for number, video in truth.videos.items():
+        for name in video.labelled_classes or ():
+            looked_for[number].update(ids[name])
+    return looked_for

@@ -1,0 +1,228 @@
+"""BURST: sequences with one entry a frame, which has the masks by number of the track; classes of LVIS.
+
+Definition: Ali2500/BURST-benchmark, ANNOTATION_FORMAT.md. Some frames of a sequence are annotated, and these alone are
+in the records; `fps`, there of all frames, is counted down to them. Paths of images lie in the folder of the sequence,
+DATASET/NAME. Where classes are not searched for in a sequence (they stand neither in `neg_category_ids` nor among its
+tracks) or not in every place (`not_exhaustive_category_ids`), `labelled_classes` leaves them out.
+
+Results have the same form. An object out of sight has no entry: its masks without a pixel would count as wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chronomask.annotations.content import Content, read_object
+from chronomask.annotations.frames import mean_score
+from chronomask.annotations.masks import EncodedMasks
+from chronomask.annotations.problems import Problems, shown
+from chronomask.annotations.reader import MAX_SIDE, read_categories
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.row import Row, is_whole
+from chronomask.categories import Category
+from chronomask.files import portable
+from chronomask.formats.assumed import Assumed
+from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.conversion_losses import annotated_notes, numbering_notes
+from chronomask.formats.file_format import FileFormat
+from chronomask.formats.numbering import numbered
+
+CAPABILITIES = Capabilities(
+    title="BURST json",
+    several_videos="in the file",
+    video_ids=True,
+    overlaps=True,
+    scores=True,
+    classes="ids and names",
+    unused_classes=True,
+    labelled_classes=True,
+    fps=True,
+    file_names="needed",
+    info=True,
+)
+
+Categories = Mapping[int, str]
+"""Names of classes by id."""
+
+
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read a file of annotations or results.
+
+    Raises:
+        InputError: naming file, sequence, field and value of what is missing or cannot be meant.
+    """
+    content = read_object(path)
+    root = Row(content, "", Problems(str(path)))
+    categories = read_categories(Content(str(path), content, None), root.problems)
+    videos: dict[int, VideoEntry] = {}
+    tracks: list[Track] = []
+    frames = 0
+    for row in root.rows("sequences"):
+        video, everywhere = _video(row, categories)
+        if video.id in videos:
+            row.fault("id", f"{video.id} is the id of an earlier entry too")
+        videos[video.id] = video
+        frames += everywhere
+        tracks += _tracks(row, video, _classes(row, categories))
+    stated = content.get("info")
+    info = {**stated} if isinstance(stated, Mapping) else {}
+    if "split" in root:
+        info["split"] = root.text("split")
+    notes = (*annotated_notes(sum(video.length for video in videos.values()), frames), *numbering_notes(tracks))
+    named = tuple(Category(number, name) for number, name in categories.items())
+    return TracksFile(numbered(tracks), tuple(videos.values()), named, info, notes)
+
+
+def _video(row: Row, categories: Categories) -> tuple[VideoEntry, int]:
+    """The video of the annotated frames, and how many frames there are."""
+    name = row.text("seq_name")
+    if "dataset" in row and row.fields["dataset"] != "":
+        name = f"{row.text('dataset')}/{name}"
+    annotated = row.texts("annotated_image_paths")
+    if not annotated:
+        row.fault("annotated_image_paths", "is empty")
+    everywhere = row.texts("all_image_paths") if "all_image_paths" in row else annotated
+    places = {image: place for place, image in enumerate(everywhere)}
+    if unknown := [image for image in annotated if image not in places]:
+        row.fault("annotated_image_paths", f"{shown(unknown[0])} is none of all_image_paths")
+    fps = row.number("fps") if "fps" in row else None
+    if fps is not None and len(annotated) < len(everywhere):
+        skipped = places[annotated[-1]] - places[annotated[0]]
+        fps = fps * (len(annotated) - 1) / skipped if skipped > 0 else None
+    size = row.whole("width", 1, MAX_SIDE), row.whole("height", 1, MAX_SIDE)
+    names = tuple(posixpath.normpath(posixpath.join(name, portable(image))) for image in annotated)
+    labelled = _labelled(row, categories)
+    return VideoEntry(row.whole("id"), name, *size, len(annotated), fps, names, labelled), len(everywhere)
+
+
+def _labelled(row: Row, categories: Categories) -> tuple[str, ...] | None:
+    """Names of the classes whose objects are all annotated; None where that are all."""
+    if "neg_category_ids" not in row and "not_exhaustive_category_ids" not in row:
+        return None
+    absent, partial = (_numbers(row, key) for key in ("neg_category_ids", "not_exhaustive_category_ids"))
+    ids = (absent | {*_classes(row, categories).values()}) - partial
+    return None if ids >= categories.keys() else tuple(name for number, name in categories.items() if number in ids)
+
+
+def _numbers(row: Row, key: str) -> set[int]:
+    """Ids of classes; BURST took them over from TAO and LVIS, of whose classes it has some."""
+    numbers = row.listed(key) if key in row else []
+    if wrong := [number for number in numbers if not is_whole(number)]:
+        row.fault(key, f"{shown(wrong[0])} is no whole number")
+    return set(numbers)
+
+
+def _classes(row: Row, categories: Categories) -> dict[str, int]:
+    """By number of the track, which json has as a text, the id of its class."""
+    classes = row.fields.get("track_category_ids")
+    if not isinstance(classes, Mapping):
+        row.fault("track_category_ids", "missing" if classes is None else f"{shown(classes)} is no object")
+        return {}
+    for number, category_id in classes.items():
+        if not (number.isdecimal() and number.isascii()):
+            row.fault("track_category_ids", f"{shown(number)} is no whole number of a track")
+        if not is_whole(category_id) or category_id not in categories:
+            row.fault(f"track_category_ids.{number}", f"{shown(category_id)} is no known category")
+    return dict(classes)
+
+
+def _tracks(row: Row, video: VideoEntry, classes: Mapping[str, int]) -> Iterator[Track]:
+    frames = list(row.rows("segmentations"))
+    if len(frames) != video.length:
+        row.fault("segmentations", f"{len(frames)} frames, of {video.length} annotated_image_paths")
+    masks: dict[str, list[dict[str, Any] | None]] = {number: [None] * video.length for number in classes}
+    scores: dict[str, list[float]] = {number: [] for number in classes}
+    for place, frame in enumerate(frames):
+        for number, fields in frame.fields.items():
+            if number not in classes:
+                frame.fault(number, "is no track of track_category_ids")
+            if not isinstance(fields, Mapping):
+                frame.fault(number, f"{shown(fields)} is no object")
+            mask = Row(fields, f"{frame.place}.{number}", row.problems)
+            masks[number][place] = {"size": [video.height, video.width], "counts": mask.text("rle")}
+            # Masks that a program made for the training set have scores; what a person drew is sure.
+            if "score" in mask and not mask.flag("is_gt"):
+                scores[number].append(mask.number("score"))
+    for number, category_id in classes.items():
+        place = f"{row.place}.segmentations"
+        encoded = _TrackMasks(masks[number], video.height, video.width, row.problems.file, place)
+        encoded.number = number
+        checked = encoded.checked(row.problems)
+        assert checked is not None, "faults are raised"
+        yield Track(int(number), video.id, category_id, mean_score(scores[number]), tuple(checked))
+
+
+class _TrackMasks(EncodedMasks):
+    """Masks that lie by frame and then by track."""
+
+    __slots__ = ("number",)
+    number: str
+
+    def _place(self, frame: int) -> str:
+        return f"{self.place}[{frame}].{self.number}.rle"
+
+
+def write(file: TracksFile, path: Path) -> None:
+    """Write the file, in which every video has file names."""
+    info = dict(file.info)
+    split = info.pop("split", None)
+    content = {
+        **({"info": info} if info else {}),
+        **({} if split is None else {"split": split}),
+        "sequences": [_sequence(file, video) for video in file.videos],
+        "categories": [{"id": category.id, "name": category.name} for category in file.categories],
+    }
+    path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+
+def _sequence(file: TracksFile, video: VideoEntry) -> dict[str, Any]:
+    dataset, _, name = video.name.rpartition("/")
+    tracks = [track for track in file.tracks if track.video_id == video.id]
+    images = _images(video.name, video.file_names or ())
+    return {
+        "id": video.id,
+        "dataset": dataset if name else "",
+        "seq_name": name if dataset else video.name,
+        "width": video.width,
+        "height": video.height,
+        "fps": video.fps,
+        "all_image_paths": images,
+        "annotated_image_paths": images,
+        **_negatives(file.categories, video, {track.category_id for track in tracks}),
+        "track_category_ids": {str(track.id): track.category_id for track in tracks},
+        "segmentations": [
+            {
+                str(track.id): {"rle": mask["counts"], "is_gt": track.score == 1, "score": track.score}
+                for track in tracks
+                if (mask := track.segmentations[frame]) is not None
+            }
+            for frame in range(video.length)
+        ],
+    }
+
+
+def _images(video: str, names: Sequence[str]) -> list[str]:
+    """Paths from the folder of the video; evaluators know a frame by folder and path."""
+    return [name if name.startswith("/") else posixpath.relpath(f"/{name}", f"/{video}") for name in names]
+
+
+def _negatives(categories: Sequence[Category], video: VideoEntry, used: Collection[int]) -> dict[str, list[int]]:
+    labelled = {c.name for c in categories} if video.labelled_classes is None else {*video.labelled_classes}
+    return {
+        "neg_category_ids": [c.id for c in categories if c.name in labelled and c.id not in used],
+        "not_exhaustive_category_ids": [c.id for c in categories if c.name not in labelled and c.id in used],
+    }
+
+
+FORMAT = FileFormat(
+    "burst",
+    CAPABILITIES,
+    read,
+    write,
+    ending=".json",
+    is_json=lambda json: json.keys >= {"sequences", "categories"},
+)

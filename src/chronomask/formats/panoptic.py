@@ -1,0 +1,258 @@
+"""Panoptic video: a json and PNGs whose colours R + 256 G + 65536 B are segments; things become tracks.
+
+Two forms of the json are read. VIPSeg's lists `videos` with `images`, and for every video an annotation a frame
+(create_panoptic_video_labels.py of github.com/VIPSeg-Dataset/VIPSeg-Dataset; Miao et al., CVPR 2022). COCO's has plain
+lists of images and annotations (cocodataset.org/#format-data, "Panoptic Segmentation"), as Cityscapes-VPS and VIPER
+have it (github.com/mcahny/vps; Kim et al., CVPR 2020). Either gives every frame a list `segments_info` of ids and
+categories; 0 is void. An id names the same thing in all frames of a video.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from chronomask.annotations.content import read_object
+from chronomask.annotations.problems import Problems
+from chronomask.annotations.reader import MAX_SIDE
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.row import Row
+from chronomask.categories import Category
+from chronomask.errors import InputError
+from chronomask.files import natural, portable
+from chronomask.formats.assumed import Assumed
+from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.conversion_losses import counted, listed, numbering_notes
+from chronomask.formats.file_format import FileFormat
+from chronomask.formats.label_maps import LabelledVideo, PixelKind, read_frames
+from chronomask.formats.numbering import numbered
+from chronomask.rle import Rle
+from chronomask.video.pictures import opened
+
+CAPABILITIES = Capabilities(
+    title="VIPSeg and other panoptic PNG (read only)",
+    several_videos="in the file",
+    classes="ids and names",
+    unused_classes=True,
+    crowds="yes",
+    file_names="needed",
+)
+PIXELS = PixelKind(("RGB", "RGBA"), "a PNG in colour")
+
+
+@dataclass
+class _Frame:
+    """An image, and what is annotated there: nothing where `labels` is None."""
+
+    image: Row
+    name: str
+    labels: Row | None = None
+
+
+@dataclass
+class _Found:
+    """A segment of a video that is a thing."""
+
+    category_id: int
+    masks: list[Rle | None]
+    crowd: bool = False
+
+
+@dataclass
+class _Lost:
+    """What reading leaves out."""
+
+    stuff: set[str] = field(default_factory=set)
+    frames: int = 0
+    unannotated: int = 0
+
+
+def read(path: Path, assumed: Assumed) -> TracksFile:
+    """Read the json; the PNGs lie in one of the folders beside it. Stuff is left out, which stands in `notes`.
+
+    Frames that nobody annotated are listed as images alone: there every track is out of sight.
+
+    Raises:
+        InputError: naming file, entry, field and value, a PNG that is missing or no map of such colours, or one with
+            a colour that is no segment of its frame.
+    """
+    root = Row(read_object(path), "", Problems(str(path)))
+    categories = {row.whole("id"): (row, row.text("name")) for row in root.rows("categories")}
+    things = {number for number, (row, _) in categories.items() if "isthing" not in row or row.flag("isthing")}
+    groups = _grouped(root)
+    pictures = _pictures(path, groups)
+    videos: list[VideoEntry] = []
+    tracks: list[Track] = []
+    lost = _Lost()
+    for name in sorted(groups, key=natural):
+        video = _video(len(videos) + 1, name, groups[name])
+        maps = _maps(video, groups[name], pictures)
+        found = _segments(video, groups[name], maps, {key: text for key, (_, text) in categories.items()}, things, lost)
+        tracks += [
+            Track(number, video.id, one.category_id, 1.0, tuple(one.masks), one.crowd) for number, one in found.items()
+        ]
+        videos.append(video)
+    named = tuple(Category(number, categories[number][1]) for number in sorted(things))
+    return TracksFile(numbered(tracks), tuple(videos), named, notes=(*_said(lost), *numbering_notes(tracks)))
+
+
+def _said(lost: _Lost) -> Iterator[str]:
+    if lost.stuff:
+        yield f"{counted(len(lost.stuff), 'class')} of stuff left out: {listed(sorted(lost.stuff))}"
+    if lost.unannotated:
+        yield f"{lost.unannotated} of {counted(lost.frames, 'frame')} are not annotated: no track is seen there"
+
+
+def _grouped(root: Row) -> dict[str, list[_Frame]]:
+    """The frames of every video, in the order of their names."""
+    nested = "videos" in root and any("images" in video for video in root.rows("videos"))
+    groups = _nested(root) if nested else _flat(root)
+    if not groups:
+        root.fault("videos" if nested else "images", "holds no image")
+    return {name: sorted(frames, key=lambda frame: natural(frame.name)) for name, frames in groups.items()}
+
+
+def _nested(root: Row) -> dict[str, list[_Frame]]:
+    groups: dict[str, list[_Frame]] = {}
+    for video in root.rows("videos"):
+        name = _key(video, "video_id")
+        groups[name] = [_Frame(row, f"{name}/{_jpg(row.text('file_name'))}") for row in video.rows("images")]
+    for entry in root.rows("annotations"):
+        name = _key(entry, "video_id")
+        if name not in groups:
+            entry.fault("video_id", f"{name!r} is no known video")
+        _join(groups[name], entry.rows("annotations"))
+    return {name: frames for name, frames in groups.items() if frames}
+
+
+def _flat(root: Row) -> dict[str, list[_Frame]]:
+    frames = [_Frame(row, portable(row.text("file_name"))) for row in root.rows("images")]
+    _join(frames, root.rows("annotations"))
+    groups: dict[str, list[_Frame]] = {}
+    for frame in frames:
+        groups.setdefault(_video_name(frame) or PurePosixPath(root.problems.file).stem, []).append(frame)
+    return groups
+
+
+def _video_name(frame: _Frame) -> str:
+    """By `video_id`, folder, or the number that names of Cityscapes-VPS and VIPER begin with; empty without these."""
+    if "video_id" in frame.image:
+        return _key(frame.image, "video_id")
+    name = PurePosixPath(frame.name)
+    begin = re.match(r"(\d+)_\d+", name.name)
+    if len(name.parts) == 1:
+        return begin[1] if begin else ""
+    return str(name.parent)
+
+
+def _join(frames: list[_Frame], labels: Iterable[Row]) -> None:
+    by_id = {_key(frame.image, "id"): frame for frame in frames}
+    for row in labels:
+        key = _key(row, "image_id")
+        if key not in by_id:
+            row.fault("image_id", f"{key!r} is no known image")
+        if by_id[key].labels is not None:
+            row.fault("image_id", f"{key!r} is annotated twice")
+        by_id[key].labels = row
+
+
+def _key(row: Row, key: str) -> str:
+    """An id, which may be a text or a number."""
+    return row.text(key) if isinstance(row.fields.get(key), str) else str(row.whole(key))
+
+
+def _jpg(name: str) -> str:
+    """VIPSeg states the name of the PNG, and its own loader takes the JPEG of the same name."""
+    return re.sub(r"\.png$", ".jpg", portable(name))
+
+
+def _video(number: int, name: str, frames: list[_Frame]) -> VideoEntry:
+    sizes = [(frame.image.whole("width", 1, MAX_SIDE), frame.image.whole("height", 1, MAX_SIDE)) for frame in frames]
+    for frame, size in zip(frames, sizes, strict=True):
+        if size != sizes[0]:
+            frame.image.fault("width", f"width and height are {size}, of the first image of {name} {sizes[0]}")
+    return VideoEntry(number, name, *sizes[0], len(frames), None, tuple(frame.name for frame in frames))
+
+
+def _pictures(path: Path, groups: Mapping[str, list[_Frame]]) -> Path:
+    """The folder in which the PNGs lie, by the first of them: beside the json, or one folder below."""
+    first = next(((name, f.labels) for name, frames in groups.items() for f in frames if f.labels is not None), None)
+    if first is None:
+        raise InputError(f"{path}: annotations: no frame of any video has one")
+    name, labels = first
+    file = portable(labels.text("file_name"))
+    folders = [path.parent, *sorted(path.parent.glob("*/")), *sorted(path.parent.glob("*/*/"))]
+    for folder in folders:
+        for inside in (folder / name, folder):
+            if (inside / file).is_file() and _is_map(inside / file):
+                return folder
+    raise InputError(f"{path}: {labels.place}.file_name: no folder beside it holds {name}/{file} as a PNG in colour")
+
+
+def _is_map(file: Path) -> bool:
+    try:
+        with opened(file) as image:
+            return image.format == "PNG" and image.mode in PIXELS.modes
+    except InputError:
+        return False
+
+
+def _maps(video: VideoEntry, frames: list[_Frame], pictures: Path) -> LabelledVideo:
+    """The maps of the frames that have one."""
+    rows = [frame.labels for frame in frames if frame.labels is not None]
+    inside = pictures / video.name if (pictures / video.name).is_dir() else pictures
+    files = [inside / portable(row.text("file_name")) for row in rows]
+    for row, file in zip(rows, files, strict=True):
+        if not file.is_file():
+            row.fault("file_name", f"{file}: no such file")
+    if not files:
+        return LabelledVideo(video.width, video.height, 0, {})
+    maps = read_frames(files, PIXELS)
+    if (maps.width, maps.height) != (video.width, video.height):
+        size = f"{maps.width}x{maps.height}"
+        raise InputError(f"{files[0]}: is {size}, of its image the json says {video.width}x{video.height}")
+    return maps
+
+
+def _segments(
+    video: VideoEntry,
+    frames: list[_Frame],
+    maps: LabelledVideo,
+    names: Mapping[int, str],
+    things: set[int],
+    lost: _Lost,
+) -> dict[int, _Found]:
+    """The things of a video by id."""
+    found: dict[int, _Found] = {}
+    lost.frames += len(frames)
+    lost.unannotated += len(frames) - maps.length
+    place = 0
+    for frame, entry in enumerate(frames):
+        if entry.labels is None:
+            continue
+        listed_ids = set()
+        for row in entry.labels.rows("segments_info"):
+            number, category_id = row.whole("id", 1, 2**24 - 1), row.known("category_id", names)
+            listed_ids.add(number)
+            mask = maps.masks[number][place] if number in maps.masks else None
+            if mask is None:
+                row.fault("id", f"{number} is no colour in {entry.labels.text('file_name')}")
+            if category_id not in things:
+                lost.stuff.add(names[category_id])
+                continue
+            one = found.setdefault(number, _Found(category_id, [None] * video.length))
+            if one.category_id != category_id:
+                row.fault("category_id", f"is {category_id}, of the same id in an earlier frame {one.category_id}")
+            one.masks[frame] = mask
+            one.crowd |= row.flag("iscrowd")
+        unknown = [number for number, masks in maps.masks.items() if masks[place] and number not in listed_ids]
+        if unknown:
+            file = entry.labels.text("file_name")
+            entry.labels.fault("segments_info", f"has no id {unknown[0]}, which is a colour in {file}")
+        place += 1
+    return found
+
+
+FORMAT = FileFormat("panoptic", CAPABILITIES, read, is_json=lambda json: b'"segments_info"' in json.begin)

@@ -1,0 +1,122 @@
+"""LabelMe as people use it: without group ids, with every shape that has an area, with holes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.formats.tubes import plain_file
+
+from chronomask import rle
+from chronomask.annotations.records import TracksFile
+from chronomask.cli import main
+from chronomask.formats.convert import read, write
+from chronomask.formats.joining import joined
+from chronomask.formats.polygons import filled, outlines
+
+CASE = Path(__file__).with_name("cases") / "labelme-null-group"
+
+
+def square(label: str, left: float, group: int | None = None, **change: Any) -> dict[str, Any]:
+    points = [[left, 2], [left + 10, 2], [left + 10, 12], [left, 12]]
+    return {"label": label, "points": points, "group_id": group, "shape_type": "polygon", **change}
+
+
+def folder(path: Path, *frames: Sequence[dict[str, Any]]) -> TracksFile:
+    for number, shapes in enumerate(frames):
+        content = {"imagePath": f"{number}.jpg", "imageHeight": 20, "imageWidth": 60, "shapes": list(shapes)}
+        (path / f"{number}.json").write_text(json.dumps(content))
+    return read(path)
+
+
+def lefts(file: TracksFile) -> list[list[int | None]]:
+    """Of every track, where its mask begins in each frame."""
+    return [[None if mask is None else int(rle.bbox(mask)[0]) for mask in t.segmentations] for t in file.tracks]
+
+
+def test_the_case_without_group_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", str(CASE / "frames"), str(tmp_path / "t.json")]) == 0
+    note = "note: frames: 6 shapes without group_id joined by label and overlap: 2 tracks\n"
+    assert note in capsys.readouterr().err
+    file = read(tmp_path / "t.json")
+    names = {category.id: category.name for category in file.categories}
+    assert [names[track.category_id] for track in file.tracks] == ["car", "dog"]
+    assert lefts(file) == [[5, 6, 7], [30, 31, 32]]
+
+
+def test_the_case_of_a_circle() -> None:
+    file = read(CASE / "circle")
+    assert file.notes == ()
+    for mask in file.tracks[0].segmentations:
+        assert mask is not None
+        assert rle.bbox(mask) == (15, 15, 10, 10)
+        assert rle.area(mask) == pytest.approx(np.pi * 25, abs=4)
+
+
+def test_objects_of_one_label_are_told_apart_by_overlap(tmp_path: Path) -> None:
+    frames = [[square("dog", 5), square("dog", 12)], [square("dog", 14), square("dog", 7)], [square("dog", 9)]]
+    assert lefts(folder(tmp_path, *frames)) == [[5, 7, 9], [12, 14, None]]
+
+
+def test_the_best_sum_counts_and_not_the_first_come() -> None:
+    def masks(*lefts: int) -> list[tuple[str, rle.Rle]]:
+        pixels = np.arange(40)
+        return [("dog", rle.encode(np.tile((pixels >= left) & (pixels < left + 10), (4, 1)))) for left in lefts]
+
+    # Greedily 3 goes on as 5 (IoU 0.67), which leaves 9 and 0 (0.05) to each other.
+    assert joined([masks(3, 9), masks(0, 5)]) == [[0, 1], [0, 1]]
+    assert joined([masks(3, 12), masks(4, 0)]) == [[0, 1], [0, 2]]
+
+
+def test_labels_are_never_joined_and_a_gap_begins_a_track(tmp_path: Path) -> None:
+    frames = [[square("dog", 5)], [square("cat", 5)], [square("dog", 5)], [square("dog", 16)]]
+    found = lefts(folder(tmp_path, *frames))
+    assert found == [[5, None, None, None], [None, 5, None, None], [None, None, 5, None], [None, None, None, 16]]
+
+
+def test_groups_keep_their_ids_beside_shapes_without(tmp_path: Path) -> None:
+    file = folder(tmp_path, [square("dog", 5, 7), square("cat", 30)], [square("cat", 31), square("dog", 40, 7)])
+    assert [track.id for track in file.tracks] == [7, 8]
+    assert lefts(file) == [[5, 40], [30, 31]]
+    assert file.notes == (f"{tmp_path.name}: 2 shapes without group_id joined by label and overlap: 1 track",)
+
+
+def test_old_files_have_no_group_ids_and_no_kinds(tmp_path: Path) -> None:
+    shape = square("dog", 5)
+    del shape["group_id"], shape["shape_type"]
+    assert lefts(folder(tmp_path, [shape])) == [[5]]
+
+
+@pytest.mark.parametrize("kind", ["oriented_rectangle", "rotation", "rectangle"])
+def test_rectangles_of_four_corners(tmp_path: Path, kind: str) -> None:
+    file = folder(tmp_path, [square("dog", 5, shape_type=kind)])
+    assert rle.area(file.tracks[0].segmentations[0] or {}) == 100
+
+
+def test_shapes_without_an_area_are_left_out_and_counted(tmp_path: Path) -> None:
+    point = {"label": "eye", "points": [[3, 3]], "group_id": None, "shape_type": "point"}
+    file = folder(tmp_path, [square("dog", 5, 1), point], [point])
+    assert lefts(file) == [[5, None]]
+    assert file.notes == (f"{tmp_path.name}: 2 shapes without an area (points, lines) left out",)
+
+
+def test_holes_go_there_and_back(tmp_path: Path) -> None:
+    mask = np.zeros((7, 9), bool)
+    mask[0:7, 1:9], mask[1:4, 2:5], mask[2, 3], mask[5, 6:8] = True, False, True, False
+    before = plain_file()
+    track = before.tracks[0]
+    file = type(before)((type(track)(1, 1, 17, 1.0, (rle.encode(mask), None, None)),), before.videos, before.categories)
+    losses = write(file, tmp_path / "out", "labelme")
+    assert not any("exact pixels" in loss for loss in losses)
+    np.testing.assert_array_equal(rle.decode(read(tmp_path / "out").tracks[0].segmentations[0] or {}), mask)
+
+
+def test_outlines_of_any_mask_are_exact_before_they_are_simplified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chronomask.formats.polygons.TOLERANCE", 0)
+    for seed in range(20):
+        mask = np.random.default_rng(seed).random((17, 23)) > 0.02 * seed + 0.3
+        np.testing.assert_array_equal(rle.decode(filled(outlines(mask), 17, 23)), mask)
