@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: demo test check
+.PHONY: demo test test-avx2 check
 
 demo: $(VENV)/demo.stamp
 	$(VENV)/bin/chronomask segment examples/sample.mp4 --out out/demo --overwrite
@@ -10,6 +10,9 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/test.stamp
 	$(VENV)/bin/python -m pytest
+
+test-avx2: $(VENV)/test.stamp
+	ONEDNN_MAX_CPU_ISA=AVX2 $(VENV)/bin/python -m pytest -m network
 
 check: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
@@ -24,5 +27,5 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test,train]'
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@

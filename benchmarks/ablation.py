@@ -39,12 +39,14 @@ from chronomask.config.training import lite_recipe
 from chronomask.data.annotation_file import YtvisVideos
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.sources import open_training_sources
+from chronomask.engines.models import bundled_weights
 from chronomask.files import written_aside
-from chronomask.inference.load import bundled_weights, load
-from chronomask.inference.segment import Segmenter, network_size
 from chronomask.losses import clip_losses
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import STRIDE, Network
+from chronomask.segmenter.clips import network_size
+from chronomask.segmenter.load import load
+from chronomask.segmenter.segmenter import Segmenter
 from chronomask.structures import Clip
 from chronomask.training.checkpoint import WEIGHTS
 from chronomask.training.loop import train
@@ -153,7 +155,7 @@ def run(name: str, seed: int, sources: Sequence[WeightedSource], steps: int, sco
     weights = folder / WEIGHTS
     everything = replace(SEGMENT, score=EVERYTHING.score, max_tracks=EVERYTHING.max_tracks)
     length = config.data.length
-    figures = clip_scores(segmenter(weights, everything, length), weights, scoring.synthesised)
+    figures = clip_scores(segmenter(weights, everything, length), scoring.synthesised)
     figures |= video_means(segmenter(weights, SEGMENT, length), scoring.davis, scoring.videos)
     if length > 1:  # of single frames it would be another loss
         figures["embedding loss"] = embedding_loss(load_network(weights), scoring.synthesised)

@@ -16,25 +16,25 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int16
+from recorder import Recorder
 from rich.console import Console
 from rich.table import Column, Table
 from scipy.optimize import linear_sum_assignment
 from scoring import clip_scores, video_means
-from settings import Recorder
-from torch import Tensor
 
 from chronomask.config import SegmentConfig, StitchConfig
-from chronomask.inference.load import checkpoint_file, load
-from chronomask.inference.memory import Look
-from chronomask.inference.segment import Segmenter
-from chronomask.inference.stitch import Stitcher
-from chronomask.inference.stream import Stream
+from chronomask.segmenter.load import load
+from chronomask.segmenter.segmenter import Segmenter
+from chronomask.segmenter.stream import Stream
+from chronomask.tracking.memory import Look, Visit
+from chronomask.tracking.stitch import Stitcher
 from chronomask.training.validation import EVERYTHING
 
 COLUMNS = ("AP50 any", "AP50", "union", "best", "one_id", "tracks")
@@ -52,11 +52,13 @@ class IouTracker(Stitcher):
         self.masks: dict[int, Bool[np.ndarray, " P"]] = {}
         self.last: dict[int, int] = {}
 
-    def add(self, labels: Int16[Tensor, "1 h w"], looks: Sequence[Look], shared: int) -> tuple[list[int], set[int]]:
-        """As in `Stitcher`, for clips of one frame; how a mask looks does not matter."""
-        masks = labels.numpy().ravel() == np.arange(1, len(looks) + 1)[:, None]
+    def add(
+        self, labels: Int16[np.ndarray, "1 h w"], looks: Sequence[Look], visits: Sequence[Visit], shared: int
+    ) -> tuple[list[int], set[int]]:
+        """As in `Stitcher`, for clips of one frame; how a mask looks, and where it was, does not matter."""
+        masks = labels.ravel() == np.arange(1, len(looks) + 1)[:, None]
         live = [number for number, seen in self.last.items() if self.seen - seen <= self.config.memory_frames]
-        iou = mask_iou(np.array([self.masks[number] for number in live]).reshape(len(live), labels.numel()), masks)
+        iou = mask_iou(np.array([self.masks[number] for number in live]).reshape(len(live), labels.size), masks)
         iou[iou < self.config.minimum_iou] = 0
         joined = {int(k): live[n] for n, k in zip(*linear_sum_assignment(iou, maximize=True), strict=True) if iou[n, k]}
         ids = [joined[tube] if tube in joined else self._begun() for tube in range(len(looks))]
@@ -80,7 +82,9 @@ class FrameSegmenter(Segmenter):
     """Finds objects frame by frame, and joins them by an IouTracker."""
 
     def _new_stream(self) -> Stream:
-        return Stream(IouTracker(self.config.stitch))
+        stream = super()._new_stream()
+        stream.tracker.stitcher = IouTracker(self.config.stitch)
+        return stream
 
 
 def on_frames(settings: SegmentConfig) -> SegmentConfig:
@@ -91,29 +95,26 @@ def on_frames(settings: SegmentConfig) -> SegmentConfig:
 
 def load_frames(checkpoint: Path, config: SegmentConfig) -> FrameSegmenter:
     """As `load`, for a checkpoint that was trained on single frames."""
-    plain = load(checkpoint, config=config)
-    return FrameSegmenter(plain.network, plain.config, plain.device)
+    return FrameSegmenter(load(checkpoint, config=config).engine, config)
 
 
-def figures(segmenter: Segmenter, checkpoint: Path, options: argparse.Namespace) -> dict[str, float]:
-    """All figures of one segmenter."""
-    config = segmenter.config
-    segmenter.config = replace(config, score=EVERYTHING.score, max_tracks=EVERYTHING.max_tracks)
-    found = clip_scores(segmenter, checkpoint, options.synthesised)
-    segmenter.config = config
-    return found | video_means(segmenter, options.davis, options.videos)
+def figures(
+    made: Callable[[SegmentConfig], Segmenter], config: SegmentConfig, options: argparse.Namespace
+) -> dict[str, float]:
+    """All figures of the segmenter that is made of some settings."""
+    everything = replace(config, score=EVERYTHING.score, max_tracks=EVERYTHING.max_tracks)
+    found = clip_scores(made(everything), options.synthesised)
+    return found | video_means(made(config), options.davis, options.videos)
 
 
 def tried(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The figures of the baseline for every setting of its tracker. The network runs once, settings see its outputs."""
     config = on_frames(SegmentConfig())
-    segmenter = load_frames(options.frames, config)
-    recorder, rows = Recorder(segmenter.network), {}
-    segmenter.network = recorder  # type: ignore[assignment]
+    recorder, rows = Recorder(load(options.frames, config=config).engine), {}
     for memory, threshold in itertools.product(options.memory, options.thresholds):
         stitch = StitchConfig(minimum_iou=threshold, memory_frames=memory)
-        segmenter.config = replace(config, stitch=stitch)
-        rows[f"IoU {threshold:g}, memory {memory}"] = figures(segmenter, options.frames, options)
+        made = partial(FrameSegmenter, recorder)
+        rows[f"IoU {threshold:g}, memory {memory}"] = figures(made, replace(config, stitch=stitch), options)
         recorder.playing = True
     return rows
 
@@ -121,7 +122,7 @@ def tried(options: argparse.Namespace) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("frames", type=Path, help="checkpoint trained on single frames")
-    parser.add_argument("--video", default="lite", help="lite, or a checkpoint file trained on clips")
+    parser.add_argument("--video", default="lite", help="lite, an exported network or a checkpoint, trained on clips")
     parser.add_argument("--synthesised", type=Path, required=True, help="folder of `chronomask dataset synthesize`")
     parser.add_argument("--davis", type=Path, required=True, help="instances.json; frames lie in JPEGImages beside it")
     parser.add_argument("--videos", nargs="+", required=True)
@@ -131,9 +132,8 @@ def main() -> None:
     options = parser.parse_args()
 
     rows = tried(options)
-    video = checkpoint_file(options.video)
     best = {column: max(row[column] for row in rows.values()) for column in ("AP50 any", "AP50")}
-    rows["video"] = figures(load(video), video, options)
+    rows["video"] = figures(partial(Segmenter, load(options.video).engine), SegmentConfig(), options)
     table = Table(Column("", no_wrap=True), *COLUMNS)
     for name, row in rows.items():
         table.add_row(name, *(f"{row[column]:.3f}" for column in COLUMNS))

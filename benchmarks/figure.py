@@ -17,11 +17,12 @@ from rich.progress import track
 from chronomask.categories import OBJECT
 from chronomask.data.panels import Panel, Picture, draw_panel
 from chronomask.files import written_aside
-from chronomask.formats.spool import Spool, SpooledFrame
-from chronomask.inference.job import chosen_tracks
-from chronomask.inference.load import load
-from chronomask.inference.segment import Segmenter, TrackInfo
 from chronomask.render import contact_sheet
+from chronomask.results import TrackInfo
+from chronomask.runs.segment import chosen_tracks
+from chronomask.runs.spool import Spool, SpooledFrame
+from chronomask.segmenter.load import load
+from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame, VideoSource, open_source
 
 

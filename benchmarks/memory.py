@@ -17,23 +17,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from machine import peak_memory
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from chronomask.config import ClusterConfig, SegmentConfig, lite
-from chronomask.inference.job import segment_to_folder
-from chronomask.inference.load import bundled_weights
-from chronomask.inference.segment import Segmenter
-from chronomask.model.network import FrameFeatures, PixelOutputs
+from chronomask.categories import LITE
+from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.device import cores
+from chronomask.engines.description import Description
+from chronomask.engines.engine import EngineInfo, FrameFeatures
+from chronomask.heap import share_heap
 from chronomask.outputs.choice import Outputs
 from chronomask.rle import area
+from chronomask.runs.segment import segment_to_folder
+from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame, VideoSource
 
 HEIGHT, WIDTH, SIDE = 96, 160, 24
@@ -62,41 +63,62 @@ class Shapes(VideoSource):
             yield Frame(index, index / self.fps, image)
 
 
-class ColourNetwork(nn.Module):
-    """Sees every colour as an object, and black as nothing."""
+class ColourEngine:
+    """Sees every colour as an object, and black as nothing; see `Engine`.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.config = lite()
-        generator = torch.Generator().manual_seed(0)
-        self.class_weights = torch.randn(len(self.config.categories), 3, generator=generator) * 5
+    What it decodes are the channels that `model.halves.ClipDecoder` names: an embedding of three free dimensions,
+    their variances, the heat, and class scores.
+    """
 
-    def encode(self, frames: Tensor) -> FrameFeatures:
-        return FrameFeatures([F.avg_pool2d(frames.float(), 4) / 255], None)
+    together = False
 
-    def decode(self, features: FrameFeatures, clips: int, size: tuple[int, int]) -> PixelOutputs:
-        colours = features.levels[0].transpose(0, 1)[None]
-        logits = torch.einsum("lc,bcthw->blthw", self.class_weights, colours)
-        return PixelOutputs(colours * 3, torch.full_like(colours, -1.0), colours.amax(1), logits, None)
+    def __init__(self, clip_length: int) -> None:
+        self.info, self.threads = EngineInfo("openvino", "0", "cpu", "float32"), cores()
+        self.description = Description(
+            checkpoint_sha256="",
+            categories=LITE,
+            embedding=("free",) * 3,
+            foreground=False,
+            tube_score=(),
+            clip_length=clip_length,
+            features=("level_16", "level_4"),
+            decoded=("level_4",),
+        )
+        self.class_weights = np.random.default_rng(0).normal(0, 5, (len(LITE), 3)).astype(np.float32)
+
+    def prepare_thread(self) -> None:
+        pass
+
+    def threads_ready(self) -> None:
+        pass
+
+    def encode(self, frames: np.ndarray) -> list[FrameFeatures]:
+        return [FrameFeatures((_averages(frame, 4),), _averages(frame, 16), None) for frame in frames]
+
+    def decode(self, frames: Sequence[FrameFeatures]) -> np.ndarray:
+        colours = np.stack([frame.decoded[0] for frame in frames])
+        scores = np.einsum("lc,tcyx->tlyx", self.class_weights, colours)
+        heat = colours.max(1, keepdims=True)
+        return np.concatenate([colours * 3, np.full_like(colours, -1), heat, scores], 1)
 
 
-def peak_memory() -> float:
-    """Peak resident memory of this process in MiB. getrusage would count in what the parent had before the start."""
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 2**10
+def _averages(frame: np.ndarray, side: int) -> np.ndarray:
+    """Mean colours, in [0, 1], of the squares of so many pixels of a frame ("3 H W")."""
+    _, height, width = frame.shape
+    squares = frame.reshape(3, height // side, side, width // side, side)
+    return squares.mean((2, 4), dtype=np.float32) / np.float32(255)
 
 
 def run(frames: int) -> dict[str, float]:
     """Segments a video of so many frames, and writes everything."""
-    from chronomask.heap import share_heap  # here, for segment.py takes peak_memory with older trees too
-
     share_heap()  # as the command does
     config = SegmentConfig(score=0.0, max_tracks=100, cluster=ClusterConfig(seed_threshold=0.7, minimum_pixels=8))
-    segmenter = Segmenter(ColourNetwork(), config, torch.device("cpu"))  # type: ignore[arg-type]
+    segmenter = Segmenter(ColourEngine(config.clip_length), config)
     outputs = Outputs(overlay=True, masks="png", cutout="png", cutout_tracks="together", csv=True)
     begin, seconds = peak_memory(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        segment_to_folder(segmenter, Shapes(frames), out, checkpoint=bundled_weights("lite"), outputs=outputs)
+        segment_to_folder(segmenter, Shapes(frames), out, outputs=outputs)
         peak, seconds = peak_memory(), time.process_time() - seconds
         annotations = json.loads((out / "tracks.json").read_bytes())["annotations"]
         written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 2**20

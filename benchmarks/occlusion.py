@@ -13,24 +13,24 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from chronomask.categories import LITE
-from chronomask.config import StitchConfig
+from chronomask.config import SegmentConfig, StitchConfig
 from chronomask.data.annotation_file import YtvisVideos
-from chronomask.inference.load import load
-from chronomask.inference.memory import Look
-from chronomask.inference.segment import Segmenter
-from chronomask.inference.stitch import Stitcher
-from chronomask.inference.stream import Stream
+from chronomask.segmenter.load import load
+from chronomask.segmenter.segmenter import Segmenter
+from chronomask.segmenter.stream import Stream
+from chronomask.tracking.memory import Look, Visit
+from chronomask.tracking.stitch import Stitcher
 
 HIDDEN, AROUND = 20, 24
 """Frames for which the object is hidden, and frames looked at before and after."""
@@ -41,8 +41,9 @@ INSIDE = 0.6
 
 @dataclass(frozen=True, eq=False)
 class ClipTubes:
-    labels: torch.Tensor
-    looks: list[Look]
+    labels: np.ndarray
+    looks: Sequence[Look]
+    visits: Sequence[Visit]
     shared: int
 
 
@@ -68,9 +69,20 @@ class Recorder(Stitcher):
         super().__init__(config)
         self.clips: list[ClipTubes] = []
 
-    def add(self, labels: torch.Tensor, looks: list[Look], shared: int) -> tuple[list[int], set[int]]:  # type: ignore[override]
-        self.clips.append(ClipTubes(labels, looks, shared))
-        return super().add(labels, looks, shared)
+    def add(
+        self, labels: np.ndarray, looks: Sequence[Look], visits: Sequence[Visit], shared: int
+    ) -> tuple[list[int], set[int]]:
+        self.clips.append(ClipTubes(labels, looks, visits, shared))
+        return super().add(labels, looks, visits, shared)
+
+
+class NotingSegmenter(Segmenter):
+    """Has a recorder for every video: that of the one in progress, or of the one to come."""
+
+    def _new_stream(self) -> Stream:
+        stream = super()._new_stream()
+        stream.tracker.stitcher = self.recorder = Recorder(self.config.stitch)
+        return stream
 
 
 def covered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -82,15 +94,14 @@ def covered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(wide[..., None] > 0, cv2.GaussianBlur(filled, (0, 0), 4), image)
 
 
-def tubes_of(segmenter: Segmenter, data: YtvisVideos, name: str) -> Video:
+def tubes_of(segmenter: NotingSegmenter, data: YtvisVideos, name: str) -> Video:
     """Runs the network over the middle of a video whose object is hidden for a while."""
     index = next(i for i in range(len(data)) if data.name(i) == name)
     span = HIDDEN + 2 * AROUND
     begin = max(0, (data.length(index) - span) // 2)
     clip = data.load(index, range(begin, min(data.length(index), begin + span)))
     masks = clip.masks.any(0).numpy()
-    recorder = Recorder(segmenter.config.stitch)
-    segmenter._stream = Stream(recorder)
+    recorder = segmenter.recorder
     hidden = hidden_frames(len(masks))
     for frame, image in enumerate(clip.frames.permute(0, 2, 3, 1).numpy()):
         segmenter.push(covered(image, masks[frame]) if frame in hidden else image)
@@ -111,9 +122,9 @@ def tried(video: Video, config: StitchConfig, counts: Counts) -> None:
     main: dict[int, int] = {}
     for clip in video.clips:
         first_new, begin = stitcher.next_id, position - clip.shared
-        ids, new = stitcher.add(clip.labels, clip.looks, clip.shared)
+        ids, new = stitcher.add(clip.labels, clip.looks, clip.visits, clip.shared)
         position = begin + len(clip.labels)
-        truth, labels = video.truth[begin:position], clip.labels.numpy()
+        truth, labels = video.truth[begin:position], clip.labels
         for tube, number in enumerate(ids):
             share = float(truth[labels == tube + 1].mean())
             if number in new and number < first_new:
@@ -121,7 +132,7 @@ def tried(video: Video, config: StitchConfig, counts: Counts) -> None:
                 counts.wrong += (share > INSIDE) != (inside[number] > INSIDE)
             inside[number] = share
         assert stitcher.recent is not None
-        for frame, tracks in enumerate(stitcher.recent.numpy(), begin):
+        for frame, tracks in enumerate(stitcher.recent, begin):
             pixels = np.bincount(tracks[video.truth[frame]], minlength=2)[1:]
             if pixels.max() > 0.3 * video.truth[frame].sum():
                 main[frame] = int(pixels.argmax()) + 1
@@ -146,7 +157,7 @@ def main() -> None:
     parser.add_argument("--similarity", nargs="+", type=float, default=[default.minimum_similarity])
     options = parser.parse_args()
     data = YtvisVideos(options.annotations, options.frames, LITE, complete=False)
-    segmenter = load(options.model)
+    segmenter = NotingSegmenter(load(options.model).engine, SegmentConfig())
     videos = [tubes_of(segmenter, data, name) for name in track(options.videos, "videos")]
     table = Table("likeness", "memory", "similarity", *(field.name for field in fields(Counts)))
     for likeness, memory, similarity in itertools.product(options.likeness, options.memory, options.similarity):

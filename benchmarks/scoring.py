@@ -9,27 +9,25 @@ import numpy as np
 from rich.progress import track
 from video_scores import VideoScores, video_scores
 
+from chronomask.annotations.records import Track
 from chronomask.data.annotation_file import YtvisVideos
 from chronomask.evaluation.ap import score
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.selection import without_classes
 from chronomask.evaluation.validate import read_results, read_truth
-from chronomask.inference.predict import predict
-from chronomask.inference.segment import Segmenter
 from chronomask.progress import Progress, silent
+from chronomask.runs.predict import predict
+from chronomask.segmenter.segmenter import Segmenter
 
 PRECISIONS = ("AP", "AP50", "AR10")
 MEANS = ("union", "top", "best", "fragmentation", "one_id", "tracks")
 
 
-def found_in(
-    segmenter: Segmenter, checkpoint: Path, folder: Path, progress: Progress = silent
-) -> tuple[GroundTruth, list[FoundTrack]]:
+def found_in(segmenter: Segmenter, folder: Path, progress: Progress = silent) -> tuple[GroundTruth, list[Track]]:
     """What is in a folder that `chronomask dataset synthesize` made, and what a segmenter finds there.
 
     Args:
         segmenter: should keep weak results too, which only add to average precision.
-        checkpoint: file of its weights.
         folder: holds instances.json and JPEGImages.
         progress: shows how far the work is.
     """
@@ -37,17 +35,17 @@ def found_in(
     truth = read_truth(annotations)
     with TemporaryDirectory() as place:
         out = Path(place) / "tracks.json"
-        predict(segmenter, annotations, folder / "JPEGImages", out, checkpoint=checkpoint, progress=progress)
+        predict(segmenter, annotations, folder / "JPEGImages", out, progress=progress)
         return truth, read_results(out, truth)
 
 
-def clip_scores(segmenter: Segmenter, checkpoint: Path, folder: Path) -> dict[str, float]:
+def clip_scores(segmenter: Segmenter, folder: Path) -> dict[str, float]:
     """Average precision on what `found_in` takes.
 
     Returns:
         AP, AP50 and AR10, and the same as if there were one class only (`AP any`, ...).
     """
-    truth, found = found_in(segmenter, checkpoint, folder)
+    truth, found = found_in(segmenter, folder)
     named, any_class = score(truth, found).scores, score(*without_classes(truth, found)).scores
     return {key: getattr(named, key) for key in PRECISIONS} | {
         f"{key} any": getattr(any_class, key) for key in PRECISIONS

@@ -1,20 +1,23 @@
-"""Frames a second of `segment`, where the time goes, and how far the network is from what the machine can do.
+"""How fast are the network, the library and `segment`, and how long does what lies behind the network take?
 
     python benchmarks/segment.py [MODEL] [VIDEO ...] [--before OTHER/src] [--rounds 3] [--json FILE]
+    python benchmarks/segment.py --engines
 
-MODEL is a bundled model or a checkpoint, "lite" by default; without a VIDEO it is the sample of the demo. Three rates:
+MODEL is a bundled model, an exported network or a checkpoint, "lite" by default; without a VIDEO it is the sample of
+the demo. What is measured:
 
-    network   the network alone, on the clips of a stream that is under way (8 frames, 4 of them new)
-    library   frames in memory in, tracks out
-    segment   the command: a file in, tracks.json and overlay.mp4 out
+    network    the network alone, on the clips of streams that are under way (8 frames, 4 of them new), one stream in
+               every thread, so that all cores are busy
+    library    frames in memory in, tracks out
+    segment    the command: a file in, tracks.json and overlay.mp4 out; and the memory that it takes
+    behind     processor seconds of all that is not the network, from frames in memory to run lengths, while a stand-in
+               says again what the network said; the same where the stand-in says that there is nothing, which is
+               mostly shrinking the frames; and the difference: clustering, stitching, painting, run lengths
+    start      processor seconds of `chronomask segment` of 8 frames, in a process of its own
 
-Stages are seconds of processor time in `segment`, of the threads that ask for the work; where a tree lets PyTorch share
-an operation among cores, the other cores' time is not in them. Operations are PyTorch's
-own count for the network as it is trained, of convolutions and matrix products alone, a multiplication and an addition
-being two. Their share is that of the rate at which the same process multiplies large float32 matrices.
-
-With --before the same is measured with the source tree of another commit (`git archive COMMIT src | tar x -C OTHER`),
-by turns, so that both see the same machine; the table gives medians, and the ratio of the medians.
+With --before the same is measured with the source tree of commit 7e45ce1 (`git archive 7e45ce1 src | tar x -C OTHER`),
+by turns, so that both see the same machine; the table gives medians, and the ratio of the medians. With --engines the
+engines of this tree take turns instead.
 """
 
 from __future__ import annotations
@@ -22,227 +25,229 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from memory import peak_memory
+from machine import Pace, Watch, described, peak_memory
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
-from torch.utils.flop_counter import FlopCounterMode
+from trees import Tree, opened
 
 import chronomask
-from chronomask.formats import spool
-from chronomask.inference import job, segment, stitch
-from chronomask.inference.load import bundled_weights, load
-from chronomask.inference.segment import Segmenter
-from chronomask.model.checkpoint import load_network
-from chronomask.model.network import FrameFeatures
-from chronomask.outputs import drawing
+from chronomask import InputError
 from chronomask.video import Frame, VideoSource, open_source
 
 ROOT = Path(__file__).parents[1]
-CLIPS = sys.modules.get("chronomask.inference.clips", segment)
-"""Where tubes are found; older trees do it where they stitch them."""
-
-STAGES = [
-    *((room, name, "clustering") for room in (CLIPS, segment) for name in ("cluster", "label_map")),
-    *((room, "looks_of", "stitching") for room in (CLIPS, segment)),
-    (stitch.Stitcher, "add", "stitching"),
-    (segment, "paint", "painting"),
-    (segment, "merge", "painting"),
-    (spool.Spool, "add", "run lengths"),
-    (spool.Spool, "__getitem__", "masks again"),
-    (spool.Spool, "frame", "masks again"),
-    (drawing, "draw_tracks", "drawing"),
-    (drawing.VideoWriter, "write", "encoding"),
-]
-"""Where a function is looked up, its name, and the stage that its time belongs to; some trees lack some of them."""
+COMMAND = "import sys; from chronomask.cli import main; sys.exit(main(sys.argv[1:]))"
+STARTED = 8
+"""Frames that the start is measured with."""
 
 
-class Stages:
-    """Seconds of processor time spent in functions, by the name of their stage, in all threads together.
+class Way(NamedTuple):
+    """One column of the table: a source tree, and what computes the network in it."""
 
-    What calls another function of its stage counts it in.
-    """
+    tree: Path
+    engine: str = "auto"
+    precision: str = "auto"
 
-    def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
-        self._lock, self._thread = threading.Lock(), threading.local()
 
-    def watch(self, place: Any, name: str, stage: str) -> None:
-        """From now on the function of this name notes its time, if there is one."""
-        function: Callable[..., Any] | None = getattr(place, name, None)
-        if function is not None:
-            setattr(place, name, self.timed(function, stage))
-
-    def timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
-        """The function, which notes its time from now on."""
-
-        def noting(*args: Any, **options: Any) -> Any:
-            running = self._thread.__dict__.setdefault("stages", set())
-            if stage in running:
-                return function(*args, **options)
-            running.add(stage)
-            begin = time.thread_time()
-            try:
-                return function(*args, **options)
-            finally:
-                running.remove(stage)
-                with self._lock:
-                    self.seconds[stage] += time.thread_time() - begin
-
-        return noting
+ENGINES = {
+    f"{engine} {precision}": Way(ROOT / "src", engine, precision)
+    for engine, precision in [
+        ("openvino", "float32"),
+        ("openvino", "bfloat16"),
+        ("onnxruntime", "float32"),
+        ("torch", "float32"),
+    ]
+}
 
 
 class Excerpt(VideoSource):
-    """The first frames of a source, whose decoding is timed; or frames in memory, which cost nothing."""
+    """The first frames of a source; or frames in memory, which take no decoding."""
 
-    def __init__(
-        self, source: VideoSource, frames: int, stages: Stages, images: list[np.ndarray] | None = None
-    ) -> None:
+    def __init__(self, source: VideoSource, frames: int, images: list[np.ndarray] | None = None) -> None:
         self.name, self.width, self.height, self.fps = source.name, source.width, source.height, source.fps
         self.length, self.sound = frames, source.sound
-        self._source, self._stages, self._images = source, stages, images
+        self._source, self._images = source, images
 
     def __iter__(self) -> Iterator[Frame]:
-        if self._images is not None:
+        if self._images is None:
+            yield from islice(iter(self._source), self.length)
+        else:
             yield from (Frame(index, index / self.fps, image) for index, image in enumerate(self._images))
-            return
-        frames = islice(iter(self._source), self.length)
-        following = self._stages.timed(lambda: next(frames, None), "decoding")
-        while (frame := following()) is not None:
-            yield frame
 
 
-def network_rate(segmenter: Segmenter, images: list[np.ndarray], clips: int) -> float:
-    """Frames a second of the network alone, after the first clip."""
-    length, step = segmenter.config.clip_length, segmenter.config.step
-    shrunk = torch.stack([segmenter._shrunk(images[number % len(images)]) for number in range(length)])
-    size = (shrunk.shape[2], shrunk.shape[3])
-    with torch.inference_mode(), segmenter._autocast():
-        features = segmenter.network.encode(shrunk)
-        for clip in range(clips + 2):
-            if clip == 2:
-                begin = time.perf_counter()
-            features = _joined(features[step:], segmenter.network.encode(shrunk[:step]))
-            segmenter.network.decode(features, 1, size)
-        if segmenter.device.type == "cuda":
-            torch.cuda.synchronize()
-    return clips * step / (time.perf_counter() - begin)
+def seen_by_network(image: np.ndarray, config: Any) -> np.ndarray:
+    """The image at the size at which a network computes: in the box of the settings, sides multiples of 32."""
+    height, width = image.shape[:2]
+    short, long = sorted((height, width))
+    scale = min(1.0, config.short_side / short, config.long_side / long)
+    size = [-(-round(side * scale) // 32) * 32 for side in (width, height)]
+    return np.ascontiguousarray(np.asarray(Image.fromarray(image).resize(size)).transpose(2, 0, 1))
 
 
-def _joined(one: FrameFeatures, other: FrameFeatures) -> FrameFeatures:
-    """The frames of both; older trees have another name for it."""
-    return FrameFeatures.joined([one, other]) if hasattr(FrameFeatures, "joined") else one.followed_by(other)
+def network_pace(tree: Tree, images: list[np.ndarray], clips: int) -> Pace:
+    """Of the network alone, while every thread computes so many clips of a stream of its own."""
+    config = tree.segmenter.config
+    length, step = config.clip_length, config.step
+    frames = [seen_by_network(images[number % len(images)], config) for number in range(length)]
+    begun: list[Watch] = []
+    ready = threading.Barrier(tree.threads + 1)
+    go = threading.Barrier(tree.threads + 1, action=lambda: begun.append(Watch()))
+
+    def stream() -> None:
+        tree.prepare_thread()
+        ready.wait()
+        features = tree.encode(frames)
+        tree.decode(features)
+        go.wait()
+        for _ in range(clips):
+            features = features[step:] + tree.encode(frames[:step])
+            tree.decode(features)
+
+    threads = [threading.Thread(target=stream) for _ in range(tree.threads)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    tree.threads_ready()
+    go.wait()
+    for thread in threads:
+        thread.join()
+    return begun[0].pace(tree.threads * clips * step)
 
 
-def operations(checkpoint: Path, segmenter: Segmenter, image: np.ndarray) -> float:
-    """Of the network as it is trained, for one more frame of a stream."""
-    network, config = load_network(checkpoint), segmenter.config
-    frames = segmenter._shrunk(image).cpu().expand(config.clip_length, -1, -1, -1)
-    with torch.inference_mode():
-        features = network.encode(frames)
-        with FlopCounterMode(display=False) as counter:
-            network.encode(frames[: config.step])
-            network.decode(features, 1, (frames.shape[2], frames.shape[3]))
-    return counter.get_total_flops() / config.step
+def seconds_behind(tree: Tree, source: VideoSource, times: int) -> dict[str, float]:
+    """Processor seconds of everything but the network, the medians of some times."""
+    player, recorder = tree.recording()
+    for _ in player.segment(source):
+        pass
+    recorder.playing = True
+    seconds = {}
+    for recorder.silent in (False, True):
+        spent = []
+        for _ in range(times):
+            begin = time.process_time()
+            with tree.spool() as spool:
+                for result in player.segment(source):
+                    spool.add(result)
+            spent.append(time.process_time() - begin)
+        seconds["nothing found CPU s" if recorder.silent else "behind CPU s"] = float(np.median(spent))
+    return seconds | {"difference CPU s": seconds["behind CPU s"] - seconds["nothing found CPU s"]}
 
 
-def matrix_rate(device: torch.device, dtype: torch.dtype, most: int = 2048, times: int = 3) -> float:
-    """Operations a second of a product of large matrices, the median of some.
+def seconds_of_start(way: Way, options: argparse.Namespace, video: str, fps: float) -> dict[str, float]:
+    """Processor seconds of the command on a few frames, in a process of its own."""
+    found = {}
+    command = [sys.executable, "-c", COMMAND, "segment", video, "--end", str((STARTED - 0.5) / fps)]
+    command += ["--checkpoint" if Path(options.model).is_file() else "--model", options.model]
+    command += ["--device", options.device]
+    for option, value in (("--engine", way.engine), ("--precision", way.precision)):
+        command += [] if value == "auto" else [option, value]
+    for name, more in (("start CPU s", ["--no-overlay"]), ("start, overlay CPU s", [])):
+        with TemporaryDirectory() as folder:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(
+                [*command, "--out", folder, *more],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": str(way.tree)},
+            )
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            [video_entry] = json.loads((Path(folder) / "tracks.json").read_bytes())["videos"]
+            assert video_entry["length"] == STARTED, "the same work for all"
+        found[name] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return found
 
-    The matrices have up to `most` rows; fewer where a product takes long, as that of bfloat16 does on processors that
-    have to emulate it.
-    """
-    size = 128
-    while size < most and _seconds(device, dtype, size, 1) < 0.02:
-        size *= 2
-    return 2 * size**3 / _seconds(device, dtype, size, times)
 
-
-def _seconds(device: torch.device, dtype: torch.dtype, size: int, times: int) -> float:
-    """Of one product of square matrices, the median; the first, which sets things up, is not counted."""
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    seconds = []
-    for _ in range(times + 1):
-        begin = time.perf_counter()
-        (a @ b)[0, 0].item()
-        seconds.append(time.perf_counter() - begin)
-    return float(np.median(seconds[1:]))
-
-
-def measure(model: str, video: str, options: argparse.Namespace) -> dict[str, float]:
-    """All figures of the source tree that this process has imported, for one video."""
-    checkpoint = Path(model) if Path(model).suffix else bundled_weights(model)
-    segmenter, source, stages = load(checkpoint, options.device), open_source(video), Stages()
+def measure(video: str, options: argparse.Namespace) -> dict[str, Any]:
+    """All figures of the source tree that this process has imported, for one video, but those of the start."""
+    tree = opened(options.model, options.device, options.engine, options.precision)
+    source = open_source(video)
     images = [frame.image for frame in islice(source, options.frames)]
-    for place, name, stage in STAGES:
-        stages.watch(place, name, stage)
+    in_memory = Excerpt(source, len(images), images)
     with TemporaryDirectory() as folder:
-        few = Excerpt(source, 9, stages, images[:9])
-        job.segment_to_folder(segmenter, few, Path(folder) / "warm", checkpoint=checkpoint)
-        network = network_rate(segmenter, images, options.clips)
-        begin = time.perf_counter()
-        for _ in segmenter.segment(Excerpt(source, len(images), stages, images)):
+        tree.segment_to_folder(Excerpt(source, 9, images[:9]), Path(folder) / "warm")
+        watch = Watch()
+        for _ in tree.segmenter.segment(in_memory):
             pass
-        library = len(images) / (time.perf_counter() - begin)
-        stages.seconds.clear()
-        stages.watch(segmenter.network, "encode", "frame encoder")
-        stages.watch(segmenter.network, "decode", "clip decoder")
-        whole = Excerpt(source, len(images), stages)
-        begin = time.perf_counter()
-        job.segment_to_folder(segmenter, whole, Path(folder) / "out", checkpoint=checkpoint)
-        seconds, peak = time.perf_counter() - begin, peak_memory()
-    rate = matrix_rate(segmenter.device, torch.float32)
-    needed = operations(checkpoint, segmenter, images[0])
+        library, watch = watch.pace(len(images)), Watch()
+        tree.segment_to_folder(Excerpt(source, len(images)), Path(folder) / "out")
+        segment, peak = watch.pace(len(images)), peak_memory()
+    network = network_pace(tree, images, options.clips)
+    paces = {"network": network, "library": library, "segment": segment}
     return {
-        "network frames/s": network,
-        "library frames/s": library,
-        "segment frames/s": len(images) / seconds,
-        "library of network": library / network,
-        "segment of network": len(images) / seconds / network,
-        **{f"{stage} s": stages.seconds[stage] for stage in sorted(stages.seconds)},
-        "segment s": seconds,
+        "about": tree.about,
+        **{f"{name} frames/s": pace.rate for name, pace in paces.items()},
+        **{f"{name} CPU ms/frame": pace.spent for name, pace in paces.items()},
+        "library of network": library.rate / network.rate,
+        "segment of network": segment.rate / network.rate,
+        **seconds_behind(tree, in_memory, options.times),
         "peak MiB": peak,
-        "Gop a frame": needed / 1e9,
-        "float32 Gop/s": rate / 1e9,
-        "bfloat16 Gop/s": matrix_rate(segmenter.device, torch.bfloat16) / 1e9,
-        "share of float32 rate": needed * network / rate,
     }
 
 
-def measured_in(tree: Path, options: argparse.Namespace, video: str) -> dict[str, float]:
-    """The figures of a source tree, from a process of its own."""
-    command = [sys.executable, __file__, options.model, video, "--child", str(tree), "--device", options.device]
-    command += ["--frames", str(options.frames), "--clips", str(options.clips)]
-    environment = os.environ | {"PYTHONPATH": str(tree)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+def measured(way: Way, options: argparse.Namespace, video: str) -> dict[str, Any]:
+    """All figures of one way.
+
+    Raises:
+        InputError: it is not to be had here.
+    """
+    return while_running(way, options, video) | seconds_of_start(way, options, video, open_source(video).fps)
+
+
+def while_running(way: Way, options: argparse.Namespace, video: str) -> dict[str, Any]:
+    """What `measure` gives in a process that imports the tree of a way.
+
+    Raises:
+        InputError: it is not to be had here.
+    """
+    command = [sys.executable, __file__, options.model, video, "--child", str(way.tree), "--device", options.device]
+    command += ["--engine", way.engine, "--precision", way.precision]
+    command += ["--frames", str(options.frames), "--clips", str(options.clips), "--times", str(options.times)]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(way.tree)}, check=False
+    )
+    if done.returncode == 2:
+        raise InputError(done.stdout.strip())
+    done.check_returncode()
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def show(video: str, rounds: dict[str, list[dict[str, float]]]) -> None:
-    """A table of medians."""
-    medians = {
-        tree: {name: float(np.median([figures[name] for figures in found])) for name in found[0]}
-        for tree, found in rounds.items()
-    }
-    names = dict.fromkeys(name for figures in medians.values() for name in figures)
-    table = Table(video, *medians, *(["ratio"] if len(medians) > 1 else []))
-    for name in names:
-        values = [figures.get(name) for figures in medians.values()]
-        cells = ["-" if value is None else f"{value:,.3g}" if value < 100 else f"{value:,.0f}" for value in values]
-        if len(values) > 1:
-            cells.append("-" if not all(values) else f"{values[1] / values[0]:.2f}")
+def by_turns(ways: dict[str, Way], options: argparse.Namespace, video: str) -> dict[str, list[dict[str, Any]]]:
+    """What every way gives in every round; a way that is not to be had here is left out, with a word on why."""
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    for _ in range(options.rounds):
+        for name in list(rounds):
+            try:
+                rounds[name].append(measured(ways[name], options, video))
+            except InputError as error:
+                print(f"{name}: {error}")
+                del rounds[name]
+    return rounds
+
+
+def show(video: str, rounds: dict[str, list[dict[str, Any]]], ratio: bool) -> None:
+    """A table of medians; with the ratio of the second to the first column, if wanted."""
+    medians: list[dict[str, Any]] = [
+        {name: values[0] if name == "about" else float(np.median(values)) for name, values in by_name.items()}
+        for by_name in ({name: [figures[name] for figures in found] for name in found[0]} for found in rounds.values())
+    ]
+    table = Table(video, *rounds, *(["ratio"] if ratio else []))
+    for name in medians[0]:
+        values = [figures[name] for figures in medians]
+        cells = [str(v) if name == "about" else f"{v:,.3g}" if v < 100 else f"{v:,.0f}" for v in values]
+        if ratio:
+            cells.append("" if name == "about" else f"{values[1] / values[0]:.2f}")
         table.add_row(name, *cells)
     Console().print(table)
 
@@ -251,28 +256,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="lite")
     parser.add_argument("videos", nargs="*", default=[str(ROOT / "examples" / "sample.mp4")])
-    parser.add_argument("--before", type=Path, help="src folder of another commit")
+    parser.add_argument("--before", type=Path, help="src folder of commit 7e45ce1")
+    parser.add_argument("--engines", action="store_true", help="compare the engines of this tree")
+    parser.add_argument("--engine", default="auto", help="of this tree: openvino, onnxruntime, torch")
+    parser.add_argument("--precision", default="auto", help="of this tree: float32, bfloat16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=56, help="of each video, at most")
-    parser.add_argument("--clips", type=int, default=12, help="that the network alone is measured on")
+    parser.add_argument("--clips", type=int, default=8, help="in every thread, that the network alone is measured on")
+    parser.add_argument("--times", type=int, default=3, help="in every round, that what was said is said again")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write the figures of all rounds to this file too")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         assert Path(chronomask.__file__).is_relative_to(options.child.resolve()), "the tree that was asked for"
-        print(json.dumps(measure(options.model, options.videos[0], options)))
+        try:
+            print(json.dumps(measure(options.videos[0], options)))
+        except InputError as error:
+            print(error)
+            sys.exit(2)
         return
-    trees = {"before": options.before} if options.before else {}
-    trees |= {"now": ROOT / "src"}
+    ways = {"before": Way(options.before)} if options.before else {}
+    ways |= ENGINES if options.engines else {"now": Way(ROOT / "src", options.engine, options.precision)}
     everything = {}
     for video in options.videos:
-        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in trees}
-        for _ in range(options.rounds):
-            for name, tree in trees.items():
-                rounds[name].append(measured_in(tree, options, video))
-        show(video, rounds)
-        everything[video] = rounds
+        everything[video] = by_turns(ways, options, video)
+        show(video, everything[video], ratio=bool(options.before))
+    last = [figures["network CPU ms/frame"] for figures in list(everything[options.videos[-1]].values())[-1]]
+    print(described(options.model, float(np.median(last))))
     if options.json:
         options.json.write_text(json.dumps(everything, indent=1))
 

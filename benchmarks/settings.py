@@ -14,10 +14,9 @@ import argparse
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
-import torch
+from recorder import Recorder
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -26,49 +25,13 @@ from video_scores import video_scores
 from chronomask.categories import LITE
 from chronomask.config import SegmentConfig
 from chronomask.data.annotation_file import YtvisVideos
-from chronomask.inference.load import load
-from chronomask.inference.segment import Segmenter
-from chronomask.model.fast import FastNetwork
-from chronomask.model.network import FrameFeatures, Network, PixelOutputs
-
-
-class Recorder:
-    """Stands in for the network: while it plays, it says again of a clip what the network said of the same frames.
-
-    Clips may come in any order, at the same time.
-
-    Attributes:
-        playing: whether to repeat what was said, or to ask the network.
-    """
-
-    def __init__(self, network: Network | FastNetwork) -> None:
-        self.network, self.config = network, network.config
-        self.playing = False
-        self._said: dict[tuple[int, ...], PixelOutputs] = {}
-        self._looks: dict[int, torch.Tensor] = {}
-
-    def encode(self, frames: torch.Tensor) -> FrameFeatures:
-        # The last level tells the frames apart; the third is what tracks are told apart by.
-        marks = [crc32(frame.cpu().numpy().tobytes()) for frame in frames]
-        last = torch.tensor(marks).view(-1, 1, 1, 1)
-        if self.playing:
-            looks = torch.cat([self._looks[mark] for mark in marks])
-            return FrameFeatures([*[torch.zeros(len(frames), 1, 1, 1)] * 2, looks, last], None)
-        features = self.network.encode(frames)
-        self._looks.update(zip(marks, features.levels[2].split(1), strict=True))
-        return replace(features, levels=[*features.levels, last])
-
-    def decode(self, features: FrameFeatures, clips: int, size: tuple[int, int]) -> PixelOutputs:
-        key = tuple(features.levels[-1].flatten().tolist())
-        if not self.playing:
-            whole = replace(features, levels=features.levels[:-1])
-            self._said[key] = self.network.decode(whole, clips, size)
-        return self._said[key]
+from chronomask.segmenter.load import load
+from chronomask.segmenter.segmenter import Segmenter
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", help="`lite` or a file")
+    parser.add_argument("checkpoint", help="lite, an exported network or a checkpoint")
     parser.add_argument("annotations", type=Path)
     parser.add_argument("frames", type=Path)
     parser.add_argument("--videos", nargs="+", required=True)
@@ -81,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
 
     data = YtvisVideos(options.annotations, options.frames, LITE, complete=False)
-    segmenter = load(options.checkpoint)
+    engine = load(options.checkpoint).engine
     grid = list(
         itertools.product(options.seed_thresholds, options.foreground_thresholds, options.refinements, options.scores)
     )
@@ -91,12 +54,7 @@ def main() -> None:
         clip = data.load(index, range(data.length(index)))
         images = list(clip.frames.permute(0, 2, 3, 1).numpy())
         truth = clip.masks.any(0).numpy()
-        recorder = Recorder(segmenter.network)
-        playback = Segmenter(segmenter.network, segmenter.config, segmenter.device)
-        playback.network = recorder  # type: ignore[assignment]
-        for image in images:
-            playback.push(image)
-        playback.flush()
+        recorder = Recorder(engine)
         for row, (seed, foreground, refinements, score) in enumerate(grid):
             cluster = replace(
                 SegmentConfig().cluster,
@@ -104,9 +62,10 @@ def main() -> None:
                 foreground_threshold=foreground,
                 refinements=refinements,
             )
-            playback.config = replace(SegmentConfig(), cluster=cluster, score=score)
+            found = video_scores(
+                Segmenter(recorder, replace(SegmentConfig(), cluster=cluster, score=score)), images, truth
+            )
             recorder.playing = True
-            found = video_scores(playback, images, truth)
             sums[row] += found.union, found.top, found.best, found.inside, found.tracks
     table = Table("seed", "foreground", "refinements", "score", "union J", "top J", "best J", "oracle J", "tracks")
     for setting, row in zip(grid, sums / len(options.videos), strict=True):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,17 +25,20 @@ from rich.progress import track
 from rich.table import Table
 from scoring import davis, found_in
 
+from chronomask.annotations.records import Track
+from chronomask.categories import NO_CLASS
 from chronomask.data.annotation_file import YtvisVideos
+from chronomask.engines.models import checkpoint_file
 from chronomask.evaluation.ap import score
 from chronomask.evaluation.matching import match
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.selection import without_classes
-from chronomask.inference.load import checkpoint_file, load
 from chronomask.losses import masked_class_logits
 from chronomask.model.checkpoint import load_network
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.network import Network, to_channels_last
-from chronomask.structures import NO_CLASS
+from chronomask.segmenter.load import load
+from chronomask.segmenter.segmenter import Segmenter
 from chronomask.training.targets import make_targets
 from chronomask.training.validation import EVERYTHING
 
@@ -56,7 +60,7 @@ class Reliability(NamedTuple):
     right: list[float]
 
 
-def reliability(truth: GroundTruth, found: list[FoundTrack]) -> Reliability:
+def reliability(truth: GroundTruth, found: list[Track]) -> Reliability:
     """Whether scores mean what they say: of the results on no crowd, how many found an object at IoU 0.5."""
     matches = match(truth, found)
     counted = ~matches.ignored[0]
@@ -113,7 +117,9 @@ def plot(found: Reliability) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", help="lite, or a checkpoint file")
+    parser.add_argument("model", help="lite, or a checkpoint file")
+    parser.add_argument("--engine", default="auto", help="openvino, onnxruntime, torch")
+    parser.add_argument("--precision", default="auto", help="float32, bfloat16")
     parser.add_argument("--davis", type=Path, help="instances.json; frames lie in JPEGImages beside it")
     parser.add_argument("--videos", nargs="+", default=[])
     parser.add_argument("--synthesised", type=Path, help="folder made by `chronomask dataset synthesize`")
@@ -121,8 +127,8 @@ def main() -> None:
     parser.add_argument("--reliability", type=Path, help="write the reliability plot here, as SVG")
     options = parser.parse_args()
 
-    path = checkpoint_file(options.checkpoint)
-    segmenter = load(path)
+    loaded = partial(load, options.model, engine=options.engine, precision=options.precision)
+    segmenter = loaded()
     figures: dict[str, object] = {}
     console = Console()
     if options.davis:
@@ -138,15 +144,15 @@ def main() -> None:
         console.print(table)
         figures["davis"] = {"mean": means, **{name: asdict(s) for name, s in scores.items()}}
     if options.synthesised:
-        figures["synthesised"] = synthesised(path, options.synthesised, options.reliability, console)
+        figures["synthesised"] = synthesised(loaded(config=EVERYTHING), options, console)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
 
 
-def synthesised(path: Path, folder: Path, svg: Path | None, console: Console) -> dict[str, object]:
+def synthesised(everything: Segmenter, options: argparse.Namespace, console: Console) -> dict[str, object]:
     """Figures on the synthesised clips; prints them."""
-    everything = load(path, config=EVERYTHING)
-    truth, found = found_in(everything, path, folder, lambda items, task, total: track(items, task, total))
+    folder: Path = options.synthesised
+    truth, found = found_in(everything, folder, lambda items, task, total: track(items, task, total))
     one_class = without_classes(truth, found)
     table = Table("", *KEYS)
     figures: dict[str, object] = {"objects": sum(not t.crowd for t in truth.tracks), "results": len(found)}
@@ -156,14 +162,14 @@ def synthesised(path: Path, folder: Path, svg: Path | None, console: Console) ->
         figures[name] = {key: scores[key] for key in KEYS}
     console.print(table)
     trusted = reliability(*one_class)
-    network = load_network(path)
+    network = load_network(checkpoint_file(options.model))
     clips = YtvisVideos(folder / "instances.json", folder / "JPEGImages", network.config.categories)
     names = names_on_true_masks(network, clips)
     console.print(f"{figures['objects']} objects, {len(found)} results")
     console.print(f"names on true masks: {names}")
     console.print("score -> share right:", ", ".join(f"{a:.2f} -> {b:.2f}" for _, a, b in zip(*trusted, strict=True)))
-    if svg:
-        svg.write_text(plot(trusted))
+    if options.reliability:
+        options.reliability.write_text(plot(trusted))
     return {**figures, "names": names, "reliability": trusted._asdict()}
 
 

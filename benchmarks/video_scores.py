@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chronomask.inference.job import chosen_tracks
-from chronomask.inference.segment import Segmenter
+from chronomask.runs.segment import chosen_tracks
+from chronomask.segmenter.segmenter import Segmenter
 
 
 @dataclass(frozen=True)

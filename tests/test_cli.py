@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -18,12 +19,12 @@ from PIL import Image
 
 from chronomask import rle
 from chronomask.categories import LITE
-from chronomask.cli import main
+from chronomask.cli import COMMANDS, main
 from chronomask.config import ModelConfig
 from chronomask.formats.ytvis import read_tracks
-from chronomask.inference.interruption import Interrupted
 from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
+from chronomask.runs.interruption import Interrupted
 from chronomask.video import VideoWriter, open_source
 
 README = Path(__file__).parent.parent / "README.md"
@@ -52,9 +53,12 @@ def video(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> int:
-    return main([str(argument) for argument in arguments])
+    """With a checkpoint by PyTorch, which need not convert it."""
+    engine = ("--engine", "torch") if "--checkpoint" in arguments else ()
+    return main([str(argument) for argument in (*arguments, *engine)])
 
 
+@pytest.mark.network
 def test_segment_writes_the_contracted_files(
     video: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,7 +72,9 @@ def test_segment_writes_the_contracted_files(
     for annotation in tracks["annotations"]:
         assert len(annotation["segmentations"]) == 11
         assert 0 <= annotation["score"] <= 1
-    assert set(tracks["info"]) == {"version", "checkpoint_sha256", "settings", "source", "classes", "complete"}
+    named = {"version", "checkpoint_sha256", "engine", "settings", "source", "classes", "complete"}
+    assert set(tracks["info"]) == named
+    assert set(tracks["info"]["engine"]) == {"name", "version", "device", "precision", "processor"}
     results = read_tracks(out / "results.json")
     assert len(results.tracks) == len(tracks["annotations"])
     overlay = open_source(out / "overlay.mp4")
@@ -124,6 +130,21 @@ def test_segment_does_not_replace_results_unasked(
     (tmp_path / "out/overlay.mp4").write_text("of another video")
     assert run(*arguments, "--overwrite") == 0
     assert not (tmp_path / "out/overlay.mp4").exists()
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_segment_gives_the_same_bytes_again_on_any_number_of_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    sample, found = README.parent / "examples/sample.mp4", []
+    for number, threads in enumerate(("1", "1", "2")):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        options = ("--precision", precision, "--end", "0.5", "--short-side", "128", "--score", "0", "--no-overlay")
+        assert run("segment", sample, "--out", tmp_path / str(number), *options) == 0
+        found.append((tmp_path / str(number) / "tracks.json").read_bytes())
+    assert found[0] == found[1] == found[2]
+    assert json.loads(found[0])["annotations"]
 
 
 def _audio_only(path: Path) -> None:
@@ -231,6 +252,24 @@ def test_bad_input_exits_with_2_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"dataset"}))
+def test_the_list_of_commands_says_what_their_own_help_says(name: str) -> None:
+    command = COMMANDS[name]
+    function = getattr(importlib.import_module(f"chronomask.commands.{command.module}"), name)
+    assert command.help == function.__doc__.splitlines()[0]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"]])
+def test_help_needs_no_heavy_package(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom chronomask.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: print(*sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    assert "Find, name, cut out and follow every object" in done.stdout
+    loaded = done.stdout.splitlines()[-1].split()
+    assert not {"numpy", "torch", "av", "cv2", "scipy", "supervision", "PIL"} & set(loaded)
+
+
 def test_no_source_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("segment", "--out", tmp_path / "out") == 2
     assert "source" in capsys.readouterr().err
@@ -242,7 +281,7 @@ def test_interruption_exits_with_130(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("chronomask.inference.clips.cluster", interrupted)
+    monkeypatch.setattr("chronomask.segmenter.clips.find", interrupted)
     assert run("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint) == 130
     assert not (tmp_path / "out").exists()
 
@@ -274,7 +313,7 @@ def test_a_run_that_was_ended_says_what_is_kept(
     def ended(*_: object, **__: object) -> None:
         raise Interrupted(12)
 
-    monkeypatch.setattr("chronomask.inference.job.segment_to_folder", ended)
+    monkeypatch.setattr("chronomask.runs.segment.segment_to_folder", ended)
     assert run("segment", video, "--out", tmp_path / "out", "--checkpoint", checkpoint) == 130
     message = capsys.readouterr().err
     assert f"the tracks of the first 12 frames are in {tmp_path / 'out/tracks.json'}" in message
@@ -340,6 +379,7 @@ def test_commands_of_the_other_pages_have_such_options(tmp_path: Path, monkeypat
         assert main(shlex.split(command)[1:]) == 2
 
 
+@pytest.mark.network
 def test_readme_python(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(video.parent)
     for block in _blocks("python"):

@@ -1,36 +1,40 @@
-"""Exported files, and the runner on them: without PyTorch, from the command line, and where it cannot be used."""
+"""Exported files: what lies in the folder, what they compute, and that they need no PyTorch."""
 
 import gc
-import json
 import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto
 from torch import nn
 from torch.export import Dim
 
 from chronomask import export as room
-from chronomask import rle
+from chronomask import load, rle
 from chronomask.cli import main
 from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.engines.description import FILE, read_description
+from chronomask.engines.engine import padded
+from chronomask.engines.models import ModelFiles
+from chronomask.engines.opening import open_engine
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.model import mobilenet
-from chronomask.model.checkpoint import save_network
-from chronomask.runner import Runner
-from chronomask.runner.__main__ import main as run
-from chronomask.runner.description import FILE, read_description
-from chronomask.runner.network import ExportedNetwork
+from chronomask.model.checkpoint import load_network, save_network
+from chronomask.tracking.outputs import place
+from chronomask.training.objective import tracked_outputs
 from chronomask.video import VideoWriter, open_source
 from model.networks import CATEGORIES, network_of, noise, tensors_of, tiny
 from untyped import untyped
 
 LENGTH = 4
+WITHOUT = Path(__file__).parent / "without.py"
 COEFFICIENTS = (-1.0, 0.1, 2.0, 1.0, 1.0, -0.5, 0.5)
 
 
@@ -55,27 +59,26 @@ def shallow():
 
 
 @pytest.fixture(scope="module")
-def network():
-    """Class scores of stride 4, no foreground, and coordinates of all kinds."""
-    fields = {"embedding": ("y", "x", "t", "free"), "squeezes": (1, 1, 0, 0), "tube_score": COEFFICIENTS}
+def network(checkpoint):
+    """Class scores of stride 4, no foreground, and coordinates of all kinds; weights that fit into 16 bits."""
     with shallow():
-        return network_of(tiny(backbone="mobilenet_v2", **fields))
+        return load_network(checkpoint)
 
 
 @pytest.fixture(scope="module")
-def checkpoint(network, tmp_path_factory):
+def checkpoint(tmp_path_factory):
+    fields = {"embedding": ("y", "x", "t", "free"), "squeezes": (1, 1, 0, 0), "tube_score": COEFFICIENTS}
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_network(path, network, half=False)
+    with shallow():
+        save_network(path, network_of(tiny(backbone="mobilenet_v2", **fields)), half=True)
     return path
 
 
 @pytest.fixture(scope="module")
 def exported(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "new"
-    options = ["--clip-length", str(LENGTH), "--overlap", "1", "--score", "0"]
-    options += ["--cluster.seed-threshold", "0.2", "--cluster.minimum-pixels", "9"]
     with quick(), shallow():
-        assert main(["export", str(checkpoint), str(folder), *options]) == 0
+        assert main(["export", str(checkpoint), str(folder), "--clip-length", str(LENGTH), "--half"]) == 0
     return folder
 
 
@@ -83,40 +86,31 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_folder_holds_both_halves_and_their_description(exported):
+def test_the_folder_holds_both_halves_and_their_description(exported, checkpoint):
     assert names_in(exported) == ["decoder.onnx", "encoder.onnx", FILE]
     known = read_description(exported)
     assert known.categories == CATEGORIES
     assert known.embedding == ("y", "x", "t", "free")
-    assert known.class_stride == 4
+    assert known.foreground is False
     assert known.tube_score == COEFFICIENTS
-    cluster = ClusterConfig(seed_threshold=0.2, minimum_pixels=9)
-    assert known.settings == SegmentConfig(clip_length=LENGTH, overlap=1, score=0.0, cluster=cluster)
-    assert json.loads((exported / FILE).read_text())["multiple"] == 32
+    assert known.clip_length == LENGTH
+    assert known.features == ("level_16", "level_4", "level_8", "taps_16", "taps_32")
+    assert known.decoded == ("level_4", "level_8", "taps_16", "taps_32")
+    assert known.checkpoint_sha256 == room.sha256_of(checkpoint)
 
 
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("size", [(32, 32), (64, 160), (50, 70), (129, 45)])
-def test_any_size_gives_the_outputs_of_the_network(exported, network, size):
+def test_any_size_gives_the_outputs_of_the_network(exported, network, name, size):
     frames = noise(1, LENGTH, 3, *size)
     with torch.no_grad():
-        expected = tensors_of(network(frames))
-    mine = ExportedNetwork(exported, read_description(exported), ["CPUExecutionProvider"])
-    halves = [mine.encode(part) for part in (frames[0, :1].numpy(), frames[0, 1:].numpy())]
-    found = mine.decode([np.concatenate(pair) for pair in zip(*halves, strict=True)], size)
-    assert found.foreground_logits is None
-    for name, value in expected.items():
-        scale = float(value.abs().max())
-        np.testing.assert_allclose(getattr(found, name), value[0].numpy(), atol=1e-4 * scale)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("backbone", ["efficientnet_lite0", "mobilenet_v2"])
-def test_what_the_exporter_does_not_know_is_gone(backbone):
-    plain, frames = network_of(tiny(backbone=backbone)), noise(1, LENGTH, 3, 64, 32)
-    expected = plain(frames).heat
-    prepared = room._prepared(plain)
-    assert not any(isinstance(module, mobilenet.SameConv2d | nn.BatchNorm2d) for module in prepared.modules())
-    torch.testing.assert_close(prepared(frames).heat, expected, atol=1e-4, rtol=1e-3)
+        expected = tensors_of(tracked_outputs(network(frames), 0))
+    engine = open_engine(ModelFiles(exported, None), LENGTH, device="cpu", engine=name, precision="float32")
+    features = [*engine.encode(padded(frames[0, :1].numpy())), *engine.encode(padded(frames[0, 1:].numpy()))]
+    found = place(engine.decode(features), [], engine.description.embedding, False, size)
+    assert found.foreground is None
+    for key, values in expected.items():
+        np.testing.assert_allclose(getattr(found, key), values, atol=1e-4 * np.abs(values).max())
 
 
 class Doubled(nn.Module):
@@ -141,9 +135,9 @@ def older(tmp_path):
 def export_doubled(checkpoint, folder, form, monkeypatch, factor=2.0):
     free, inputs = ({0: Dim("N", min=1, max=9)},), [(torch.rand(n, 3),) for n in (4, 5)]
     half = room._Half("encoder", Doubled(factor), ("frames",), ("stride_4",), free, *inputs)
-    monkeypatch.setattr(room, "_halves", lambda network, length: (half,))
+    monkeypatch.setattr(room, "_halves", lambda *_: (half,))
     with quick(), shallow():
-        return room.export(checkpoint, folder, SegmentConfig(clip_length=1, overlap=0), form)
+        return room.export(checkpoint, folder, 1, form)
 
 
 def test_both_forms_are_checked(checkpoint, older, monkeypatch):
@@ -157,10 +151,14 @@ def test_both_forms_are_checked(checkpoint, older, monkeypatch):
     assert program(torch.ones(7, 3))[0].tolist() == [[2.0] * 3] * 7
 
 
+def test_no_path_of_this_machine_goes_into_the_files(exported):
+    assert not [path.name for path in exported.iterdir() if b"halves.py" in path.read_bytes()]
+
+
 def test_an_export_over_another_leaves_nothing_of_it(checkpoint, older, monkeypatch):
     export_doubled(checkpoint, older, "torch", monkeypatch)
     assert names_in(older) == ["encoder.pt2", FILE]
-    assert read_description(older).settings.clip_length == 1
+    assert read_description(older).clip_length == 1
 
 
 @pytest.mark.parametrize("form", ["onnx", "torch"])
@@ -176,9 +174,54 @@ def test_what_cannot_be_exported_is_named(exported, tmp_path, monkeypatch, capsy
     assert "no such model" in capsys.readouterr().err
     assert main(["export", "lite", str(exported)]) == 2
     assert "--overwrite" in capsys.readouterr().err
+    assert main(["export", "lite", str(tmp_path), "--clip-length", "0"]) == 2
+    assert "clip_length 0: must be 1 or more" in capsys.readouterr().err
     monkeypatch.setattr(room, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"chronomask\[export\]"):
-        room.export(tmp_path / "none.safetensors", tmp_path, SegmentConfig(), "onnx")
+        room.export(tmp_path / "none.safetensors", tmp_path, 8, "onnx")
+
+
+KERNEL = np.random.default_rng(0).normal(size=(6, 5, 3, 3)).astype(np.float16)
+SCALES = [np.ones(1, np.float32), *(np.random.default_rng(n).uniform(0.1, 3, n).astype(np.float32) for n in (4, 6, 3))]
+
+
+@pytest.mark.parametrize(
+    ("scale", "found"),
+    [
+        (SCALES[0], None),
+        (SCALES[2], SCALES[2]),
+        (np.tile(SCALES[3], 2), np.tile(SCALES[3], 2)),  # two convolutions in one
+        (SCALES[2] ** 2, None),  # none that is known
+    ],
+)
+def test_kernels_that_were_in_16_bits_are_kept_as_they_were(scale, found):
+    values = KERNEL * np.float32(scale).reshape(-1, 1, 1, 1)
+    plain, factor = room._without_scale(values, SCALES)
+    assert plain.dtype == np.float16
+    if scale is SCALES[0] or found is not None:
+        assert np.array_equal(plain, KERNEL)
+    np.testing.assert_allclose(
+        plain * (1 if factor is None else factor), values, rtol=1e-6 if found is not None else 1e-3
+    )
+    if found is None:
+        assert factor is None
+    else:
+        assert np.array_equal(factor.ravel(), found)
+
+
+def test_a_channel_that_is_switched_off_stays_off():
+    values = KERNEL * np.float32([1, 2, 0, 3, 4, 5]).reshape(-1, 1, 1, 1)
+    plain, factor = room._without_scale(values, [np.float32([1, 2, 0, 3, 4, 5])])
+    assert np.array_equal(plain * factor, values)
+
+
+def test_weights_are_kept_in_16_bits_as_the_checkpoint_has_them(exported):
+    """That they compute the same is seen above: rounding once more would be too much."""
+    sizes = {TensorProto.FLOAT16: 0, TensorProto.FLOAT: 0}
+    for name in ("encoder.onnx", "decoder.onnx"):
+        for kernel in onnx.load(exported / name).graph.initializer:
+            sizes[kernel.data_type] = sizes.get(kernel.data_type, 0) + int(np.prod(kernel.dims))
+    assert sizes[TensorProto.FLOAT] < 0.1 * sizes[TensorProto.FLOAT16]
 
 
 def test_a_video_is_segmented_where_no_pytorch_is(exported, tmp_path):
@@ -186,66 +229,20 @@ def test_a_video_is_segmented_where_no_pytorch_is(exported, tmp_path):
     with VideoWriter(video, 128, 96, 25.0) as writer:
         for image in noise(6, 96, 128, 3).numpy():
             writer.write(image)
-    code = "import sys; sys.modules['torch'] = None; from chronomask.runner.__main__ import main; sys.exit(main())"
-    subprocess.run([sys.executable, "-c", code, str(exported), str(video), "--out", str(out)], check=True)
+    options = ["--clip-length", str(LENGTH), "--overlap", "1", "--score", "0", "--precision", "float32"]
+    options += ["--cluster.seed-threshold", "0.2", "--cluster.minimum-pixels", "9", "--engine", "openvino"]
+    command = [sys.executable, WITHOUT, "torch,safetensors,onnx,onnxruntime", "segment", video, "--model", exported]
+    subprocess.run([*command, "--out", out, *options], check=True, stdout=subprocess.DEVNULL)
     found = read_tracks(out / "tracks.json")
     assert [(entry.length, entry.width, entry.height) for entry in found.videos] == [(6, 128, 96)]
-    assert set(found.info) == {"version", "checkpoint_sha256", "settings"}
+    assert found.info["engine"]["name"] == "openvino"
+    assert found.info["checkpoint_sha256"] == read_description(exported).checkpoint_sha256
     assert len(found.tracks) > 0
-    results = list(Runner(exported).segment(frame.image for frame in open_source(video)))
+    cluster = ClusterConfig(seed_threshold=0.2, minimum_pixels=9)
+    config = SegmentConfig(clip_length=LENGTH, overlap=1, score=0.0, cluster=cluster)
+    segmenter = load(exported, engine="openvino", precision="float32", config=config)
+    results = list(segmenter.segment(open_source(video)))
     for track in found.tracks:
         for run_lengths, result in zip(track.segmentations, results, strict=True):
             mask = result.masks[result.track_ids == track.id].any(0)
             assert np.array_equal(mask, np.zeros_like(mask) if run_lengths is None else rle.decode(run_lengths))
-
-
-def test_what_the_runner_cannot_use_is_named(exported, tmp_path, capsys):
-    assert run([str(tmp_path), "video.mp4", "--out", str(tmp_path / "out")]) == 2
-    assert "model.json" in capsys.readouterr().err
-    description = (exported / FILE).read_text()
-    for text, other, message in (
-        ("chronomask-export-1", "other", "format is 'other'"),
-        ('"overlap": 1', '"overlap": 9', "overlap 9"),
-        ('"class_stride"', '"x"', "lacks the field 'class_stride'"),
-    ):
-        (tmp_path / FILE).write_text(description.replace(text, other))
-        with pytest.raises(InputError, match=message):
-            Runner(tmp_path)
-    (tmp_path / FILE).write_text(description)
-    with pytest.raises(InputError, match=r"encoder\.onnx: no such file"):
-        Runner(tmp_path)
-    (tmp_path / "encoder.onnx").write_bytes(b"broken")
-    with pytest.raises(InputError, match=r"encoder\.onnx: "):
-        Runner(tmp_path)
-    with pytest.raises(InputError, match="provider 'Abacus'"):
-        Runner(exported, ["Abacus"])
-
-
-def test_frames_that_the_runner_cannot_use_are_named(exported):
-    runner, image = Runner(exported), np.zeros((32, 48, 3), np.uint8)
-    with pytest.raises(InputError, match="frame 1: 32x48 pixels, the frames before have 48x32"):
-        list(runner.segment([image, image.transpose(1, 0, 2)]))
-    with pytest.raises(InputError, match="float64"):
-        list(runner.segment([image / 255]))
-    assert list(runner.segment([])) == []
-    assert runner.tracks == []
-
-
-def test_the_runner_overwrites_no_results(exported, tmp_path, capsys):
-    (tmp_path / "tracks.json").write_text("mine")
-    assert run([str(exported), "video.mp4", "--out", str(tmp_path)]) == 2
-    assert "exists already" in capsys.readouterr().err
-    assert (tmp_path / "tracks.json").read_text() == "mine"
-
-
-def test_the_runner_looks_at_source_and_place_before_the_work(tmp_path, monkeypatch, capsys):
-    source = SimpleNamespace(name="camera0", live=True)
-    monkeypatch.setattr("chronomask.runner.__main__.Runner", lambda folder: None)
-    monkeypatch.setattr("chronomask.runner.__main__.open_source", lambda video: source)
-    assert run([str(tmp_path), "0", "--out", str(tmp_path / "out")]) == 2
-    assert "camera0: a live source has no end" in capsys.readouterr().err
-    source.live = False
-    (tmp_path / "file").touch()
-    assert run([str(tmp_path), "0", "--out", str(tmp_path / "file")]) == 2
-    assert "cannot make the folder" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]

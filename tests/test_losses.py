@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chronomask.categories import NO_CLASS
 from chronomask.config import LossConfig
 from chronomask.losses import (
     ClipOutputs,
@@ -23,7 +24,6 @@ from chronomask.losses import (
     smoothness_loss,
 )
 from chronomask.model.network import PixelOutputs
-from chronomask.structures import NO_CLASS
 from chronomask.training.objective import TERMS, batch_losses, weighted_sum
 from chronomask.training.targets import Batch
 

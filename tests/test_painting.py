@@ -1,8 +1,26 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from chronomask.painting import EDGE_VARIANCE, paint
+from chronomask.guided_filter import EDGE_VARIANCE
+from chronomask.painting import REACH, paint
+
+RECORDED = Path(__file__).parent / "painted.npz"
+
+
+def paint_whole(probabilities, ids, picture, size):
+    """With levels of the whole frame."""
+    return paint(probabilities, [(0, 0)] * len(probabilities), ids, picture, size)
+
+
+def cropped(level, reach):
+    """A level as far around the tube as needed, and where its first cell lies."""
+    inside = level > 0.5
+    rows, columns = inside.any(1).nonzero()[0], inside.any(0).nonzero()[0]
+    top, left = max(0, rows[0] - reach), max(0, columns[0] - reach)
+    return level[top : rows[-1] + 1 + reach, left : columns[-1] + 1 + reach].copy(), (int(top), int(left))
 
 
 def smooth_noise(count, rows, columns, seed):
@@ -12,12 +30,11 @@ def smooth_noise(count, rows, columns, seed):
 
 
 def disjoint_tubes(count, rows, columns, seed):
-    """Smooth random probabilities of which at most one exceeds a half in any cell, and their label map."""
+    """Smooth random probabilities of which at most one exceeds a half in any cell."""
     noise = smooth_noise(count, rows, columns, seed)
     best = noise.argmax(0)
     probabilities = np.where(np.arange(count)[:, None, None] == best, noise, noise.clip(max=0.45)).clip(0, 1)
-    labels = np.where(noise.max(0) > 0.5, best + 1, 0).astype(np.int16)
-    return list(probabilities.astype(np.float32)), labels
+    return list(probabilities.astype(np.float32))
 
 
 def grey(rows, columns, value=128):
@@ -46,16 +63,37 @@ def whole(probability, picture):
 @pytest.mark.parametrize("size", [(48, 60), (20, 28), (47, 61), (121, 200), (3, 9), (1, 1)])
 def test_boxes_give_what_the_whole_frame_gives(size):
     ids, (rows, columns) = [7, 3, 40_000, 12], (12, 15)
-    probabilities, labels = disjoint_tubes(4, rows, columns, 0)
+    probabilities = disjoint_tubes(4, rows, columns, 0)
     picture = (smooth_noise(3, 4 * rows, 4 * columns, 10).clip(0, 1) * 255).astype(np.uint8)
     expected, certain = np.zeros(size, int), np.ones(size, bool)
     for tube in (3, 2, 1, 0):
         full = cv2.resize(whole(probabilities[tube], picture).astype(np.float32), size[::-1])
         expected[full > 0.5] = ids[tube]
         certain &= abs(full - 0.5) > 0.02  # positions are rounded to a thirty-second of a pixel
-    painted = paint(probabilities, labels, ids, picture, size)
+    painted = paint_whole(probabilities, ids, picture, size)
     assert certain.sum() > 0.7 * certain.size - 1
     np.testing.assert_array_equal(painted[certain], expected[certain])
+
+
+@pytest.mark.parametrize("size", [(48, 60), (121, 200)])
+def test_levels_around_tubes_give_what_those_of_the_whole_frame_give(size):
+    probabilities = disjoint_tubes(4, 12, 15, 1)
+    picture = np.random.default_rng(1).integers(0, 256, (3, 48, 60), np.uint8)
+    levels, corners = zip(*(cropped(level, REACH) for level in probabilities), strict=True)
+    around = paint(levels, corners, [1, 2, 3, 4], picture, size)
+    np.testing.assert_array_equal(around, paint_whole(probabilities, [1, 2, 3, 4], picture, size))
+    assert len(np.unique(around)) == 5
+
+
+def test_masks_are_those_of_opencv():
+    """Tubes of the sample clip, and what the same filter made of them at full size with OpenCV's functions."""
+    with np.load(RECORDED) as recorded:
+        levels = [recorded[key].astype(np.float32) for key in sorted(recorded) if key.startswith("level")]
+        picture, expected = recorded["picture"], recorded["ids"]
+    levels, corners = zip(*(cropped(level, REACH) for level in levels), strict=True)
+    painted = paint(levels, corners, range(1, 1 + len(levels)), picture, expected.shape)
+    for number in range(1, 1 + len(levels)):
+        assert iou(painted == number, expected == number) >= 0.999
 
 
 def test_an_edge_moves_to_that_of_the_picture():
@@ -66,7 +104,7 @@ def test_an_edge_moves_to_that_of_the_picture():
     labels = np.zeros((rows, columns), np.int16)
     labels[5:11, 5:17] = 1
     probabilities = [np.where(labels, 0.9, 0.1).astype(np.float32)]
-    painted = paint(probabilities, labels, [1], picture, (64, 96)) > 0
+    painted = paint_whole(probabilities, [1], picture, (64, 96)) > 0
     truth = picture[0] == 180
     before = cv2.resize(probabilities[0], (96, 64)) > 0.5
     assert iou(before, truth) < 0.9
@@ -86,7 +124,7 @@ def test_small_and_thin_tubes_survive(extent, contrast):
     picture[:, inside] += contrast
     probability = np.where(labels, 0.9, 0.1).astype(np.float32)
     plain = cv2.resize(probability, (96, 64)) > 0.5
-    painted = paint([probability], labels, [5], picture, (64, 96)) == 5
+    painted = paint_whole([probability], [5], picture, (64, 96)) == 5
     assert iou(painted, inside) > iou(plain, inside) - 0.01
 
 
@@ -97,30 +135,29 @@ def test_edges_move_by_a_cell_at_most():
     near = cv2.dilate(np.kron(labels, np.ones((4, 4))), np.ones((9, 9))) > 0
     for seed in range(5):
         picture = np.random.default_rng(seed).integers(0, 256, (3, 64, 96), np.uint8)
-        painted = paint([np.where(labels, 0.95, 0.1).astype(np.float32)], labels, [1], picture, (64, 96)) > 0
+        painted = paint_whole([np.where(labels, 0.95, 0.1).astype(np.float32)], [1], picture, (64, 96)) > 0
         assert not (painted & ~near).any()
 
 
 def test_where_tubes_meet_the_first_keeps_the_pixel():
     left, right = np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32)
     left[:, :4], right[:, 4:] = 1, 1
-    labels = np.where(left > 0.5, 1, 2).astype(np.int16)
-    both = paint([left, right], labels, [1, 2], grey(8, 8), (32, 32))
+    both = paint_whole([left, right], [1, 2], grey(8, 8), (32, 32))
     assert (both[:, :16] == 1).all()
     assert (both[:, 16:] == 2).all()
-    np.testing.assert_array_equal(paint([left, right], labels, [0, 2], grey(8, 8), (32, 32)) == 2, both == 2)
+    np.testing.assert_array_equal(paint_whole([left, right], [0, 2], grey(8, 8), (32, 32)) == 2, both == 2)
 
 
 def test_tubes_without_id_keep_their_pixels():
     for seed in range(3):
-        probabilities, labels = disjoint_tubes(4, 12, 15, seed)
-        everything = paint(probabilities, labels, [1, 2, 3, 4], grey(12, 15), (47, 61))
-        some = paint(probabilities, labels, [0, 2, 0, 4], grey(12, 15), (47, 61))
+        probabilities = disjoint_tubes(4, 12, 15, seed)
+        everything = paint_whole(probabilities, [1, 2, 3, 4], grey(12, 15), (47, 61))
+        some = paint_whole(probabilities, [0, 2, 0, 4], grey(12, 15), (47, 61))
         np.testing.assert_array_equal(some, np.where(everything % 2, 0, everything))
 
 
 def test_ids_take_the_smallest_type():
-    probabilities, labels = disjoint_tubes(2, 6, 8, 0)
-    assert paint(probabilities, labels, [1, 32_767], grey(6, 8), (9, 9)).dtype == np.int16
-    assert paint(probabilities, labels, [1, 32_768], grey(6, 8), (9, 9)).dtype == np.int32
-    assert paint([], labels * 0, [], grey(6, 8), (9, 9)).dtype == np.int16
+    probabilities = disjoint_tubes(2, 6, 8, 0)
+    assert paint_whole(probabilities, [1, 32_767], grey(6, 8), (9, 9)).dtype == np.int16
+    assert paint_whole(probabilities, [1, 32_768], grey(6, 8), (9, 9)).dtype == np.int32
+    assert paint([], [], [], grey(6, 8), (9, 9)).dtype == np.int16

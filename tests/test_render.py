@@ -76,6 +76,34 @@ def test_labels_stay_inside(corner):
     assert (drawn != plain).any()
 
 
+def test_labels_give_way_to_each_other():
+    masks = squares((0, 0), (6, 4), (12, 2), (3, 9), (9, 12), size=40)
+    texts = [f"{track} person 0.8" for track in range(1, 6)]
+    drawn = draw_tracks(GREY, masks, np.arange(1, 6), texts)
+    for track, text in enumerate(texts, 1):
+        alone = draw_tracks(GREY, masks[track - 1 : track], np.array([track]), [text])
+        plain = draw_tracks(GREY, masks[track - 1 : track], np.array([track]), [""])
+        whole = (alone == track_colour(track)).all(2).sum() - (plain == track_colour(track)).all(2).sum()
+        assert (drawn == track_colour(track)).all(2).sum() > 0.8 * whole, f"label {track} is covered"
+
+
+@pytest.mark.parametrize(("height", "thickness"), [(180, 1), (720, 2), (1080, 3), (2160, 6)])
+def test_lines_grow_with_the_picture(height, thickness):
+    width = height * 16 // 9
+    mask = np.zeros((1, height, width), bool)
+    mask[0, height // 4 : height // 2, width // 4 : width // 2] = True
+    drawn = draw_tracks(np.zeros((height, width, 3), np.uint8), mask, np.array([1]), [""])
+    across = (drawn[height // 3, : width // 3] == track_colour(1)).all(1).nonzero()[0]
+    assert len(across) == thickness
+    assert width // 4 - thickness <= across[0] <= width // 4 <= across[-1] < width // 4 + thickness
+
+
+def test_the_edge_of_the_picture_is_an_edge_of_the_object():
+    drawn = draw_tracks(GREY, squares((0, 0), size=60), np.array([3]), [""])
+    for pixel in ((0, 0), (0, 30), (30, 0), (59, 59)):
+        assert tuple(drawn[pixel]) == track_colour(3)
+
+
 def test_empty_masks_and_no_tracks():
     nothing = np.zeros((0, 180, 320), dtype=bool)
     np.testing.assert_array_equal(draw_tracks(GREY, nothing, np.zeros(0, np.int64), []), GREY)
@@ -94,10 +122,10 @@ def test_tiny_pictures(size):
 def test_no_warning_and_nothing_heavy_at_import():
     code = (
         "import sys, numpy as np, chronomask.render as render\n"
-        "assert 'supervision' not in sys.modules\n"
         "mask = np.zeros((1, 60, 80), bool); mask[0, 20:50, 20:70] = True\n"
         "drawn = render.draw_tracks(np.zeros((60, 80, 3), np.uint8), mask, np.array([1]), ['1 cat'])\n"
         "assert (drawn[30, 40] > 0).any()\n"
+        "assert not {'supervision', 'cv2', 'scipy', 'matplotlib', 'av', 'torch'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -35,6 +35,25 @@ def test_encoding_equals_pycocotools(mask):
     assert rle.bbox(ours) == tuple(peer.toBbox(theirs))
 
 
+@given(hnp.arrays(np.int16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 4)))
+@fast
+def test_a_map_of_ids_is_encoded_as_its_masks_are(id_map):
+    ids = [3, 1, 7]  # one of them is nowhere
+    assert rle.encode_ids(id_map, ids) == [rle.encode(id_map == number) for number in ids]
+
+
+@given(masks, st.data())
+@fast
+def test_runs_of_no_length_are_taken_out(mask, data):
+    counts = rle.run_lengths(rle.encode(mask)["counts"]).tolist()
+    for _ in range(data.draw(st.integers(0, 3))):
+        place = data.draw(st.integers(0, len(counts) - 1))
+        split = data.draw(st.integers(0, counts[place]))
+        counts[place : place + 1] = [split, 0, counts[place] - split]
+    odd = rle.from_run_lengths(counts, *mask.shape)["counts"]
+    assert rle.canonical(odd, *mask.shape) == rle.encode(mask)["counts"]
+
+
 @given(mask_pairs())
 @fast
 def test_iou_and_union_equal_pycocotools(pair):

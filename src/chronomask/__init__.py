@@ -10,28 +10,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chronomask.errors import InputError
-from chronomask.results import FrameResult
 
 if TYPE_CHECKING:
     from chronomask.config import SegmentConfig
-    from chronomask.inference.load import load
-    from chronomask.inference.segment import Segmenter
-    from chronomask.structures import Clip, Tube
+    from chronomask.results import FrameResult
+    from chronomask.segmenter.load import load
+    from chronomask.segmenter.segmenter import Segmenter
+    from chronomask.structures import Clip
+    from chronomask.tracking.cluster import Tube
 
 __version__ = "0.1.0"
 __all__ = ["Clip", "FrameResult", "InputError", "SegmentConfig", "Segmenter", "Tube", "__version__", "load"]
 
 _LAZY = {
-    "load": "chronomask.inference.load",
-    "Segmenter": "chronomask.inference.segment",
+    "load": "chronomask.segmenter.load",
+    "Segmenter": "chronomask.segmenter.segmenter",
     "SegmentConfig": "chronomask.config",
+    "FrameResult": "chronomask.results",
     "Clip": "chronomask.structures",
-    "Tube": "chronomask.structures",
+    "Tube": "chronomask.tracking.cluster",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Importing the package must stay quick for `chronomask --help`, and the runner works where no PyTorch is.
+    # Importing the package must stay quick for `chronomask --help`, and inference works where no PyTorch is.
     if name in _LAZY:
         from importlib import import_module
 

@@ -16,6 +16,9 @@ class Category:
 OBJECT = Category(0, "object")
 """An object whose class is none of the known ones, or not sure. Never predicted by the network itself."""
 
+NO_CLASS = -1
+"""Class index of an instance that is an object, but of no single known class; never a class target."""
+
 _COCO = (
     "1 person|2 bicycle|3 car|4 motorcycle|5 airplane|6 bus|7 train|8 truck|9 boat|10 traffic light|11 fire hydrant|"
     "13 stop sign|14 parking meter|15 bench|16 bird|17 cat|18 dog|19 horse|20 sheep|21 cow|22 elephant|23 bear|"
@@ -69,3 +72,8 @@ VOC: tuple[Category, ...] = _numbered(
     "sofa train tvmonitor"
 )
 """The 20 classes of Pascal VOC; ids are the palette indices of its class images."""
+
+
+def plain(name: str) -> str:
+    """A class name as it is compared: case and the choice of `_` or a blank make no difference."""
+    return name.lower().replace(" ", "_")

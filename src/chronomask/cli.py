@@ -4,35 +4,72 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import tyro
 
-from chronomask.commands.calibration import calibrate
-from chronomask.commands.dataset import dataset_app
-from chronomask.commands.evaluation import compare, evaluate, submit, validate
-from chronomask.commands.export import export
-from chronomask.commands.formats import convert, edit
-from chronomask.commands.segmentation import predict, segment
-from chronomask.commands.training import recipe_config, train
 from chronomask.errors import InputError
 
-app = tyro.extras.SubcommandApp()
-for command in (segment, convert, edit, predict, evaluate, validate, compare, submit, calibrate, export):
-    app.command(command)
-app.command(dataset_app, name="dataset")
+
+class _Command(NamedTuple):
+    """Where a command is found, without importing it.
+
+    Attributes:
+        module: of `chronomask.commands`.
+        help: first line of its help.
+        attribute: of the module, where it is called otherwise than the command.
+    """
+
+    module: str
+    help: str
+    attribute: str = ""
+
+
+COMMANDS = {
+    "segment": _Command("segmentation", "Find, name, cut out and follow every object of a video."),
+    "convert": _Command("formats", "Turn tracks from one format into another, and say what that loses."),
+    "edit": _Command("formats", "Correct tracks: delete, relabel, merge and split them, in the order given."),
+    "predict": _Command("segmentation", "Segment every video of a data set, for evaluation."),
+    "evaluate": _Command(
+        "evaluation",
+        "Score results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 first, then the rest, overall and per class.",
+    ),
+    "validate": _Command("evaluation", "Find every fault of an annotation or result file, each with its place."),
+    "compare": _Command(
+        "evaluation",
+        "One table over several methods, with bootstrap intervals over the videos and differences to the first.",
+    ),
+    "submit": _Command("evaluation", "Check results and pack them into the zip that evaluation servers take."),
+    "calibrate": _Command("calibration", "Fit the score of tracks, so that it says how likely a track is right."),
+    "export": _Command(
+        "export",
+        "Write a network as ONNX or torch.export programs, to be used without PyTorch or without this package.",
+    ),
+    "dataset": _Command("dataset", "Look into a data set, draw it, or make one of videos from stills.", "dataset_app"),
+    "train": _Command("training", "Train a network on annotated stills and videos."),
+}
+
+EXTRAS = {"torch": "torch", "safetensors": "torch", "cv2": "train", "onnx": "export"}
+"""Packages that inference does without, and the extra that each comes with."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    app.command(name="train")(partial(train, config=recipe_config(arguments)))
     try:
-        code = app.cli(
+        code = _app(arguments).cli(
             prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
         )
     except InputError as error:
         print(f"chronomask: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (extra := EXTRAS.get((error.name or "").split(".")[0])) is None:
+            raise
+        print(f"chronomask: this needs the package {error.name}: pip install 'chronomask[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("chronomask: interrupted", file=sys.stderr)
@@ -44,6 +81,31 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         _flush()
     return code or 0
+
+
+def _app(arguments: list[str]) -> tyro.extras.SubcommandApp:
+    """The parser. Of all commands but the one that is asked for it knows the name and a line of help only.
+
+    To import them all and read their options would take longer than many a command.
+    """
+    app = tyro.extras.SubcommandApp()
+    for name, command in COMMANDS.items():
+        if name in arguments[:1]:
+            app.command(name=name)(_imported(name, command, arguments))
+        else:
+            app.command(name=name, help=command.help)(_not_asked_for)
+    return app
+
+
+def _imported(name: str, command: _Command, arguments: list[str]) -> Any:
+    module = import_module(f"chronomask.commands.{command.module}")
+    found: Callable[..., Any] = getattr(module, command.attribute or name)
+    # The defaults of `train` depend on its options.
+    return partial(found, config=module.recipe_config(arguments)) if name == "train" else found
+
+
+def _not_asked_for() -> None:
+    raise AssertionError("the first argument names the command")
 
 
 def _flush() -> None:

@@ -1,14 +1,13 @@
-"""A network as ONNX and as torch.export programs, for use without this package's model code.
+"""A network as ONNX and as torch.export programs: for the engines of this package, and for use without it.
 
-It is cut in two, so that every frame passes the backbone once however clips overlap: an encoder of frames, and a
-decoder of clips that reads what the encoder gave.
+It is cut in two (`model.halves`), so that every frame passes the backbone once however clips overlap: an encoder of
+frames, and a decoder of clips that reads what the encoder gave.
 
-Legend: N frames, T frames of a clip, H W pixels, h w = H/4 W/4, C channels, E embedding dimensions, L classes.
+Legend: N frames, T frames of a clip, h w cells of stride 32.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Collection, Generator
@@ -20,60 +19,33 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float16, Float32
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from chronomask import __version__
-from chronomask.config import SegmentConfig
+from chronomask.engines.description import FILE, Description, describe
+from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.model.checkpoint import load_network
-from chronomask.model.folding import fold_batch_norm
-from chronomask.model.network import FrameFeatures, Network
-from chronomask.runner.description import FILE, STRIDE, Description
+from chronomask.model.halves import decoded_names, feature_names, halves
 
 Format = Literal["onnx", "torch", "both"]
 
 OPSET = 18
-LEVELS = ("stride_4", "stride_8", "stride_16", "stride_32")
-FRAME_CLASSES = "frame_class_logits"
 
 TOLERANCE = 1e-3
 """Largest difference of an output from the network's own that passes the check, as a share of its largest value."""
 
+HALF_TOLERANCE = 1e-2
+"""The same for weights in float16, where they were not in float16 already."""
+
+EXACT = 1e-6
+"""Largest relative difference of a kernel in float16, times its scale, that is no more than rounding in float32."""
+
 _TRACED, _CHECKED = (64, 96), (96, 64)
 """Height and width of the example that is traced; and of another, by which what was written is checked."""
-
-
-class Encoder(nn.Module):
-    """Frames (N 3 H W, uint8 RGB, H and W multiples of 32) to pyramid levels, and class scores where they come so."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
-        features = self.network.encode(frames)
-        return (*features.levels, *(() if features.class_logits is None else (features.class_logits,)))
-
-
-class ClipDecoder(nn.Module):
-    """The encoder's outputs for the T frames of one clip to the pixel outputs `names`.
-
-    The embedding holds offsets only, to which whoever runs the decoder adds the coordinates: these depend on the size
-    of the frame before it was padded.
-    """
-
-    def __init__(self, network: Network, names: tuple[str, ...]) -> None:
-        super().__init__()
-        self.network, self.names = network, names
-
-    def forward(self, *features: Tensor) -> tuple[Tensor, ...]:
-        levels, scores = list(features[: len(LEVELS)]), features[len(LEVELS) :]
-        size = (levels[0].shape[2] * STRIDE, levels[0].shape[3] * STRIDE)
-        outputs = self.network.decode(FrameFeatures(levels, scores[0] if scores else None), 1, size)
-        # A copy, for an output that is a view of an input may not be exported.
-        return tuple(getattr(outputs, name)[0].clone() for name in self.names)
 
 
 @dataclass(frozen=True)
@@ -106,14 +78,17 @@ class _Half:
     checked: tuple[Tensor, ...]
 
 
-def export(checkpoint: Path, out: Path, settings: SegmentConfig, form: Format) -> list[Difference]:
+def export(
+    checkpoint: Path, out: Path, clip_length: int = 8, form: Format = "onnx", half: bool = False
+) -> list[Difference]:
     """Writes the network of a checkpoint into a folder: encoder.*, decoder.* and model.json.
 
     Before a file gets its name it is run on frames of another size than it was traced with, and compared.
 
     Args:
-        settings: kept in model.json; the clip length is built into the decoder.
+        clip_length: T, which is built into the decoder.
         form: "onnx" (.onnx), "torch" (.pt2) or "both".
+        half: keep the weights of ONNX files as float16, in half the size; what is computed stays float32.
 
     Returns:
         The differences found, one for every output of every file.
@@ -125,30 +100,27 @@ def export(checkpoint: Path, out: Path, settings: SegmentConfig, form: Format) -
     needed = ("onnx", "onnxscript", "onnxruntime")
     if form != "torch" and (missing := [name for name in needed if find_spec(name) is None]):
         raise InputError(f"ONNX needs the package {missing[0]}: pip install 'chronomask[export]', or --format torch")
-    network = _prepared(load_network(checkpoint))
+    network = load_network(checkpoint)
+    names = feature_names(network.config), decoded_names(network.config)
+    known = describe(network.config, sha256_of(checkpoint), clip_length, *names)
+    scales = _scales(network) if half else None
     writers = {"onnx": [_write_onnx], "torch": [_write_torch], "both": [_write_onnx, _write_torch]}[form]
     differences = []
     with ExitStack() as stack, torch.no_grad(), _quiet():
         # Entered first and so renamed last: it is what says that the folder is complete.
         aside = stack.enter_context(written_aside(out / FILE))
-        aside.write_text(_description(checkpoint, network, settings).to_json() + "\n")
-        for half in _halves(network, settings.clip_length):
-            program = torch.export.export(half.module, half.traced, dynamic_shapes=half.free)
-            expected = half.module(*half.checked)
+        aside.write_text(known.to_json(__version__) + "\n")
+        for part in _halves(*halves(network, clip_length), known):
+            program = torch.export.export(part.module, part.traced, dynamic_shapes=part.free)
+            for node in program.graph.nodes:
+                node.meta.pop("stack_trace", None)  # paths of this machine, which would go into the files
+            expected = part.module(*part.checked)
+            expected = expected if isinstance(expected, tuple) else (expected,)
             for write in writers:
-                file, found = write(program, half, out, stack)
-                differences += _differences(file, half, expected, found)
+                file, found = write(program, part, out, stack, scales)
+                differences += _differences(file, part, expected, found, HALF_TOLERANCE if half else TOLERANCE)
     _remove_others(out, {difference.file for difference in differences})
     return differences
-
-
-def _prepared(network: Network) -> Network:
-    network = fold_batch_norm(network).requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, nn.ReLU | nn.ReLU6):
-            module.inplace = False  # in place they make tracing take three times as long
-    network.coordinates = lambda like, size: like.new_zeros(())  # the true size does not reach the decoder
-    return network
 
 
 def _remove_others(out: Path, written: Collection[str]) -> None:
@@ -159,32 +131,20 @@ def _remove_others(out: Path, written: Collection[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _halves(network: Network, length: int) -> tuple[_Half, _Half]:
-    config = network.config
-    features = (*LEVELS, FRAME_CLASSES) if config.class_source == "backbone" else LEVELS
-    outputs = (
-        "embedding",
-        "log_variance",
-        "heat",
-        "class_logits",
-        *(["foreground_logits"] if config.foreground else []),
-    )
-    encoder, decoder = Encoder(network).eval(), ClipDecoder(network, outputs).eval()
+def _halves(encoder: nn.Module, decoder: nn.Module, known: Description) -> tuple[_Half, _Half]:
+    length, features = known.clip_length, known.features
     # Two frames at least, for the tracer takes a size of one to stay one; and for the check another number.
     traced, checked = (_frames(max(2, length) + more, *size) for more, size in ((0, _TRACED), (1, _CHECKED)))
     count, h, w = Dim("N", min=1, max=4096), Dim("h", min=1, max=1024), Dim("w", min=1, max=1024)
-    per_cell = (8, 4, 2, 1, 2)[: len(features)]  # of stride 32; class scores have the stride 16
+    clips = []
+    for frames in (traced, checked):
+        given = dict(zip(features, encoder(frames), strict=True))
+        clips.append(tuple(given[name][:length] for name in known.decoded))
+    per_cell = [32 // int(name.split("_")[1]) for name in known.decoded]
+    free = tuple({2: n * h, 3: n * w} for n in per_cell)
     return (
         _Half("encoder", encoder, ("frames",), features, ({0: count, 2: 32 * h, 3: 32 * w},), (traced,), (checked,)),
-        _Half(
-            "decoder",
-            decoder,
-            features,
-            outputs,
-            (tuple({2: n * h, 3: n * w} for n in per_cell),),
-            tuple(x[:length] for x in encoder(traced)),
-            tuple(x[:length] for x in encoder(checked)),
-        ),
+        _Half("decoder", decoder, known.decoded, ("pixels",), (free,), *clips),
     )
 
 
@@ -193,56 +153,113 @@ def _frames(count: int, height: int, width: int) -> Tensor:
     return torch.from_numpy(noise)
 
 
-def _write_onnx(program: ExportedProgram, half: _Half, out: Path, stack: ExitStack) -> tuple[str, list[np.ndarray]]:
-    """Writes a half; gives the name of the file and its outputs for `half.checked`."""
+def _write_onnx(
+    program: ExportedProgram, part: _Half, out: Path, stack: ExitStack, scales: list[np.ndarray] | None
+) -> tuple[str, list[np.ndarray]]:
+    """Writes a half of the network; gives the name of the file and its outputs for `part.checked`.
+
+    Args:
+        scales: see `_scales`; with them, weights are kept in 16 bits.
+    """
     import onnxruntime
 
-    path = out / f"{half.name}.onnx"
+    path = out / f"{part.name}.onnx"
     aside = stack.enter_context(written_aside(path))
     model = torch.onnx.export(
         program,
         dynamo=True,
-        input_names=half.inputs,
-        output_names=half.outputs,
+        input_names=part.inputs,
+        output_names=part.outputs,
         opset_version=OPSET,
         verbose=False,
     )
     assert model is not None, "with dynamo a program comes back"
     model.save(aside, external_data=False)
+    if scales is not None:
+        _keep_as_float16(aside, scales)
     session = onnxruntime.InferenceSession(aside, providers=["CPUExecutionProvider"])
-    found = session.run(None, {name: x.numpy() for name, x in zip(half.inputs, half.checked, strict=True)})
+    found = session.run(None, {name: x.numpy() for name, x in zip(part.inputs, part.checked, strict=True)})
     return path.name, [np.asarray(x) for x in found]
 
 
-def _write_torch(program: ExportedProgram, half: _Half, out: Path, stack: ExitStack) -> tuple[str, list[np.ndarray]]:
-    """As `_write_onnx`."""
-    path = out / f"{half.name}.pt2"
+def _scales(network: nn.Module) -> list[np.ndarray]:
+    """By what batch norms scale the channels that come out of the convolution before them; ones for those without."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d)]
+    folded = [norm.weight * torch.rsqrt(norm.running_var + norm.eps) for norm in norms if norm.running_var is not None]
+    return [np.ones(1, np.float32), *(scale.detach().numpy() for scale in folded)]
+
+
+def _keep_as_float16(path: Path, scales: list[np.ndarray]) -> None:
+    """Stores the kernels of an ONNX file as float16, each with a cast to float32 that engines do when they load it.
+
+    Kernels of a checkpoint in float16 have lost nothing until a batch norm was folded into them, which scales their
+    output channels. Where that is found out, they are stored without their scale and scaled when they are loaded:
+    rounding them once more would move masks. Others are rounded.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(path)
+    nodes, scalings = [], []
+    for kernel in model.graph.initializer:
+        values = numpy_helper.to_array(kernel)
+        if values.dtype != np.float32 or values.ndim < 2 or len(values) == 1:
+            continue  # biases too, of any shape
+        name = kernel.name
+        plain, scale = _without_scale(values, scales)
+        if scale is None and values.ndim == 2 and np.any(plain != values):
+            continue  # few and dear, such as the thirds of an average
+        kernel.CopyFrom(numpy_helper.from_array(plain, f"{name}.half"))
+        if scale is None:
+            nodes.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+        else:
+            scalings.append(numpy_helper.from_array(scale, f"{name}.scale"))
+            nodes.append(helper.make_node("Cast", [f"{name}.half"], [f"{name}.plain"], to=TensorProto.FLOAT))
+            nodes.append(helper.make_node("Mul", [f"{name}.plain", f"{name}.scale"], [name]))
+    model.graph.initializer.extend(scalings)
+    nodes += list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
+
+
+def _without_scale(
+    values: Float32[np.ndarray, "D *_"], scales: list[np.ndarray]
+) -> tuple[Float16[np.ndarray, "D *_"], Float32[np.ndarray, "D *_"] | None]:
+    """A kernel in float16, and what its output channels are to be multiplied by; None where rounded without."""
+    for scale in scales:
+        if len(values) % len(scale):
+            continue
+        # Several convolutions may stand behind each other in one, as those for the places in time of a Squeeze.
+        factor = np.tile(scale, len(values) // len(scale)).reshape(-1, *(1,) * (values.ndim - 1))
+        with np.errstate(all="ignore"):  # a channel that is switched off
+            plain = np.where(factor == 0, 0, values / factor).astype(np.float16)
+        if np.all(np.abs(plain * factor - values) <= EXACT * np.abs(values)):
+            return plain, None if len(scale) == 1 else factor
+    return values.astype(np.float16), None
+
+
+def _write_torch(
+    program: ExportedProgram, part: _Half, out: Path, stack: ExitStack, scales: list[np.ndarray] | None
+) -> tuple[str, list[np.ndarray]]:
+    """As `_write_onnx`; always in float32."""
+    path = out / f"{part.name}.pt2"
     aside = stack.enter_context(written_aside(path))
     torch.export.save(program, aside)
-    return path.name, [x.numpy() for x in torch.export.load(aside).module()(*half.checked)]
+    found = torch.export.load(aside).module()(*part.checked)
+    return path.name, [x.numpy() for x in (found if isinstance(found, tuple) else (found,))]
 
 
-def _differences(file: str, half: _Half, expected: tuple[Tensor, ...], found: list[np.ndarray]) -> list[Difference]:
+def _differences(
+    file: str, part: _Half, expected: tuple[Tensor, ...], found: list[np.ndarray], tolerance: float
+) -> list[Difference]:
     differences = []
-    for name, mine, theirs in zip(half.outputs, expected, found, strict=True):
+    for name, mine, theirs in zip(part.outputs, expected, found, strict=True):
         largest = float(np.abs(mine.numpy() - theirs).max())
         differences.append(Difference(file, name, largest, largest / max(1e-6, float(mine.abs().max()))))
-        if not differences[-1].share <= TOLERANCE:
+        if not differences[-1].share <= tolerance:
             raise RuntimeError(f"{file}: {name} differs by {largest:.2g} from what the network computes")
     return differences
-
-
-def _description(checkpoint: Path, network: Network, settings: SegmentConfig) -> Description:
-    config = network.config
-    return Description(
-        version=__version__,
-        checkpoint_sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        categories=config.categories,
-        embedding=config.embedding,
-        class_stride=16 if config.class_source == "backbone" else STRIDE,
-        tube_score=config.tube_score,
-        settings=settings,
-    )
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from chronomask.gaussian import membership
+from chronomask.categories import NO_CLASS
+from chronomask.embedding import squared_distance
 from chronomask.model.class_scores import masked_class_logits
-from chronomask.structures import NO_CLASS
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +191,7 @@ def clip_losses(outputs: ClipOutputs, targets: Targets) -> LossTerms:
         return LossTerms(zero, zero, zero, center, zero, foreground)
     means, variances = instance_gaussians(outputs.embedding, outputs.log_variance, masks)
     memberships = torch.stack(
-        [membership(outputs.embedding, mean, variance) for mean, variance in zip(means, variances, strict=True)]
+        [(-squared_distance(outputs.embedding, *gaussian) / 2).exp() for gaussian in zip(means, variances, strict=True)]
     )
     return LossTerms(
         embedding=embedding_loss(memberships, masks, targets.ignore),

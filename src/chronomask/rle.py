@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 from faster_coco_eval.core import mask as _mask
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int, Int64
 
 from chronomask.errors import InputError
 
@@ -49,6 +49,22 @@ def encode(mask: Bool[np.ndarray, "H W"]) -> Rle:
     ends = [(last + 1) * height] * bool(inside[-1] and last + 1 < width)
     counts = np.diff([0, *starts, *changes, *ends, height * width])
     return from_run_lengths(counts, height, width)
+
+
+def encode_ids(id_map: Int[np.ndarray, "H W"], ids: Sequence[int]) -> list[Rle]:
+    """Run lengths of the mask of every id in a map of ids; the whole map is walked through once."""
+    height, width = id_map.shape
+    flat = id_map.T.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    ends = np.append(starts[1:], flat.size)
+    owner = flat[starts]
+    coded = []
+    for number in ids:
+        own = owner == number
+        edges = np.stack([starts[own], ends[own]], 1).ravel()
+        rest = [] if edges.size and edges[-1] == flat.size else [flat.size]
+        coded.append(from_run_lengths(np.diff([0, *edges, *rest]), height, width))
+    return coded
 
 
 def decode(rle: Rle) -> Bool[np.ndarray, "H W"]:
@@ -95,7 +111,7 @@ def union(rles: Sequence[Rle]) -> Rle:
 
 def from_run_lengths(counts: Sequence[int] | Int64[np.ndarray, " R"], height: int, width: int) -> Rle:
     """Compress plain run lengths (column-major, background first; they add up to height x width, unchecked)."""
-    plain = {"size": [height, width], "counts": [int(count) for count in counts]}
+    plain = {"size": [height, width], "counts": np.asarray(counts).tolist()}
     return _text_counts(coco_mask.frPyObjects(plain, height, width))
 
 

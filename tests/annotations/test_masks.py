@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronomask import rle
-from chronomask.annotations.masks import EncodedMasks, Masks, common_pixels
+from chronomask.annotations.masks import EncodedMasks, Masks, differing_pixels
 from chronomask.annotations.problems import Problems
 from chronomask.errors import InputError
 
@@ -23,6 +23,10 @@ def checked(masks: list, problems: Problems | None = None) -> Masks | None:
 
 
 SEEDS = st.lists(st.integers(0, 10**6) | st.none(), min_size=1, max_size=5)
+
+
+def pixels(mask: rle.Rle | None) -> np.ndarray:
+    return np.zeros((HEIGHT, WIDTH), bool) if mask is None else rle.decode(mask)
 
 
 @given(SEEDS)
@@ -47,12 +51,8 @@ def test_common_pixels_are_those_of_the_bitmaps(seeds: list[int | None], seed: i
         for _ in range(2)
     ]
     first, second = (Masks([m and m["counts"] for m in row], HEIGHT, WIDTH, kept) for row in rows)
-    expected = sum(
-        int((rle.decode(a) & rle.decode(b)).sum())
-        for a, b in zip(*rows, strict=True)
-        if a is not None and b is not None
-    )
-    assert common_pixels(first, second) == common_pixels(second, first) == expected
+    expected = sum(int((pixels(a) ^ pixels(b)).sum()) for a, b in zip(*rows, strict=True))
+    assert differing_pixels(first, second) == differing_pixels(second, first) == expected
 
 
 def test_runs_of_no_length_change_nothing() -> None:
@@ -64,7 +64,7 @@ def test_runs_of_no_length_change_nothing() -> None:
     )
     assert second.areas.tolist() == [HEIGHT]
     assert second == first
-    assert common_pixels(first, second) == common_pixels(second, second) == HEIGHT
+    assert differing_pixels(first, second) == differing_pixels(second, second) == 0
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**4), st.characters(max_codepoint=300) | st.just(""))

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from chronomask import rle
+from chronomask.annotations.listing import STILLS
 from chronomask.annotations.masks import EncodedMasks, Masks
-from chronomask.annotations.reader import STILLS, read
+from chronomask.annotations.reader import read
 from chronomask.annotations.records import Track, VideoEntry
 from chronomask.categories import Category
 from chronomask.errors import InputError

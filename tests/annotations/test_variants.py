@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from chronomask import rle
-from chronomask.annotations.content import read_json
 from chronomask.data.info import dataset_info
 from chronomask.data.sources import open_training_sources
 from chronomask.errors import InputError
@@ -67,7 +66,7 @@ COMMANDS: dict[str, Callable[[Path], object]] = {
     "`convert`": read,
     "`evaluate`": lambda path: evaluate(path, []),
     "`validate`": checked,
-    "`predict`": lambda path: read_head(path, read_json(path)),
+    "`predict`": read_head,
 }
 LOOK_AT_FRAMES = {"`train`", "`dataset info`", "`predict`"}
 

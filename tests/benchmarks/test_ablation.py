@@ -1,10 +1,12 @@
 import json
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import ablation
+import baseline
 import pytest
 import torch
 from ablation import OWN, PAPER, SETTINGS, Scoring, Setting, cells, embedding_loss, initial_network, training
@@ -70,9 +72,8 @@ def test_every_setting_differs_from_the_model_in_what_it_names():
 
 def test_a_run_is_trained_and_scored_once(small, monkeypatch, tmp_path):
     scored = []
-    monkeypatch.setattr(
-        ablation, "clip_scores", lambda segmenter, weights, folder: scored.append(folder) or {"AP": 0.5}
-    )
+    monkeypatch.setattr(ablation, "clip_scores", lambda segmenter, folder: scored.append(folder) or {"AP": 0.5})
+    monkeypatch.setattr(ablation, "segmenter", lambda *_: None)
     monkeypatch.setattr(ablation, "embedding_loss", lambda network, folder: 1.0)
     monkeypatch.setattr(ablation, "video_means", lambda segmenter, annotations, videos: {"union": 0.25})
     sources = open_sources(tmp_path / "data")
@@ -89,7 +90,9 @@ def test_a_run_is_trained_and_scored_once(small, monkeypatch, tmp_path):
     assert json.loads((tmp_path / "attention none-0" / "scores.json").read_text())["scored_on"]["videos"] == ["hike"]
 
 
-def test_single_frames_have_a_tracker_of_their_own(small, tmp_path):
+def test_single_frames_have_a_tracker_of_their_own(small, monkeypatch, tmp_path):
+    for room in (ablation, baseline):
+        monkeypatch.setattr(room, "load", partial(room.load, engine="torch"))  # which needs no conversion
     weights = tmp_path / "model.safetensors"
     save_network(weights, initial_network(Setting(), 0), half=False)
     frames, clips = (ablation.segmenter(weights, ablation.SEGMENT, length) for length in (1, 8))

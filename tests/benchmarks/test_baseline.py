@@ -4,8 +4,9 @@ import torch
 from baseline import FrameSegmenter, IouTracker, on_frames
 
 from chronomask.config import SegmentConfig, StitchConfig
-from chronomask.inference.memory import Look
+from chronomask.engines.opening import torch_engine
 from chronomask.model.convolution import ClipConvolution
+from chronomask.tracking.memory import Look, Visit
 from model.networks import network_of, noise, tensors_of, tiny
 
 
@@ -15,11 +16,12 @@ def tracker(iou=0.3, memory=8):
 
 def seen(tracker, *spans):
     """Adds a frame of one row whose masks are the columns of the spans; their track ids."""
-    labels = torch.zeros(1, 1, 20, dtype=torch.int16)
+    labels = np.zeros((1, 1, 20), np.int16)
     for number, (start, stop) in enumerate(spans, 1):
         labels[..., start:stop] = number
     looks = [Look(np.zeros(1, np.float32), np.ones(1, np.float32))] * len(spans)
-    return tracker.add(labels, looks, 0)[0]
+    visits = [Visit(0, 0, (0.0, 0.0), (0.0, 0.0), 1.0)] * len(spans)
+    return tracker.add(labels, looks, visits, 0)[0]
 
 
 def test_masks_that_overlap_keep_their_track():
@@ -75,7 +77,7 @@ def test_of_single_frames_only_the_middle_slice_of_a_kernel_matters():
 
 
 def test_every_frame_is_handed_out_at_once():
-    segmenter = FrameSegmenter(network_of(tiny(channels=8)), on_frames(SegmentConfig()), torch.device("cpu"))
+    segmenter = FrameSegmenter(torch_engine(network_of(tiny(channels=8)), 1), on_frames(SegmentConfig()))
     for number in range(3):
         (result,) = segmenter.push(noise(32, 48, 3, seed=number).numpy())
         assert result.index == number

@@ -1,13 +1,13 @@
 import numpy as np
-import torch
 from figure import panel, row_of
 from PIL import Image
 
 from chronomask.categories import Category
 from chronomask.config import SegmentConfig
-from chronomask.formats.spool import SpooledFrame
-from chronomask.inference.segment import Segmenter
-from chronomask.inference.tracks import TrackInfo
+from chronomask.engines.opening import torch_engine
+from chronomask.results import TrackInfo
+from chronomask.runs.spool import SpooledFrame
+from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame, open_source
 from data.files import textured
 from model.networks import network_of, tiny
@@ -29,7 +29,7 @@ def test_a_track_has_its_place_in_every_frame():
 def test_frames_are_evenly_spaced_from_first_to_last(tmp_path, monkeypatch):
     for number in range(5):
         Image.fromarray(textured(32, 48, number)).save(tmp_path / f"{number}.png")
-    segmenter = Segmenter(network_of(tiny(channels=8)), SegmentConfig(clip_length=2, overlap=1), torch.device("cpu"))
+    segmenter = Segmenter(torch_engine(network_of(tiny(channels=8)), 2), SegmentConfig(clip_length=2, overlap=1))
     titles = []
     monkeypatch.setattr("figure.draw_panel", lambda panel, width: titles.append(panel.title))
     row_of(segmenter, open_source(tmp_path), 3, 100)

@@ -2,10 +2,9 @@ import json
 
 import pytest
 
-from chronomask.categories import COCO, LITE, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category
+from chronomask.categories import COCO, LITE, NO_CLASS, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category
 from chronomask.data.mapping import BY_NAME, CategoryMapping, Meaning, joined, read_mapping
 from chronomask.errors import InputError
-from chronomask.structures import NO_CLASS
 
 DATA_SETS = [COCO, LITE, OVIS, VOC, YTVIS_2019, YTVIS_2021]
 

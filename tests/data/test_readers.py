@@ -6,13 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chronomask.categories import Category
+from chronomask.categories import NO_CLASS, Category
 from chronomask.data.annotation_file import CocoImages, YtvisVideos
 from chronomask.data.labels import to_masks
 from chronomask.data.mapping import CategoryMapping
 from chronomask.data.protocol import InstanceInfo
 from chronomask.errors import InputError
-from chronomask.structures import NO_CLASS
 from data.files import NETWORK, box, textured, write_stills, write_videos
 
 HEIGHT, WIDTH = 20, 30

@@ -4,12 +4,11 @@ import shutil
 import numpy as np
 import pytest
 
-from chronomask.categories import Category
+from chronomask.categories import NO_CLASS, Category
 from chronomask.data.annotation_file import CocoImages, YtvisVideos
 from chronomask.data.sources import open_reader, open_training_sources, parse_source
 from chronomask.data.voc import VocImages
 from chronomask.errors import InputError
-from chronomask.structures import NO_CLASS
 from data.files import NETWORK, box, small_set, textured, write_stills, write_voc
 
 SIDES = 20, 30

@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from chronomask.categories import NO_CLASS
 from chronomask.config import MotionConfig, published_motion
 from chronomask.data.motion import SUBFRAMES, motion_matrices, smooth_path
 from chronomask.data.synthesis import Canvas, Cutout, cut_out, drift_colours
 from chronomask.data.warp import STEP, needed_subframes
 from chronomask.errors import InputError
-from chronomask.structures import NO_CLASS, Clip
+from chronomask.structures import Clip
 from data.files import box
 
 AFFINE = MotionConfig(shift=0.5, rotation=25.0, zoom=0.3, blur=0.0)

@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from chronomask.categories import VOC, YTVIS_2019, Category
+from chronomask.categories import NO_CLASS, VOC, YTVIS_2019, Category
 from chronomask.data.mapping import CategoryMapping
 from chronomask.data.protocol import InstanceInfo
 from chronomask.data.voc import VocImages
 from chronomask.errors import InputError
-from chronomask.structures import NO_CLASS
 from data.files import textured, write_palette, write_voc
 
 HEIGHT, WIDTH = 24, 32

@@ -17,6 +17,7 @@ from track_builders import annotation, mask, random_case, result, truth_file
 from chronomask import rle
 from chronomask.evaluation.ap import AREAS, THRESHOLDS, evaluate, evaluation_json, evaluation_table, ranked
 from chronomask.evaluation.overlap import track_iou
+from chronomask.evaluation.records import area_of
 from chronomask.evaluation.validate import read_results, read_truth
 
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
@@ -52,7 +53,7 @@ def track_map(truth: dict[str, Any], results: list[dict[str, Any]]) -> dict[str,
                     "dt_tracks": [frames_of(t.masks) for t in ours],
                     "gt_track_ids": list(range(1, len(true) + 1)),
                     "dt_track_ids": list(range(1, len(ours) + 1)),
-                    "gt_track_areas": [t.area for t in true],
+                    "gt_track_areas": [area_of(t) for t in true],
                     "dt_track_areas": [t.masks.area for t in ours],
                     "dt_track_scores": np.array([t.score for t in ours]),
                 }

@@ -8,17 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from track_builders import random_case
 
+from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import HEADLINE, THRESHOLDS, score
 from chronomask.evaluation.compare import resampled
 from chronomask.evaluation.error_analysis import break_down_matches
 from chronomask.evaluation.matching import match
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth
 
 SEEDS = st.integers(0, 10**6)
 
 
-def read(seed: int, ties: bool = False) -> tuple[GroundTruth, list[FoundTrack]]:
+def read(seed: int, ties: bool = False) -> tuple[GroundTruth, list[Track]]:
     truth, results = random_case(seed, videos=4, crowds=0.2, ties=ties)
     annotated = read_truth(truth)
     return annotated, read_results(results, annotated)
@@ -50,7 +51,7 @@ def test_a_resample_is_the_set_with_its_videos_repeated(seed: int) -> None:
             assert (value == -1 and np.isnan(ours[key][number])) or ours[key][number] == pytest.approx(value, abs=1e-12)
 
 
-def repeated(truth: GroundTruth, found: list[FoundTrack], times: list[int]) -> tuple[GroundTruth, list[FoundTrack]]:
+def repeated(truth: GroundTruth, found: list[Track], times: list[int]) -> tuple[GroundTruth, list[Track]]:
     """Each video as often as said, its copies next to each other."""
     videos, true, ours = {}, [], []
     for number, copies in zip(truth.videos, times, strict=True):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from chronomask import rle
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
 from chronomask.errors import InputError
-from chronomask.formats.ytvis import Track, TracksFile, VideoEntry, read_tracks, write_results, write_tracks
+from chronomask.formats.ytvis import read_tracks, write_results, write_tracks
 
 VIDEO = VideoEntry(1, "kätzchen", width=6, height=4, length=3, fps=25.0)
 FOLDER = VideoEntry(2, "frames", width=5, height=3, length=2, fps=12.5, file_names=("a/1.jpg", "a/2.jpg"))

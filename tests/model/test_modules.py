@@ -16,6 +16,8 @@ from chronomask.model.fpn import FPN
 from chronomask.model.squeeze import Squeeze, average_pool_time
 from model.networks import network_of, noise, shuffled_norms, tensors_of, tiny
 
+pytestmark = pytest.mark.network
+
 
 def random(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))

@@ -4,8 +4,10 @@ import torch
 from chronomask.config import ModelConfig, lite, paper
 from chronomask.errors import InputError
 from chronomask.model.backbone import build_backbone
-from chronomask.model.network import FrameFeatures, Network, to_channels_last
+from chronomask.model.network import Network, to_channels_last
 from model.networks import network_of, noise, tensors_of, tiny
+
+pytestmark = pytest.mark.network
 
 SIZES = [(1, 32, 64), (2, 5, 7), (3, 33, 70), (5, 64, 31), (8, 48, 40), (7, 1, 1)]
 """T, H, W: multiples of 32, odd, below 32, and neither."""
@@ -102,21 +104,6 @@ def test_padding_is_cropped_from_every_output():
         full = network(frames)
     assert outputs.heat.shape == (1, 2, 11, 9)
     torch.testing.assert_close(outputs.heat, full.heat[..., :11, :9])
-
-
-@torch.no_grad()
-def test_encode_then_decode_is_forward_however_the_frames_arrive():
-    for config in (tiny(), tiny(class_source="backbone")):
-        network = network_of(config)
-        frames = noise(1, 5, 3, 40, 56)
-        whole = tensors_of(network(frames))
-        features = network.encode(frames[0])
-        assert len(features) == 5
-        parts = FrameFeatures.joined([network.encode(frames[0, :2]), network.encode(frames[0, 2:])])
-        sliced = FrameFeatures.joined([features[:3], features[3:]])
-        for encoded in (features, parts, sliced):
-            for name, tensor in tensors_of(network.decode(encoded, 1, (40, 56))).items():
-                torch.testing.assert_close(tensor, whole[name], rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()

@@ -1,35 +1,22 @@
 from dataclasses import replace
-from math import log
 
+import numpy as np
 import pytest
 import torch
 from skimage import data
 
 from chronomask.cli import main
-from chronomask.config import TUBE_STATISTICS, ClusterConfig, lite
+from chronomask.config import TUBE_STATISTICS, lite
+from chronomask.engines.models import bundled_weights
 from chronomask.errors import InputError
-from chronomask.inference.cluster import cluster
-from chronomask.inference.load import bundled_weights
-from chronomask.inference.tube_score import tube_score, tube_statistics
-from chronomask.losses import ClipOutputs, Targets
+from chronomask.losses import Targets
 from chronomask.model.checkpoint import load_network
-from chronomask.structures import Tube
+from chronomask.tracking.cluster import Tube
+from chronomask.tracking.tube_score import tube_score
 from chronomask.training.calibration import _is_right, fit_tube_score
 from data.files import box, write_stills
 
-
-def test_statistics_of_a_tube_counted_by_hand():
-    inside = torch.zeros(2, 6, 8, dtype=torch.bool)
-    inside[0, 1:3, 2:5] = True  # 2 x 3: 10 edges
-    inside[1, 1:3, 2:4] = True  # 2 x 2: 8 edges
-    heat, foreground = torch.zeros(2, 6, 8), torch.zeros(2, 6, 8)
-    heat[inside], foreground[0] = 0.5, 0.9
-    membership = inside * 0.8
-    classes = torch.tensor([0.1, 0.7, 0.2])
-    found = tube_statistics(heat, membership, foreground, inside, classes)
-    assert len(found) == len(TUBE_STATISTICS)
-    assert found == pytest.approx([1, log(5), 0.5, 0.8, 0.9 * 6 / 10, 18 / 10, 0.7])
-    assert tube_statistics(heat, membership, None, inside, classes)[4] == 1
+pytestmark = pytest.mark.network
 
 
 def test_the_fit_finds_the_probabilities_that_the_answers_were_drawn_with():
@@ -48,17 +35,6 @@ def test_the_fit_finds_the_probabilities_that_the_answers_were_drawn_with():
 def test_nothing_to_tell_apart(answers):
     with pytest.raises(InputError, match=f"of {len(answers)} tubes {sum(answers)} cover an object"):
         fit_tube_score([([1.0] * 7, answer) for answer in answers])
-
-
-def test_coefficients_change_the_score_and_nothing_else():
-    heat = torch.zeros(2, 12, 12)
-    heat[:, 2:8, 2:8] = 0.9
-    outputs = ClipOutputs(heat[None] * 5, torch.zeros(1, 2, 12, 12), heat, torch.zeros(3, 2, 3, 3), None)
-    settings = ClusterConfig(minimum_pixels=1)
-    (plain,), (scored,) = cluster(outputs, settings), cluster(outputs, settings, (-1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0))
-    assert torch.equal(plain.probability, scored.probability)
-    assert plain.objectness == pytest.approx(0.9)
-    assert scored.objectness == pytest.approx(1 / (1 + 2.718281828 ** (1 - 1.8)))
 
 
 def test_a_configuration_needs_a_coefficient_for_every_statistic():
@@ -93,7 +69,8 @@ def test_calibrate_writes_the_same_weights_with_coefficients(tmp_path, capsys):
 def test_tubes_are_judged_where_the_annotation_tells():
     inside = torch.zeros(1, 8, 8, dtype=torch.bool)
     inside[:, :4] = True
-    tube, nothing = Tube(inside.float(), torch.ones(1), 1.0), torch.zeros_like(inside)
+    box, nothing = (slice(0, 8), slice(0, 8)), torch.zeros_like(inside)
+    tube = Tube(box, inside.float().numpy(), np.ones(1, np.float32), 1.0)
 
     def judged(instance, known):
         return _is_right(tube, Targets(instance[None], torch.tensor([0]), ignore=nothing, background=known & ~instance))

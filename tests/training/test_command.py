@@ -8,7 +8,7 @@ from chronomask.categories import YTVIS_2019
 from chronomask.cli import main
 from chronomask.commands.training import recipe_config
 from chronomask.config import LossConfig, MachineConfig, fine_tune_recipe, lite_recipe, paper_recipe
-from chronomask.inference.load import bundled_weights
+from chronomask.engines.models import bundled_weights
 from chronomask.model.checkpoint import load_network, save_network
 from chronomask.training import loop
 from chronomask.training.failures import TrainingError

@@ -22,6 +22,8 @@ from chronomask.training.step import StepResult, autocast
 from model.networks import network_of, noise, tiny
 from training.runs import MACHINE, MODEL, SHORT, Each, assert_same_weights, open_sources, thin_network
 
+pytestmark = pytest.mark.network
+
 SINGLE = replace(SHORT, steps=1, batch=1)
 
 

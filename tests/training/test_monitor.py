@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from chronomask.data.panels import BAR
+from chronomask.embedding import coordinates
 from chronomask.errors import InputError
 from chronomask.model.network import STRIDE
 from chronomask.training.loop import train
@@ -90,7 +91,8 @@ def test_the_offset_is_the_embedding_without_its_coordinates():
     embedding = network(frames).embedding
     assert embedding.abs().max() > 1
     assert embedding.shape[3:] == (32 // STRIDE, 64 // STRIDE)
-    assert torch.equal(embedding, network.coordinates(embedding, (32, 64)))
+    places = coordinates(network.config.embedding, *embedding.shape[2:], (32, 64))
+    assert torch.equal(embedding[0], torch.from_numpy(places))
 
 
 def test_tensorboard_has_every_scalar_the_scores_and_the_pictures(tmp_path):

@@ -3,16 +3,19 @@
 The backbone stays frozen, as in training, but with random weights: the test needs no download and no extra.
 """
 
+import pytest
 import torch
 
 from chronomask.config import ClusterConfig, TrainConfig, lite
 from chronomask.data.mixture import Sample
-from chronomask.inference.cluster import cluster
 from chronomask.model.network import Network
 from chronomask.structures import Clip
-from chronomask.training.objective import batch_losses, outputs_of_clip, weighted_sum
+from chronomask.tracking.cluster import cluster
+from chronomask.training.objective import batch_losses, tracked_outputs, weighted_sum
 from chronomask.training.schedule import build_optimizer
 from chronomask.training.targets import collate
+
+pytestmark = pytest.mark.network
 
 LENGTH, HEIGHT, WIDTH, RADIUS = 8, 64, 96, 14
 STEPS = 50
@@ -63,8 +66,9 @@ def test_lite_learns_two_touching_twins_by_heart():
         optimizer.step()
 
     with torch.no_grad():
-        outputs = outputs_of_clip(network.eval()(batch.frames), 0, None)
-    found = torch.stack([tube.probability > 0.5 for tube in cluster(outputs, ClusterConfig())])
+        outputs = tracked_outputs(network.eval()(batch.frames), 0)
+    tubes = cluster(outputs, ClusterConfig())
+    found = torch.stack([torch.from_numpy(tube.mask(outputs.heat.shape)) for tube in tubes])
     truth = batch.targets[0].masks
     assert len(found) == len(truth)
     shared = (found[:, None] & truth).sum((2, 3, 4))

@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from chronomask.categories import NO_CLASS
 from chronomask.data.mixture import Sample
 from chronomask.data.synthesis import Canvas
 from chronomask.losses import ClipOutputs, clip_losses
-from chronomask.structures import NO_CLASS, Clip
+from chronomask.structures import Clip
 from chronomask.training.targets import collate, make_targets
 
 

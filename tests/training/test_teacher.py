@@ -15,6 +15,8 @@ from model import graphs
 from model.graphs import written
 from model.networks import network_of, noise, tiny
 
+pytestmark = pytest.mark.network
+
 CATEGORIES = (Category(1, "person"), Category(2, "giant_panda"), Category(90, "toothbrush"))
 
 

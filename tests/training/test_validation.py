@@ -6,13 +6,15 @@ import torch
 from chronomask import rle
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import evaluate
-from chronomask.inference.load import load
-from chronomask.inference.predict import predict
 from chronomask.model.checkpoint import save_network
+from chronomask.runs.predict import predict
+from chronomask.segmenter.load import load
 from chronomask.training.loop import train
 from chronomask.training.validation import EVERYTHING, Validation, ValidationScores, read_scores
 from data.files import box, small_set, textured, write_videos
 from training.runs import MACHINE, MODEL, PLAIN, Each, ThinBackbone, open_sources, thin_network
+
+pytestmark = pytest.mark.network
 
 NAMES = [category.name for category in MODEL.categories]
 GOOD, BAD = ValidationScores(0.5, 0.6, 0.7), ValidationScores(0.1, 0.2, 0.3)
@@ -31,13 +33,13 @@ def videos(tmp_path):
 def test_scores_are_those_of_the_evaluator(videos, tmp_path, monkeypatch):
     validation = Validation(videos, NAMES, every=1, device="cpu")
 
-    def perfect_but_for_the_name(segmenter, instances, frames, out, *, checkpoint):
+    def perfect_but_for_the_name(segmenter, instances, frames, out):
         content = json.loads(instances.read_text())
         (truth,) = content["annotations"]
         out.write_text(json.dumps([{**truth, "category_id": 1, "score": 0.9}]))
 
     monkeypatch.setattr("chronomask.training.validation.predict", perfect_but_for_the_name)
-    monkeypatch.setattr("chronomask.training.validation.load", lambda *_: None)
+    monkeypatch.setattr("chronomask.training.validation.load", lambda *_, **__: None)
     assert validation.scores(thin_network()) == ValidationScores(0.0, 0.0, 1.0)
 
 
@@ -62,7 +64,8 @@ def test_a_network_is_scored_as_its_file_would_be(tmp_path, monkeypatch):
     monkeypatch.setattr("chronomask.model.network.build_backbone", lambda *_: ThinBackbone())
     scores = Validation(videos, NAMES, every=1, device="cpu").scores(network)
     save_network(weights, network, half=True)
-    predict(load(weights, "cpu", EVERYTHING), videos, tmp_path / "JPEGImages", tracks, checkpoint=weights)
+    segmenter = load(weights, "cpu", "torch", config=EVERYTHING)
+    predict(segmenter, videos, tmp_path / "JPEGImages", tracks)
     expected = evaluate(videos, tracks).scores
     assert scores == ValidationScores(expected.AP, expected.AP50, expected.AP50)
     assert pytest.approx((0.8, 1.0)) == (scores.AP, scores.AP50)

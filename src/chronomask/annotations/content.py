@@ -94,15 +94,15 @@ Source = str | Path | Mapping[str, Any] | Sequence[Any] | Content
 """A json file, or what one holds."""
 
 
-def opened(source: Source, file: str | None = None) -> Content:
-    """Opens an annotation or result file; what one holds is called `file` in messages.
+def opened(source: Source) -> Content:
+    """Opens an annotation or result file.
 
     Raises:
         InputError: no such file, one that cannot be read, no json, or neither an object nor a list.
     """
     if isinstance(source, Content):
         return source
-    file, value = file or name_of(source), source
+    file, value = name_of(source), source
     if isinstance(source, str | Path):
         value = _parsed(Path(source), _Object | list[_Entry])
     if isinstance(value, _Object):

@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 from statistics import fmean
 from typing import Any
 
+from chronomask.annotations.listing import STILLS
 from chronomask.annotations.problems import Problems
-from chronomask.annotations.reader import STILLS, Reading
+from chronomask.annotations.reader import Reading
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.files import natural
@@ -40,14 +41,18 @@ class _Collected:
     crowd: bool = False
     merged: bool = False
 
+    def track(self, number: int, video_id: int) -> Track:
+        score, masks = mean_score(self.scores), tuple(self.masks)
+        return Track(number, video_id, self.category_id, score, masks, self.crowd, self.merged, self.areas)
+
 
 def joined(stills: Reading) -> TracksFile:
     """The videos and tracks of a file whose images are frames.
 
     Images with a `video_id` are frames of that video; without, those of one folder are a video, or all of them where
-    just one video is listed. They are ordered by
-    `frame_id` (or `frame_index`), without these by file name. A track is known by `instance_id`, `track_id`, or
-    `track_id` among its `attributes`, as CVAT writes it. Its score is the mean of its masks', 1 where none has one.
+    just one video is listed. They are ordered by `frame_id` (or `frame_index`), without these by file name. A track is
+    known by `instance_id`, `track_id`, or `track_id` among its `attributes`, as CVAT writes it. Its score is the mean
+    of its masks', 1 where none has one.
 
     Raises:
         InputError: an annotation without a track, a track with two categories or twice in a frame, a video without
@@ -62,19 +67,7 @@ def joined(stills: Reading) -> TracksFile:
         if (track := stills.tracks.get(index)) is not None and not _outside(row):
             video, frame = places[track.video_id]
             _add(row, track, video, frame, found)
-    tracks = tuple(
-        Track(
-            number,
-            video_id,
-            one.category_id,
-            mean_score(one.scores),
-            tuple(one.masks),
-            one.crowd,
-            one.merged,
-            one.areas,
-        )
-        for (video_id, number), one in found.items()
-    )
+    tracks = tuple(one.track(number, video_id) for (video_id, number), one in found.items())
     return TracksFile(tracks, tuple(videos), stills.listing.named, stills.file.info)
 
 

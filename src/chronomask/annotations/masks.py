@@ -68,16 +68,18 @@ class EncodedMasks(Sequence[Rle | None]):
 
     def checked(self, problems: Problems, edges: bool = False) -> Masks | None:
         """All masks at once; None, and the problems noted, if any of them is wrong. `edges` as `Masks` has it."""
-        encoded = [whole_value(mask) for mask in self.encoded]
         size = (self.height, self.width)
         try:
-            counts = [mask if mask is None else _text(mask, size) or self._mask(mask)["counts"] for mask in encoded]
+            counts = [
+                mask if mask is None else _text(mask, size) or self._mask(whole_value(mask))["counts"]
+                for mask in self.encoded
+            ]
             return Masks(counts, *size, edges)
         except InputError:  # one frame at a time is many times slower, and says where the fault lies
-            for frame, mask in enumerate(encoded):
+            for frame, mask in enumerate(self.encoded):
                 try:
                     if mask is not None:
-                        self._mask(mask)
+                        self._mask(whole_value(mask))
                 except InputError as error:
                     problems.error(self._place(frame), str(error))
             return None
@@ -132,7 +134,7 @@ class Masks(Sequence[Rle | None]):
     def edges(self) -> Integer[np.ndarray, " E"]:
         """Where the track's pixels begin and end, in turn, if those of all frames are counted on, column by column.
 
-        These are its masks as one mask of a film strip; from them comes the overlap of tracks (`common_pixels`).
+        These are its masks as one mask of a film strip; from them comes the overlap of tracks (`differing_pixels`).
         """
         return self._swept() if self._edges is None else self._edges
 
@@ -167,13 +169,8 @@ class Masks(Sequence[Rle | None]):
     @property
     def area(self) -> float:
         """Mean over the frames with a non-zero area, by which YouTube-VIS sorts objects by size; 0 if there is none."""
-        seen = self.areas[self.areas > 0]
-        return float(seen.mean()) if seen.size else 0.0
-
-
-def common_pixels(first: Masks, second: Masks) -> int:
-    """Pixels that two tracks of one video share, summed over the frames."""
-    return (int(first.areas.sum()) + int(second.areas.sum()) - differing_pixels(first, second)) // 2
+        seen = np.count_nonzero(self.areas)
+        return int(self.areas.sum()) / seen if seen else 0.0
 
 
 def differing_pixels(first: Masks, second: Masks) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chronomask import rle
+from chronomask.annotations.masks import Masks
 from chronomask.categories import Category
 from chronomask.rle import Rle
 
@@ -66,6 +67,12 @@ class Track:
     crowd: bool = False
     merged: bool = False
     areas: Sequence[float | None] | None = field(default=None, compare=False)
+
+    @property
+    def masks(self) -> Masks:
+        """The segmentations of a track that was read with its masks checked."""
+        assert isinstance(self.segmentations, Masks), "masks are checked as they are read"
+        return self.segmentations
 
     @property
     def stated_area(self) -> float | None:

@@ -64,7 +64,7 @@ def _show(judged: Sequence[tuple[list[float], bool]], coefficients: tuple[float,
     from rich.console import Console
     from rich.table import Table
 
-    from chronomask.inference.tube_score import tube_score
+    from chronomask.tracking.tube_score import tube_score
 
     table = Table("score", "tubes", "of those right")
     scores = [tube_score(statistics, coefficients) for statistics, _ in judged]

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
+from chronomask.commands.notes import print_notes
 from chronomask.commands.progress import progress_bar
 from chronomask.config import CLASS_LISTS, MixtureConfig, lite_recipe
 from chronomask.data.synthetic_config import SynthesizeConfig
@@ -38,8 +39,10 @@ def info(
     The exit code is 2 where there are such faults.
 
     Args:
-        path: annotation file (COCO, YouTube-VIS or OVIS form), list of VOC images, or the folder that holds one.
-        images: folder of the images; found beside the annotations by default.
+        path: annotation file (COCO, YouTube-VIS or OVIS form), list of VOC images, the folder that holds one, or a file
+            or folder of any other format that convert reads.
+        images: folder of the images; found beside the annotations by default. For formats that name no frames, the
+            folder that has a folder of them for each video.
         pixels: decode every image and mask; without it this takes seconds, but only finds the faults of the files.
         skip_broken: faults are to be left out in training too (train --skip-broken): list them, but exit with 0.
         json: also write all of it to this file.
@@ -50,6 +53,7 @@ def info(
     from chronomask.files import written_aside
 
     found = dataset_info(path, images=images, pixels=pixels, progress=progress_bar)
+    print_notes(found.notes)
     Console().print(*info_tables(found))
     if json is not None:
         with written_aside(json) as aside:
@@ -99,6 +103,7 @@ def preview(
     _check_preview(names, as_trained, count, width, fps)
     frames, categories = frames_for(out, fps), CLASS_LISTS[classes]
     (source,) = open_training_sources([data], categories, skip_broken=skip_broken)
+    print_notes(source.reader.notes)
     if as_trained:
         strips = clip_strips(source, categories, config, count, seed, frames)
     else:
@@ -144,6 +149,7 @@ def synthesize(
     from chronomask.data.synthetic_videos import synthesize as run
 
     reader = open_reader(stills, None, images=images, skip_broken=skip_broken)
+    print_notes(reader.notes)
     made = run(reader, out, config, skip_broken=skip_broken, progress=progress_bar)
     _list_faults("skipped", [*reader.skipped, *made.skipped])
     print(f"{made.videos} videos, {made.instances} instances, {made.ignored} ignored: {out / 'instances.json'}")

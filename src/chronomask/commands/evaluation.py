@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
+from chronomask.commands.notes import print_note
 from chronomask.errors import InputError
 
 
@@ -32,12 +33,12 @@ def evaluate(
     """Score results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 first, then the rest, overall and per class.
 
     Args:
-        truth: annotation file in YouTube-VIS form.
-        results: a submission list or a tracks.json.
+        truth: annotations in YouTube-VIS form, or in any format that convert reads.
+        results: a submission list or a tracks.json, or results in any format that convert reads.
         json: also write the numbers to this file.
         report: also write an html report: curves, worst videos, and what the lost AP was lost to.
         frames: folder of the frames, for the pictures in the report.
-        classes: names of the only classes that count.
+        classes: names of the only classes that count, joined by commas or one after the other.
         class_agnostic: score as if there were one class only.
         open_vocabulary: a result counts only in videos where its class was looked for: those with an object of it, and
             those that name it in labelled_classes.
@@ -59,9 +60,10 @@ def evaluate(
     if frames is not None and report is None:
         raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
     console = Console()
-    annotated = read_truth(truth)
-    selection = Selection(classes, open_vocabulary, class_agnostic)
-    annotated, found = selection.of(annotated, read_results(results, annotated))
+    annotated = read_truth(truth, print_note)
+    names = tuple(name.strip() for text in classes for name in text.split(",") if name.strip())
+    selection = Selection(names, open_vocabulary, class_agnostic)
+    annotated, found = selection.of(annotated, read_results(results, annotated, print_note, class_agnostic))
     if report is not None:
         from chronomask.evaluation.error_analysis import breakdown_table
         from chronomask.evaluation.report import draw_report
@@ -118,7 +120,7 @@ def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /
     from chronomask.evaluation.validate import validate as check
     from chronomask.evaluation.validate import validation_table
 
-    validation = check(file, against)
+    validation = check(file, against, print_note)
     Console().print(validation_table(validation))
     return 2 if validation.errors else 0
 
@@ -133,7 +135,7 @@ def compare(
     """One table over several methods, with bootstrap intervals over the videos and differences to the first.
 
     Args:
-        truth: annotation file in YouTube-VIS form.
+        truth: annotations in YouTube-VIS form, or in any format that convert reads.
         results: one result file a method; the method is called by the file's path without its ending.
         style: how to print it.
         resamples: how often the videos are drawn anew for the intervals; 0 for none.
@@ -143,7 +145,7 @@ def compare(
     from chronomask.evaluation.compare import compare as run
     from chronomask.evaluation.compare import comparison_table, comparison_text
 
-    comparison = run(truth, {str(path.with_suffix("")): path for path in results}, resamples)
+    comparison = run(truth, {str(path.with_suffix("")): path for path in results}, resamples, note=print_note)
     if style == "table":
         Console().print(comparison_table(comparison))
     else:

@@ -17,33 +17,36 @@ def export(
     out: Annotated[Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
     format: Literal["onnx", "torch", "both"] = "onnx",
+    clip_length: int = SegmentConfig.clip_length,
+    half: bool = False,
     overwrite: bool = False,
-    config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008  (frozen)
 ) -> None:
     """Write a network as ONNX or torch.export programs, to be used without PyTorch or without this package.
 
     Writes encoder and decoder (.onnx, .pt2) and model.json, runs what was written, and prints how far its outputs lie
-    from the network's own. `python -m chronomask.runner OUT VIDEO --out DIR` segments a video with it.
+    from the network's own. `chronomask segment VIDEO --model OUT --out DIR` segments a video with it.
 
     Args:
         model: a bundled model (lite), or a checkpoint file.
         out: folder for the files; made if missing.
-        format: onnx for onnxruntime and others (the runner needs it), torch for torch.export's .pt2, or both.
+        format: onnx for OpenVINO, onnxruntime and others, torch for torch.export's .pt2, or both.
+        clip_length: frames of a clip, which is built into the decoder.
+        half: keep the weights of ONNX files in 16 bits: half the size; what is computed stays float32.
         overwrite: replace what was exported into the folder before.
-        config: the settings below are kept with the network; --clip-length is built into it.
     """
     from rich.console import Console
     from rich.table import Table
 
+    from chronomask.engines.description import FILE
+    from chronomask.engines.models import checkpoint_file
     from chronomask.export import export as run
-    from chronomask.inference.load import checkpoint_file
-    from chronomask.runner.description import FILE
 
-    path = checkpoint_file(model)
     if (out / FILE).exists() and not overwrite:
         raise InputError(f"{out}: holds an exported network already; name another folder, or say --overwrite")
+    if clip_length < 1:
+        raise InputError(f"clip_length {clip_length}: must be 1 or more")
     table = Table("file", "output", "largest difference", "of the largest value")
-    for found in run(path, out, config, format):
+    for found in run(checkpoint_file(model), out, clip_length, format, half):
         table.add_row(found.file, found.output, f"{found.largest:.1e}", f"{found.share:.1e}")
     Console().print(table)
     print(f"written: {out}")

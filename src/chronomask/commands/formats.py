@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
+from chronomask.commands.notes import print_notes
 from chronomask.errors import InputError
 from chronomask.formats.capabilities import Format
 
@@ -60,7 +61,7 @@ def convert(
         raise InputError(f"{target}: holds {source}; name another folder")
     assumed = Assumed(against, _parse_size(size), length, fps, first_frame, video, crowds_as_objects)
     file = read(source, source_format, assumed)
-    _print_notes(file.notes)
+    print_notes(file.notes)
     if target_format == "dataset":
         write_dataset(file, video, target, overwrite)
     else:
@@ -97,7 +98,7 @@ def edit(
         raise InputError("no operation: name at least one, such as delete:3")
     parsed = [parse_operation(text) for text in operations]
     file = read(source)
-    _print_notes(file.notes)
+    print_notes(file.notes)
     for operation in parsed:
         if isinstance(operation, Merge) and (frames := shared_frames(file, operation)):
             where = f"{counted(len(frames), 'frame')}, from {frames[0]} to {frames[-1]}"
@@ -110,11 +111,6 @@ def edit(
 def _print_losses(losses: Iterable[str]) -> None:
     for loss in losses:
         print(f"chronomask: lost: {loss}", file=sys.stderr)
-
-
-def _print_notes(notes: Iterable[str]) -> None:
-    for note in notes:
-        print(f"chronomask: note: {note}", file=sys.stderr)
 
 
 def _parse_size(text: str) -> tuple[int, int] | None:

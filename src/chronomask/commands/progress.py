@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chronomask.inference.live import Live
+    from chronomask.runs.live import Live
 
 
 def progress_bar(items: Iterable, task: str, total: int | None) -> Iterator:

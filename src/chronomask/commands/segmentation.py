@@ -14,12 +14,13 @@ from tyro.conf import Positional
 
 from chronomask.commands.progress import live_line, progress_bar
 from chronomask.config import SegmentConfig
+from chronomask.device import EngineChoice, Precision
 from chronomask.errors import InputError
 from chronomask.heap import share_heap
 from chronomask.outputs.choice import Outputs
 
 if TYPE_CHECKING:
-    from chronomask.inference.job import Summary
+    from chronomask.runs.segment import Summary
     from chronomask.video import Selection, VideoSource
 
 
@@ -30,6 +31,8 @@ def segment(
     model: str = "lite",
     checkpoint: Path | None = None,
     device: str = "auto",
+    engine: EngineChoice = "auto",
+    precision: Precision = "auto",
     classes: str = "",
     start: str = "0",
     end: str = "",
@@ -53,9 +56,12 @@ def segment(
             (rtsp://..., http://..., udp://...). With one, the files lie in --out; with several, in a folder of its own
             for each. One that cannot be read does not stop the others; the exit code is then 2.
         out: folder for the results; made if missing. Other files in it are left alone.
-        model: a bundled model.
-        checkpoint: a checkpoint file instead of a bundled model.
+        model: a bundled model (lite), or a folder that `chronomask export` wrote.
+        checkpoint: a checkpoint file instead.
         device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
+        engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
+        precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it. What was used is written
+            into tracks.json; between the two, tracks differ by a few pixels.
         classes: only tracks of these classes, names joined by commas, such as "person,dog"; all by default.
         start: skip what lies before this time, in seconds (12.5) or as hh:mm:ss.
         end: skip what lies at this time or later; empty for the end.
@@ -68,9 +74,9 @@ def segment(
         outputs: what is written, below.
         config: the settings below.
     """
-    from chronomask.inference.job import check_output, segment_to_folder
-    from chronomask.inference.live import Live
-    from chronomask.inference.load import bundled_weights, load
+    from chronomask.runs.live import Live
+    from chronomask.runs.segment import check_output, segment_to_folder
+    from chronomask.segmenter.load import load
     from chronomask.video import Selection
 
     selection = Selection(_seconds("start", start), _seconds("end", end) if end else None, every)
@@ -83,9 +89,8 @@ def segment(
         check_output(folder, outputs, overwrite, resume, source.live)
     if not opened:
         return 2
-    path = checkpoint or bundled_weights(model)
     share_heap()
-    segmenter = load(path, device, config)
+    segmenter = load(checkpoint or model, device, engine, precision, config)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
     for source, folder in zip(opened, folders, strict=True):
         with failures.told(), _interruption_told(folder, source.live):
@@ -93,7 +98,6 @@ def segment(
                 segmenter,
                 source,
                 folder,
-                checkpoint=path,
                 classes=wanted,
                 outputs=outputs,
                 overwrite=overwrite,
@@ -123,7 +127,7 @@ class _Failures:
 
 
 def _opened(sources: tuple[str, ...], fps: float, selection: Selection, failures: _Failures) -> list[VideoSource]:
-    from chronomask.inference.live import Live
+    from chronomask.runs.live import Live
     from chronomask.video import open_source
 
     if not sources:
@@ -145,7 +149,7 @@ def _seconds(option: str, text: str) -> float:
 
 @contextmanager
 def _interruption_told(folder: Path, live: bool) -> Generator[None, None, None]:
-    from chronomask.inference.interruption import Interrupted
+    from chronomask.runs.interruption import Interrupted
 
     try:
         yield
@@ -178,6 +182,8 @@ def predict(
     model: str = "lite",
     checkpoint: Path | None = None,
     device: str = "auto",
+    engine: EngineChoice = "auto",
+    precision: Precision = "auto",
     config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(score=0.0, max_tracks=100),  # noqa: B008
 ) -> None:
     """Segment every video of a data set, for evaluation.
@@ -189,15 +195,18 @@ def predict(
         instances: YouTube-VIS-form file that lists the videos and categories (annotations in it are not looked at).
         frames: folder that the file names of the frames are relative to.
         out: file for the tracks; the plain submission list goes to results.json beside it.
-        model: a bundled model.
-        checkpoint: a checkpoint file instead of a bundled model.
+        model: a bundled model (lite), or a folder that `chronomask export` wrote.
+        checkpoint: a checkpoint file instead.
         device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
+        engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
+        precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it. What was used is written
+            into tracks.json; between the two, tracks differ by a few pixels.
         config: the settings below.
     """
-    from chronomask.inference.load import bundled_weights, load
-    from chronomask.inference.predict import predict as run
+    from chronomask.runs.predict import predict as run
+    from chronomask.segmenter.load import load
 
-    path = checkpoint or bundled_weights(model)
     share_heap()
-    found = run(load(path, device, config), instances, frames, out, checkpoint=path, progress=progress_bar)
+    segmenter = load(checkpoint or model, device, engine, precision, config)
+    found = run(segmenter, instances, frames, out, progress=progress_bar)
     print(f"{found} tracks: {out}, {out.with_name('results.json')}")

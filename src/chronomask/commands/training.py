@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
+from chronomask.commands.notes import print_notes
 from chronomask.commands.progress import progress_bar
 from chronomask.config import (
     CLASS_LISTS,
@@ -57,7 +58,8 @@ def train(
     what it will learn from (preview.png), holds some entries back, and says how well it finds those before and after.
 
     Args:
-        data: annotation files or folders of COCO, YouTube-VIS or Pascal VOC form, each with options behind commas:
+        data: annotation files or folders of COCO, YouTube-VIS or Pascal VOC form, or of any format that convert reads,
+            each with options behind commas:
             weight=0.4 (share of the clips; by default 0.6 for videos, 0.3 for COCO and 0.1 for VOC), partial (not every
             object is annotated), without=boat+hike (entries to leave out), mapping=FILE (class names to the network's),
             unmapped=object|ignore|drop (classes that the network has not), images=FOLDER.
@@ -168,6 +170,7 @@ def _begin_fine_tuning(
         raise InputError("--fine-tune: runs in one process, without torchrun")
     console = Console(stderr=True)
     start = finetune.fine_tuning(weights, data[0], config, holdout)
+    print_notes(start.training.notes)
     console.print(finetune.class_table(start))
     # Now, for the folder of another run is not to be touched.
     with claimed_run(out, start.network, config, machine, origin):
@@ -188,9 +191,13 @@ def _begin(
     data: Sequence[str], config: TrainConfig, init: Path | None, backbone_weights: Path | None, import_fpn: bool
 ) -> tuple[Network, list[WeightedSource]]:
     from chronomask.data.sources import open_training_sources
+    from chronomask.training.distributed import is_first_process
 
     network = _initial_network(config, init, backbone_weights, import_fpn)
-    return network, open_training_sources(data, network.config.categories, skip_broken=config.skip_broken)
+    sources = open_training_sources(data, network.config.categories, skip_broken=config.skip_broken)
+    if is_first_process():
+        print_notes(note for source in sources for note in source.reader.notes)
+    return network, sources
 
 
 def _validation(watch: WatchConfig, network: Network, machine: MachineConfig) -> Validation | None:
@@ -266,7 +273,7 @@ def _checkpoint_network(path: Path, config: TrainConfig) -> Network:
 def _fill_backbone(network: Network, path: Path | None, import_fpn: bool) -> None:
     from rich.console import Console
 
-    from chronomask.inference.load import bundled_weights
+    from chronomask.engines.models import bundled_weights
     from chronomask.model.checkpoint import load_network
     from chronomask.model.importing import import_weights
     from chronomask.model.importing.report import import_table

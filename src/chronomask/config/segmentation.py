@@ -19,6 +19,7 @@ class ClusterConfig:
             output the setting has no effect.
         refinements: times that mean and variance are taken again from the pixels first assigned.
         minimum_pixels: tubes of fewer stride-4 pixels over the clip are dropped (their pixels stay removed).
+        minimum_objectness: tubes that are less likely to be one object are dropped as well.
         maximum_rounds: bound on the seeds tried in a clip.
     """
 
@@ -27,6 +28,7 @@ class ClusterConfig:
     foreground_threshold: float = 0.5
     refinements: int = 3
     minimum_pixels: int = 100
+    minimum_objectness: float = 0.02
     maximum_rounds: int = 32
 
     def __post_init__(self) -> None:
@@ -34,6 +36,7 @@ class ClusterConfig:
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
         within(self, "seed_threshold", 0, 1)
+        within(self, "minimum_objectness", 0, 1)
         for name in ("refinements", "minimum_pixels", "maximum_rounds"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)}: must not be negative")

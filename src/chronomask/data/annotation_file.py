@@ -1,4 +1,4 @@
-"""Json of COCO and of YouTube-VIS to train on: the records of `annotations`, with what their categories mean."""
+"""Annotations of every format to train on: the records of `annotations`, with what their categories mean."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from chronomask.annotations.content import Content
-from chronomask.annotations.reader import STILLS, VIDEOS, Form, Reading, frames_of, opened_annotations, read
+from chronomask.annotations.listing import STILLS, VIDEOS, Form, frames_of
+from chronomask.annotations.reader import Reading, opened_annotations, read
 from chronomask.annotations.records import Track, VideoEntry
-from chronomask.categories import Category
+from chronomask.categories import NO_CLASS, Category
 from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.layouts import images_of
 from chronomask.data.mapping import BY_NAME, CategoryMapping, Meaning
-from chronomask.structures import NO_CLASS
 
 
 class AnnotationFileReader(EntryReader):
@@ -24,14 +23,14 @@ class AnnotationFileReader(EntryReader):
     unknown rather than background.
 
     Args:
-        annotations: the json file.
+        annotations: the file or folder.
         images: the folder that file names are relative to; None to look for it (`images_of`).
         categories: the network's classes; None for the file's own.
         mapping: how the file's categories become those classes.
         complete: whether every object is annotated; if not, everything outside the masks is unknown.
         skip_broken: leave out what is broken, with a message each in `skipped`. What lies outside the masks of an
             entry that lost an annotation is unknown.
-        content: the file, if it was opened already.
+        reading: what was read of it, if it was read already.
 
     Raises:
         InputError: the file, or without `skip_broken` an entry or annotation in it, cannot be used.
@@ -48,11 +47,12 @@ class AnnotationFileReader(EntryReader):
         *,
         complete: bool = True,
         skip_broken: bool = False,
-        content: Content | None = None,
+        reading: Reading | None = None,
     ) -> None:
         super().__init__(annotations, images or annotations.parent)
-        content = opened_annotations(content or annotations)
-        reading = read(content, "collect" if skip_broken else "raise", form=self.form, masks="encoded")
+        if reading is None:
+            policy = "collect" if skip_broken else "raise"
+            reading = read(opened_annotations(annotations), policy, form=self.form, masks="encoded")
         self.category_names = reading.listing.categories
         self.class_names = tuple(dict.fromkeys(self.category_names.values()))
         self.file_categories = reading.listing.named
@@ -61,7 +61,8 @@ class AnnotationFileReader(EntryReader):
         self.entries = self._entries(reading, complete, len(categories))
         self.skipped += [f"{annotations}: {problem}" for problem in reading.problems.errors]
         if images is None:
-            self.images = images_of(annotations, [entry.file_names[0] for entry in self.entries])
+            beside = annotations / "annotations.json" if annotations.is_dir() else annotations
+            self.images = images_of(beside, [entry.file_names[0] for entry in self.entries])
 
     def _entries(self, reading: Reading, complete: bool, classes: int) -> list[Entry]:
         found: dict[int, list[Annotation]] = {number: [] for number in reading.listing.videos}
@@ -86,15 +87,17 @@ class AnnotationFileReader(EntryReader):
 
 
 class YtvisVideos(AnnotationFileReader):
-    """YouTube-VIS-form videos (OVIS too): frames as images, one mask or null a frame for every instance."""
+    """Videos, of YouTube-VIS form (OVIS too) or read of another format: frames as images, one mask or null a frame."""
 
     form = VIDEOS
+    title = "YouTube-VIS-form videos"
 
 
 class CocoImages(AnnotationFileReader):
     """COCO-form stills, which are videos of one frame: instances as polygons or run lengths."""
 
     form = STILLS
+    title = "COCO-form stills"
 
 
 def _labels_all(video: VideoEntry, meanings: Mapping[str, Meaning], classes: int) -> bool:

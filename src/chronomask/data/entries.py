@@ -71,15 +71,20 @@ class EntryReader:
         images: the folder that file names are relative to.
 
     Attributes:
+        title: what people call such data.
         file_categories: the categories of the data set, with its own ids.
+        notes: what reading it took for granted or left out, one sentence each.
         entries: videos or stills.
     """
+
+    title: str
 
     def __init__(self, annotations: Path, images: Path) -> None:
         self.annotations, self.images = annotations, images
         self.class_names: tuple[str, ...] = ()
         self.file_categories: tuple[Category, ...] = ()
         self.skipped: list[str] = []
+        self.notes: list[str] = []
         self.entries: list[Entry] = []
 
     def __len__(self) -> int:

@@ -12,28 +12,19 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from chronomask.categories import LITE, OBJECT
-from chronomask.data.annotation_file import CocoImages, YtvisVideos
+from chronomask.categories import LITE, NO_CLASS, OBJECT
 from chronomask.data.entries import EntryReader
 from chronomask.data.mapping import joined
 from chronomask.data.protocol import InstanceInfo
 from chronomask.data.sources import open_reader
-from chronomask.data.voc import VocImages
 from chronomask.errors import InputError
 from chronomask.progress import Progress, silent
-from chronomask.structures import NO_CLASS
 
 SMALL, LARGE = 32**2, 96**2
 """COCO's bounds: smaller than the first is small, from the second on large; in pixels."""
 
 _SIZES = 6
 """So many sizes are printed."""
-
-_FORMS: dict[type, str] = {
-    CocoImages: "COCO-form stills",
-    YtvisVideos: "YouTube-VIS-form videos",
-    VocImages: "Pascal VOC stills",
-}
 
 
 @dataclass(frozen=True)
@@ -86,6 +77,7 @@ class DatasetInfo:
         areas: see Areas.
         classes: most frequent first.
         problems: what training would stop at, one message each.
+        notes: what reading took for granted or left out.
     """
 
     annotations: str
@@ -105,6 +97,7 @@ class DatasetInfo:
     areas: Areas
     classes: tuple[ClassCount, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def dataset_info(
@@ -138,7 +131,7 @@ def dataset_info(
     return DatasetInfo(
         annotations=str(reader.annotations),
         images=str(reader.images),
-        form=_FORMS[type(reader)],
+        form=reader.title,
         entries=len(reader),
         frames=sum(lengths),
         instances=len(instances),
@@ -153,6 +146,7 @@ def dataset_info(
         areas=_binned([d if info.area is None else info.area for info, d in zip(instances, looked.areas, strict=True)]),
         classes=_class_counts(looked.annotated, joined(reader.class_names, [category.name for category in LITE])),
         problems=tuple(problems),
+        notes=tuple(reader.notes),
     )
 
 

@@ -1,12 +1,17 @@
-"""Where the files of a data set lie: the layouts in which COCO, YouTube-VIS, OVIS and Pascal VOC are published."""
+"""Where the files of a data set lie: the layouts in which COCO, YouTube-VIS, OVIS, SA-V and VOC are published."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from chronomask.annotations.reader import Reading
+from chronomask.annotations.records import VideoEntry
 from chronomask.errors import InputError
+from chronomask.files import natural
+from chronomask.video.images import IMAGE_SUFFIXES
 
 VOC_LISTS = Path("ImageSets", "Segmentation")
 """Where VOC keeps the lists of its images, one name a line."""
@@ -65,13 +70,41 @@ def images_of(annotations: Path, file_names: Sequence[str]) -> Path:
     raise InputError(f"{annotations}: its image {file_names[0]} is in none of {listed}; name the folder of its images")
 
 
+def with_frames(reading: Reading, images: Path | None) -> Reading:
+    """A reading whose videos all have names of frames: where the format has none, those of the pictures in `images`.
+
+    Raises:
+        InputError: there are no such names, or a folder has not as many pictures as its video has frames.
+    """
+    unnamed = [video for video in reading.listing.videos.values() if video.file_names is None]
+    if unnamed and images is None:
+        file = reading.problems.file
+        raise InputError(
+            f"{file}: says nowhere which pictures its frames are; name the folder that has a folder of them for each"
+            f" video, or make a data set: chronomask convert {file} FOLDER --to dataset --video VIDEO"
+        )
+    videos = dict(reading.listing.videos)
+    for video in unnamed:
+        videos[video.id] = replace(video, file_names=_pictures(images or Path(), video))
+    return replace(reading, listing=replace(reading.listing, videos=videos))
+
+
+def _pictures(images: Path, video: VideoEntry) -> tuple[str, ...]:
+    folder = images / video.name
+    found = [path for path in folder.glob("[!.]*") if path.suffix.lower() in IMAGE_SUFFIXES]
+    found.sort(key=lambda path: natural(path.name))
+    if len(found) != video.length:
+        raise InputError(f"{folder}: holds {len(found)} pictures, but video {video.name} has {video.length} frames")
+    return tuple(f"{video.name}/{path.name}" for path in found)
+
+
 def _candidates(annotations: Path) -> list[Path]:
     """In the order of trust, each once."""
     beside, above = annotations.parent, annotations.parent.parent
     splits = dict.fromkeys([annotations.stem.rsplit("_", 1)[-1], annotations.stem])
-    found = [beside / "JPEGImages", beside / "images", beside]
+    found = [beside / "JPEGImages", beside / "images", beside / "JPEGImages_24fps", beside]
     for place in (beside, above):
         for split in splits:
             found += [place / split / "JPEGImages", place / split, place / "images" / split]
-    found += [above / "JPEGImages", above / "images"]
+    found += [above / "JPEGImages", above / "images", above / "JPEGImages_24fps"]
     return list(dict.fromkeys(found))

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from chronomask.annotations.content import read_object
-from chronomask.categories import LITE, OBJECT, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category
+from chronomask.categories import LITE, NO_CLASS, OBJECT, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category, plain
 from chronomask.errors import InputError
-from chronomask.structures import NO_CLASS
 
 Unmapped = Literal["object", "ignore", "drop"]
 """What becomes of a category that is no class of the network: an instance without a class, ignored pixels (no loss
@@ -156,11 +155,6 @@ def _data_set(names: Iterable[str]) -> str:
     asked = {plain(name) for name in names} - {OBJECT.name}
     fitting = (key for key, known in _DATA_SETS.items() if asked <= {plain(category.name) for category in known})
     return next(fitting, "")
-
-
-def plain(name: str) -> str:
-    """A class name as it is compared: case and the choice of `_` or a blank make no difference."""
-    return name.lower().replace(" ", "_")
 
 
 def _few(names: Iterable[str]) -> str:

@@ -19,12 +19,13 @@ import torch
 from jaxtyping import Int32
 from torch.utils.data import Dataset
 
+from chronomask.categories import NO_CLASS
 from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.data.motion import motion_matrices, uniform
 from chronomask.data.protocol import Reader
 from chronomask.data.synthesis import Canvas, cut_out, drift_colours
 from chronomask.errors import InputError
-from chronomask.structures import NO_CLASS, Clip
+from chronomask.structures import Clip
 
 SMALLEST_OBJECT = 900.0
 """Objects of fewer pixels are not copied: enlarged, they are blots."""

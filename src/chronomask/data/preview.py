@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from chronomask.categories import OBJECT, Category
+from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.config import MixtureConfig
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.panels import BAR, PAPER, Panel, draw_panel, legend, panels
@@ -19,7 +19,6 @@ from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.progress import Progress, silent
 from chronomask.render import contact_sheet
-from chronomask.structures import NO_CLASS
 from chronomask.video.writer import VideoWriter
 
 PICTURES, VIDEOS = (".png", ".jpg", ".jpeg"), (".mp4",)

@@ -38,6 +38,7 @@ class Reader(Protocol):
         annotations: the file or folder that was opened, for messages.
         images: the folder that frames are read from.
         class_names: names of the categories in the files.
+        notes: what reading it took for granted or left out.
         skipped: what was left out when it was opened with `skip_broken`, one message an entry or annotation.
     """
 
@@ -45,6 +46,7 @@ class Reader(Protocol):
     images: Path
     class_names: tuple[str, ...]
     skipped: list[str]
+    notes: list[str]
 
     def __len__(self) -> int:
         """Number of entries."""

@@ -9,16 +9,22 @@ from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
-from chronomask.annotations.content import opened
-from chronomask.annotations.reader import STILLS, form_of
+from chronomask.annotations.content import Content
+from chronomask.annotations.listing import STILLS, VIDEOS
+from chronomask.annotations.reader import form_of, opened_annotations, read
 from chronomask.categories import Category
 from chronomask.data.annotation_file import CocoImages, YtvisVideos
 from chronomask.data.entries import EntryReader
-from chronomask.data.layouts import annotations_in
+from chronomask.data.layouts import VOC_OBJECTS, annotations_in, with_frames
 from chronomask.data.mapping import Unmapped, read_mapping
 from chronomask.data.mixture import WeightedSource
 from chronomask.data.voc import VocImages
 from chronomask.errors import InputError
+from chronomask.formats.convert import capabilities
+from chronomask.formats.labelme import is_labelme
+from chronomask.formats.reading import opened_or_recognised, read_any
+from chronomask.formats.recognise import recognise
+from chronomask.formats.vos import is_all_there_is
 
 DEFAULT_SHARES: dict[type[EntryReader], float] = {YtvisVideos: 0.6, CocoImages: 0.3, VocImages: 0.1}
 """Shares of the clips where no source has a weight: those of the published recipe (section 5.3)."""
@@ -38,9 +44,11 @@ def open_reader(
 
     Args:
         path: a json file of COCO or YouTube-VIS form (OVIS has that), a list of images of VOC
-            (`ImageSets/Segmentation/train.txt`), or a folder that holds one of these.
+            (`ImageSets/Segmentation/train.txt`), a folder that holds one of these, or a file or folder of any other
+            format (`formats`), whose faults `skip_broken` does not pass over.
         categories: the network's classes; None for the data set's own.
-        images: the folder that file names are relative to; looked for by default (`images_of`).
+        images: the folder that file names are relative to; looked for by default (`images_of`). Formats without names
+            of frames need it: it holds a folder of pictures for each video then.
         mapping: a file of rules for category names (`read_mapping`).
         unmapped: what becomes of categories that are no class of the network.
         complete: whether every object is annotated; if not, everything outside the masks is unknown.
@@ -50,12 +58,43 @@ def open_reader(
         InputError: the path holds no data set or several, or, without `skip_broken`, one with faults.
     """
     rules = read_mapping(mapping, unmapped)
-    found = annotations_in(path) if path.is_dir() else path
-    if found.is_dir() or found.suffix == ".txt":
+    found = _annotations_at(path, images)
+    if (found / VOC_OBJECTS).is_dir() or found.suffix == ".txt":
         return VocImages(found, categories, rules, images=images, complete=complete, skip_broken=skip_broken)
-    content = opened(found)
-    reader = CocoImages if form_of(content) is STILLS else YtvisVideos
-    return reader(found, images, categories, rules, complete=complete, skip_broken=skip_broken, content=content)
+    notes: list[str] = []
+    held, title = opened_or_recognised(found), None
+    if isinstance(held, Content):
+        form = form_of(held)
+        reading = read(opened_annotations(held), "collect" if skip_broken else "raise", form=form, masks="encoded")
+    else:
+        form, title = VIDEOS, capabilities(held).title
+        reading = with_frames(read_any(found, masks="encoded", note=notes.append), images)
+    kind = CocoImages if form is STILLS else YtvisVideos
+    reader = kind(found, images, categories, rules, complete=complete, skip_broken=skip_broken, reading=reading)
+    reader.title, reader.notes = title or kind.title, notes
+    return reader
+
+
+def _annotations_at(path: Path, images: Path | None) -> Path:
+    """The one file in a folder that is of COCO, YouTube-VIS or VOC form, or the folder itself if it has a format."""
+    if not path.is_dir() or is_all_there_is(path):
+        return path
+    try:
+        return annotations_in(path)
+    except InputError:
+        if _has_format(path, images):
+            return path
+        raise
+
+
+def _has_format(folder: Path, images: Path | None) -> bool:
+    try:
+        format = recognise(folder)
+    except InputError:
+        return False
+    if format == "kitti-step":  # any photographs in colour look like that, and without `images` it is of no use
+        return images is not None
+    return format != "labelme" or is_labelme(folder)
 
 
 def open_training_sources(

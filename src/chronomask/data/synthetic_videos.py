@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from chronomask import __version__, rle
-from chronomask.categories import OBJECT, Category
+from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.config import MixtureConfig
 from chronomask.data.entries import EntryReader
 from chronomask.data.mixture import ClipMixture, WeightedSource
@@ -29,7 +29,7 @@ from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
 from chronomask.progress import Progress, silent
-from chronomask.structures import NO_CLASS, Clip
+from chronomask.structures import Clip
 
 
 class Synthesized(NamedTuple):

@@ -50,6 +50,8 @@ class VocImages(EntryReader):
         InputError: the layout, or without `skip_broken` an entry in it, cannot be used.
     """
 
+    title = "Pascal VOC stills"
+
     def __init__(
         self,
         listing: Path,

@@ -20,8 +20,9 @@ from jaxtyping import Float64
 from rich.table import Table
 
 from chronomask.annotations.content import Source
+from chronomask.annotations.records import Track
 from chronomask.evaluation.overlap import box_iou, track_iou
-from chronomask.evaluation.records import MAX_RESULTS, FoundTrack, GroundTruth
+from chronomask.evaluation.records import MAX_RESULTS, GroundTruth, area_of
 from chronomask.evaluation.selection import ALL, Selection
 from chronomask.evaluation.validate import read_results, read_truth
 
@@ -113,8 +114,8 @@ def evaluate(truth: Source, results: Source, selection: Selection = ALL, overlap
     """Score results as the YouTube-VIS server does.
 
     Args:
-        truth: an annotation file, or what one holds.
-        results: a result list or `tracks.json`, or what one holds.
+        truth: annotations in any format, or what a json file of them holds.
+        results: as `truth`; a result list or `tracks.json` for example.
         selection: which classes count.
         overlap: whose IoU, as `score` has it.
 
@@ -122,10 +123,11 @@ def evaluate(truth: Source, results: Source, selection: Selection = ALL, overlap
         InputError: naming the place of every error of a file; warnings of `validate` do not hinder.
     """
     annotated = read_truth(truth)
-    return score(*selection.of(annotated, read_results(results, annotated)), overlap)
+    found = read_results(results, annotated, any_class=selection.class_agnostic)
+    return score(*selection.of(annotated, found), overlap)
 
 
-def score(truth: GroundTruth, found: Sequence[FoundTrack], overlap: Overlap = "masks") -> Evaluation:
+def score(truth: GroundTruth, found: Sequence[Track], overlap: Overlap = "masks") -> Evaluation:
     """Score checked results; `evaluate` does this with files.
 
     Args:
@@ -160,7 +162,7 @@ def score(truth: GroundTruth, found: Sequence[FoundTrack], overlap: Overlap = "m
 class _TrackEvaluator(COCOeval_faster):
     """COCO's evaluation with videos for images and track IoU, which it would not compute as YouTube-VIS does."""
 
-    def __init__(self, truth: GroundTruth, found: Sequence[FoundTrack], ids: Sequence[int], overlap: Overlap) -> None:
+    def __init__(self, truth: GroundTruth, found: Sequence[Track], ids: Sequence[int], overlap: Overlap) -> None:
         # "bbox" spares the library a look at the masks: their overlaps are given below.
         super().__init__(_coco_truth(truth, ids), _coco_results(truth, found, ids), iouType="bbox")
         self._iou = {"masks": track_iou, "boxes": box_iou}[overlap]
@@ -180,7 +182,7 @@ class _TrackEvaluator(COCOeval_faster):
         return self._iou([track.masks for track in best], [track.masks for track in true])
 
 
-def ranked(found: Sequence[FoundTrack]) -> list[FoundTrack]:
+def ranked(found: Sequence[Track]) -> list[Track]:
     """By descending score; equal scores keep the order of the file."""
     return sorted(found, key=lambda track: -track.score)
 
@@ -195,13 +197,13 @@ def _by_video_and_category(tracks: Sequence[Any]) -> Mapping[tuple[int, int], li
 def _coco_truth(truth: GroundTruth, ids: Sequence[int]) -> COCO:
     # Ids start at 1: COCO's matching takes 0 for unmatched.
     tracks = [
-        _coco_entry(number, track) | {"area": track.area, "iscrowd": int(track.crowd)}
+        _coco_entry(number, track) | {"area": area_of(track), "iscrowd": int(track.crowd)}
         for number, track in enumerate(truth.tracks, 1)
     ]
     return _coco(truth, ids, tracks)
 
 
-def _coco_results(truth: GroundTruth, found: Sequence[FoundTrack], ids: Sequence[int]) -> COCO:
+def _coco_results(truth: GroundTruth, found: Sequence[Track], ids: Sequence[int]) -> COCO:
     tracks = [
         _coco_entry(number, track) | {"area": track.masks.area, "iscrowd": 0, "score": track.score}
         for number, track in enumerate(found, 1)

@@ -23,6 +23,7 @@ from chronomask.errors import InputError
 from chronomask.evaluation.ap import HEADLINE, MAXIMA, THRESHOLDS, Scores, percent, score
 from chronomask.evaluation.matching import Matches, average_precision, match, ranking
 from chronomask.evaluation.validate import read_results, read_truth
+from chronomask.formats.reading import Note, unheard
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,17 @@ def compare(
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    note: Note = unheard,
 ) -> Comparison:
     """Score several methods on the same videos.
 
     Args:
-        truth: an annotation file.
-        results: a result file for each name; the first is the one that the others are compared with.
+        truth: annotations, in any format.
+        results: results for each name, in any format; the first is the one that the others are compared with.
         resamples: how many times the videos are drawn anew; 0 for no intervals.
         confidence: of the intervals, in (0, 1).
         seed: of the draws; the same seed gives the same intervals.
+        note: is told what reading takes for granted or leaves out.
 
     Raises:
         InputError: naming the place of every error of a file, or an option out of range.
@@ -107,14 +110,14 @@ def compare(
         raise InputError("compare needs at least one result file")
     if resamples < 0 or not 0 < confidence < 1:
         raise InputError(f"resamples {resamples} must not be negative and confidence {confidence} lie inside (0, 1)")
-    annotated = read_truth(truth)
+    annotated = read_truth(truth, note)
     count = len(annotated.videos)
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / max(count, 1)), resamples)
     tail = (1 - confidence) / 2
     scores: dict[str, Scores] = {}
     samples: dict[str, Mapping[str, Float64[np.ndarray, " B"]]] = {}
     for name, source in results.items():
-        found = read_results(source, annotated)
+        found = read_results(source, annotated, note)
         scores[name] = score(annotated, found).scores
         samples[name] = resampled(match(annotated, found), draws.astype(np.float64)) if resamples else {}
     methods = tuple(Method(name, scores[name], _intervals(samples[name], tail)) for name in results)

@@ -16,14 +16,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 from rich.table import Table
-from scipy.optimize import linear_sum_assignment
 
 from chronomask import rle
 from chronomask.annotations.content import Source
 from chronomask.annotations.masks import Masks
-from chronomask.annotations.records import VideoEntry
+from chronomask.annotations.records import Track, VideoEntry
+from chronomask.assignment import assign
 from chronomask.evaluation.ap import percent
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth
 
 PROPOSALS = 20
@@ -33,13 +33,17 @@ TOLERANCE = 0.008
 """Distance up to which two boundaries agree, as a share of the frame's diagonal; rounded up to whole pixels."""
 
 
+_Placed = Sequence[tuple[int, Track]]
+"""Tracks of a video, each with its place in the file."""
+
+
 @dataclass(frozen=True)
 class ObjectScores:
     """How well one object was segmented.
 
     Attributes:
         video: the video's name.
-        object: its place in `annotations`, from 0; None where all objects of a video are one.
+        object: its place among the annotations that are scored, from 0; None where all objects of a video are one.
         result: place of the result that was given to it, from 0; None without one, or where all results are one.
         J: intersection over union, mean over the frames, in [0, 1].
         F: F measure of the boundary, mean over the frames, in [0, 1].
@@ -95,41 +99,40 @@ def davis(
 
 
 def score_davis(
-    truth: GroundTruth, results: Sequence[FoundTrack], objects: Literal["many", "one"] = "many", min_score: float = 0.0
+    truth: GroundTruth, results: Sequence[Track], objects: Literal["many", "one"] = "many", min_score: float = 0.0
 ) -> DavisScores:
     """`davis` of what was read already."""
-    found = [track for track in results if track.score >= min_score]
+    found = [(place, track) for place, track in enumerate(results) if track.score >= min_score]
     rows: list[ObjectScores] = []
     for number, video in truth.videos.items():
-        ours = sorted((track for track in found if track.video_id == number), key=lambda track: -track.score)
-        rows += (_many_objects if objects == "many" else _one_object)(video, truth, ours)
+        true = [(place, track) for place, track in enumerate(truth.tracks) if track.video_id == number]
+        ours = sorted((placed for placed in found if placed[1].video_id == number), key=lambda placed: -placed[1].score)
+        rows += (_many_objects if objects == "many" else _one_object)(video, true, ours)
     means = [float(np.mean([getattr(row, key) for row in rows])) if rows else math.nan for key in ("J", "F")]
     return DavisScores(*means, tuple(rows), min_score)
 
 
-def _many_objects(video: VideoEntry, truth: GroundTruth, ranked: Sequence[FoundTrack]) -> Iterator[ObjectScores]:
-    true = [track for track in truth.tracks if track.video_id == video.id]
+def _many_objects(video: VideoEntry, true: _Placed, ranked: _Placed) -> Iterator[ObjectScores]:
     ours = ranked[:PROPOSALS]
     # Empty proposals fill up to the number of objects, as DAVIS does it: an object out of sight is then rightly empty.
     missing = [_outline(np.zeros((video.height, video.width), bool))] * max(0, len(true) - len(ours))
     similarity = np.zeros((2, len(ours) + len(missing), len(true)))
     for t in range(video.length):
         proposals = [_outline(mask) for mask in _disjoint(video, ours, t)] + missing
-        for g, track in enumerate(true):
+        for g, (_, track) in enumerate(true):
             target = _outline(_bitmap(video, track.masks, t))
             similarity[:, :, g] += np.array([(_region(p, target), _boundary(p, target)) for p in proposals]).T
     similarity /= video.length
     # Assigned from the objects' side, so that they come out in the order of the file.
-    for g, p in zip(*linear_sum_assignment(-similarity.mean(0).T), strict=True):
-        result = ours[p].index if p < len(ours) else None
-        yield ObjectScores(video.name, true[g].index, result, float(similarity[0, p, g]), float(similarity[1, p, g]))
+    for g, p in assign(similarity.mean(0).T):
+        result = ours[p][0] if p < len(ours) else None
+        yield ObjectScores(video.name, true[g][0], result, float(similarity[0, p, g]), float(similarity[1, p, g]))
 
 
-def _one_object(video: VideoEntry, truth: GroundTruth, ranked: Sequence[FoundTrack]) -> Iterator[ObjectScores]:
-    true = [track for track in truth.tracks if track.video_id == video.id]
+def _one_object(video: VideoEntry, true: _Placed, ranked: _Placed) -> Iterator[ObjectScores]:
     values = []
     for t in range(1, video.length - 1):
-        ours, target = (_outline(_union(video, [track.masks for track in side], t)) for side in (ranked, true))
+        ours, target = (_outline(_union(video, [track.masks for _, track in side], t)) for side in (ranked, true))
         values.append((_region(ours, target), _boundary(ours, target)))
     if true and values:
         yield ObjectScores(video.name, None, None, *np.mean(values, 0).tolist())
@@ -147,10 +150,10 @@ def _union(video: VideoEntry, tracks: Sequence[Masks], t: int) -> Bool[np.ndarra
     return union
 
 
-def _disjoint(video: VideoEntry, ranked: Sequence[FoundTrack], t: int) -> Iterator[Bool[np.ndarray, "H W"]]:
+def _disjoint(video: VideoEntry, ranked: _Placed, t: int) -> Iterator[Bool[np.ndarray, "H W"]]:
     """The masks of a frame without the pixels that a higher score has taken: DAVIS keeps one label a pixel."""
     free = np.ones((video.height, video.width), bool)
-    for track in ranked:
+    for _, track in ranked:
         mask = _bitmap(video, track.masks, t)
         yield mask & free
         free &= ~mask

@@ -18,9 +18,10 @@ import numpy as np
 from jaxtyping import Bool
 from rich.table import Table
 
+from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import MAXIMA, THRESHOLDS, percent
 from chronomask.evaluation.matching import Matches, VideoOverlap, average_precision, match, ranking
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 
 Kind = Literal["duplicate", "background", "wrong class", "merge", "switch", "split", "poor mask", "missed"]
 """Kinds of error, in the order in which they are mended one after the other."""
@@ -87,7 +88,7 @@ class Breakdown:
     faults: tuple[Fault, ...]
 
 
-def break_down(truth: GroundTruth, found: Sequence[FoundTrack]) -> Breakdown:
+def break_down(truth: GroundTruth, found: Sequence[Track]) -> Breakdown:
     """Sort the errors of checked results by kind and mend them, each kind alone and all one after the other."""
     return break_down_matches(match(truth, found))
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import THRESHOLDS
 from chronomask.evaluation.overlap import areas_of, frame_intersections
-from chronomask.evaluation.records import MAX_RESULTS, FoundTrack, GroundTruth
+from chronomask.evaluation.records import MAX_RESULTS, GroundTruth
 
 RECALLS: Float64[np.ndarray, "101"] = np.linspace(0, 1, 101)
 """Recall points at which precision is read."""
@@ -70,14 +71,14 @@ class Matches:
     """
 
     truth: GroundTruth
-    found: Sequence[FoundTrack]
+    found: Sequence[Track]
     overlaps: Mapping[int, VideoOverlap]
     hits: Int64[np.ndarray, "10 N"]
     ignored: Bool[np.ndarray, "10 N"]
     ranks: Int64[np.ndarray, " N"]
 
 
-def match(truth: GroundTruth, found: Sequence[FoundTrack]) -> Matches:
+def match(truth: GroundTruth, found: Sequence[Track]) -> Matches:
     """Match results with objects of their video and category as COCO does: by descending score, to the best that is
     still free and reaches the threshold; where there is none, to a crowd."""
     overlaps = {number: _overlap(truth, found, number) for number in truth.videos}
@@ -103,7 +104,7 @@ def match(truth: GroundTruth, found: Sequence[FoundTrack]) -> Matches:
     return Matches(truth, found, overlaps, hits, ignored, ranks)
 
 
-def _overlap(truth: GroundTruth, found: Sequence[FoundTrack], video_id: int) -> VideoOverlap:
+def _overlap(truth: GroundTruth, found: Sequence[Track], video_id: int) -> VideoOverlap:
     d, g = (
         [place for place, track in enumerate(tracks) if track.video_id == video_id] for tracks in (found, truth.tracks)
     )
@@ -135,7 +136,7 @@ def _greedy(
     return columns, to_crowd
 
 
-def ranking(found: Sequence[FoundTrack]) -> list[int]:
+def ranking(found: Sequence[Track]) -> list[int]:
     """Places of all results in the order in which precision and recall are run through: by descending score; equal
     scores by video id, then as in the file."""
     return sorted(range(len(found)), key=lambda d: (-found[d].score, found[d].video_id))

@@ -12,12 +12,13 @@ from html import escape
 from pathlib import Path
 
 from chronomask.annotations.content import Source, name_of
+from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import HEADLINE, THRESHOLDS, Evaluation, percent, score
 from chronomask.evaluation.error_analysis import Breakdown, Fault, break_down_matches
 from chronomask.evaluation.figures import class_bars, curves, loss_bar, loss_table
 from chronomask.evaluation.filmstrip import Drawn, film_strip
 from chronomask.evaluation.matching import Matches, match
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
 from chronomask.render import track_colour
@@ -70,7 +71,7 @@ def draw_report(
     path: str | Path,
     names: tuple[str, str],
     truth: GroundTruth,
-    found: Sequence[FoundTrack],
+    found: Sequence[Track],
     frames: str | Path | None = None,
     videos: int = 30,
 ) -> Report:

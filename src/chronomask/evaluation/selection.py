@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from chronomask.annotations.records import Track
 from chronomask.categories import OBJECT
 from chronomask.errors import InputError, close_names
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Selection:
     open_vocabulary: bool = False
     class_agnostic: bool = False
 
-    def of(self, truth: GroundTruth, found: Sequence[FoundTrack]) -> tuple[GroundTruth, list[FoundTrack]]:
+    def of(self, truth: GroundTruth, found: Sequence[Track]) -> tuple[GroundTruth, list[Track]]:
         """Those objects and results.
 
         Raises:
@@ -46,16 +47,14 @@ ALL = Selection()
 """Every class, each for itself."""
 
 
-def without_classes(truth: GroundTruth, found: Sequence[FoundTrack]) -> tuple[GroundTruth, list[FoundTrack]]:
+def without_classes(truth: GroundTruth, found: Sequence[Track]) -> tuple[GroundTruth, list[Track]]:
     """The same, as if there were one class only."""
     one = {1: OBJECT.name}
     tracks = [replace(track, category_id=1) for track in truth.tracks]
     return replace(truth, categories=one, tracks=tracks), [replace(track, category_id=1) for track in found]
 
 
-def _of_classes(
-    truth: GroundTruth, found: Sequence[FoundTrack], names: Sequence[str]
-) -> tuple[GroundTruth, list[FoundTrack]]:
+def _of_classes(truth: GroundTruth, found: Sequence[Track], names: Sequence[str]) -> tuple[GroundTruth, list[Track]]:
     known = set(truth.categories.values())
     if unknown := [name for name in names if name not in known]:
         hint = close_names(unknown[0], known) or "it is the name of no category of the annotations"

@@ -15,10 +15,11 @@ import numpy as np
 from rich.table import Table
 
 from chronomask.annotations.content import Source
+from chronomask.annotations.records import Track
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import percent
 from chronomask.evaluation.matching import VideoOverlap, match
-from chronomask.evaluation.records import FoundTrack, GroundTruth
+from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth
 
 
@@ -69,7 +70,7 @@ def tracking(truth: Source, results: Source, min_score: float = 0.5) -> Tracking
     return score_tracking(annotated, read_results(results, annotated), min_score)
 
 
-def score_tracking(truth: GroundTruth, results: Sequence[FoundTrack], min_score: float = 0.5) -> TrackingReport:
+def score_tracking(truth: GroundTruth, results: Sequence[Track], min_score: float = 0.5) -> TrackingReport:
     """`tracking` of what was read already."""
     try:
         from trackeval import metrics
@@ -93,9 +94,7 @@ def score_tracking(truth: GroundTruth, results: Sequence[FoundTrack], min_score:
     return TrackingReport(TrackingScores(*means), per_category, min_score)
 
 
-def _sequence(
-    overlap: VideoOverlap, truth: GroundTruth, found: Sequence[FoundTrack], category_id: int
-) -> dict[str, Any]:
+def _sequence(overlap: VideoOverlap, truth: GroundTruth, found: Sequence[Track], category_id: int) -> dict[str, Any]:
     """One video and category as trackeval takes it: per frame the ids in sight and their IoU."""
     columns = [
         column

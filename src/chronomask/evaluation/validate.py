@@ -15,35 +15,46 @@ from rich.markup import escape
 from rich.table import Table
 
 from chronomask import rle
-from chronomask.annotations.content import Content, Source, opened, whole_value
+from chronomask.annotations.content import Content, Source, whole_value
+from chronomask.annotations.listing import Listing, read_listing
 from chronomask.annotations.masks import Masks
 from chronomask.annotations.problems import Problem, Problems, shown
-from chronomask.annotations.reader import Listing, Reading, opened_annotations, read, read_listing
+from chronomask.annotations.reader import Reading, opened_annotations, read
 from chronomask.annotations.records import Track
 from chronomask.annotations.row import Row, is_number
 from chronomask.errors import InputError
-from chronomask.evaluation.records import MAX_RESULTS, FoundTrack, GroundTruth, checked_masks, found_of, truth_of
+from chronomask.evaluation.records import MAX_RESULTS, GroundTruth
+from chronomask.formats.against import Against
+from chronomask.formats.reading import Note, opened_or_recognised, read_any, unheard
 
 _TOLERANCE = 1.0
 """Pixels by which stated areas and boxes may differ from those of the masks: tools round in different ways."""
 
 
-def read_truth(source: Source) -> GroundTruth:
-    """Read an annotation file.
+def read_truth(source: Source, note: Note = unheard) -> GroundTruth:
+    """Read annotations, in any format; `note` is told what that takes for granted.
 
     Raises:
         InputError: naming the file and, one a line, the place and value of its errors.
     """
-    return truth_of(_sound(read(opened_annotations(source), "collect", masks="edges")))
+    reading = _sound(read_any(source, "collect", masks="edges", note=note))
+    return GroundTruth(reading.listing.videos, reading.listing.categories, list(reading.tracks.values()))
 
 
-def read_results(source: Source, truth: GroundTruth) -> list[FoundTrack]:
-    """Read results for the videos and categories of an annotation file.
+def read_results(source: Source, truth: GroundTruth, note: Note = unheard, any_class: bool = False) -> list[Track]:
+    """Read results, in any format, for the videos and categories of annotations.
+
+    Args:
+        source: a file or folder, or what a json holds.
+        truth: the annotations.
+        note: is told what reading takes for granted or leaves out.
+        any_class: whether results of categories that the annotations do not have are kept (`without_classes`).
 
     Raises:
         InputError: naming the file and, one a line, the place and value of its errors.
     """
-    return found_of(_sound(read(source, "collect", against=truth.listing, results=True, masks="edges")))
+    against = Against(truth.listing, any_class)
+    return list(_sound(read_any(source, "collect", against=against, masks="edges", note=note)).tracks.values())
 
 
 def _sound(reading: Reading) -> Reading:
@@ -78,29 +89,34 @@ class Validation:
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
 
-def validate(file: Source, against: Source | None = None) -> Validation:
-    """Find every fault of an annotation or result file.
+def validate(file: Source, against: Source | None = None, note: Note = unheard) -> Validation:
+    """Find every fault of an annotation or result file; of other formats than YouTube-VIS and COCO the first is raised.
 
     Args:
         file: an annotation file, or results: a list, or an annotation file whose annotations have a `score`.
         against: the annotation file that results are for, of which only videos and categories are read: test sets come
             without annotations. Without it, masks of one video must only agree in size and number.
+        note: is told what reading other formats takes for granted or leaves out.
 
     Raises:
         InputError: if a file is missing or no json, or the videos or categories of `against` have errors of their own.
     """
-    content = opened(file)
-    scored = _are_results(content, against is not None)
-    if not scored and against is not None:
-        raise InputError(f"{content.file}: annotations without scores; only results are validated against a file")
+    content = opened_or_recognised(file)
     listing = None if against is None else _listing(against)
-    reading = read(content, "collect", against=listing, results=scored)
+    if isinstance(content, Content):
+        scored = _are_results(content, against is not None)
+        if not scored and against is not None:
+            raise InputError(f"{content.file}: annotations without scores; only results are validated against a file")
+        reading = read(content, "collect", against=listing, results=scored)
+    else:
+        scored = against is not None
+        reading = read_any(file, against=None if listing is None else Against(listing), note=note)
     _Strict(reading, scored).look()
     if listing is not None:
         _warn_of_silence(reading, listing)
-    return Validation(
-        content.file, "results" if scored else "annotations", tuple(reading.problems.found), len(content.entries or ())
-    )
+    entries = reading.content.entries or reading.tracks
+    kind = "results" if scored else "annotations"
+    return Validation(reading.content.file, kind, tuple(reading.problems.found), len(entries))
 
 
 def _are_results(content: Content, if_empty: bool) -> bool:
@@ -114,7 +130,10 @@ def _are_results(content: Content, if_empty: bool) -> bool:
 
 def _listing(source: Source) -> Listing:
     """Videos and categories of an annotation file whose annotations may be held back, as those of test sets are."""
-    content = opened_annotations(source)
+    found = opened_or_recognised(source)
+    if not isinstance(found, Content):
+        return read_any(source).listing
+    content = opened_annotations(found)
     problems = Problems(content.file, "collect")
     listing = read_listing(content, problems)
     problems.raise_errors()
@@ -160,7 +179,7 @@ class _Strict:
                     warn(f"{row.place}.{key}", "missing, and the official evaluator stops without")
 
     def _track(self, row: Row, track: Track) -> None:
-        warn, masks = self.reading.problems.warn, checked_masks(track.segmentations)
+        warn, masks = self.reading.problems.warn, track.masks
         if not 0 <= track.score <= 1:
             warn(f"{row.place}.score", f"{track.score} is outside [0, 1]")
         if not masks.areas.any():

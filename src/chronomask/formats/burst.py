@@ -18,9 +18,9 @@ from typing import Any
 
 from chronomask.annotations.content import Content, read_object
 from chronomask.annotations.frames import mean_score
+from chronomask.annotations.listing import MAX_SIDE, read_categories
 from chronomask.annotations.masks import EncodedMasks
 from chronomask.annotations.problems import Problems, shown
-from chronomask.annotations.reader import MAX_SIDE, read_categories
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
 from chronomask.categories import Category

@@ -15,7 +15,9 @@ from typing import Any
 
 from chronomask import rle
 from chronomask.annotations import reader
+from chronomask.annotations.content import Source
 from chronomask.annotations.frames import joined
+from chronomask.annotations.listing import STILLS
 from chronomask.annotations.records import TracksFile
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
@@ -45,7 +47,12 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming file, entry, field and value.
     """
-    stills = reader.read(path, form=reader.STILLS)
+    return tracks_of(path, assumed)
+
+
+def tracks_of(source: Source, assumed: Assumed) -> TracksFile:
+    """As `read`, of a file that may have been opened already."""
+    stills = reader.read(source, form=STILLS)
     file = joined(stills)
     notes = numbering_notes(file.tracks)
     if assumed.crowds_as_objects:

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from chronomask import rle
 from chronomask.annotations.content import json_keys, read_object
+from chronomask.annotations.listing import MAX_SIDE
 from chronomask.annotations.problems import Problems, shown
-from chronomask.annotations.reader import MAX_SIDE
 from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
 from chronomask.annotations.row import Row
 from chronomask.categories import Category

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scipy.optimize import linear_sum_assignment
-
 from chronomask import rle
+from chronomask.assignment import assign
 from chronomask.rle import Rle
 
 LEAST_IOU = 0.1
@@ -44,6 +43,6 @@ def _pairs(before: Sequence[Shape], after: Sequence[Shape]) -> Iterator[tuple[in
         old = [place for place, (own, _) in enumerate(before) if own == label]
         new = [place for place, (own, _) in enumerate(after) if own == label]
         iou = rle.iou([before[place][1] for place in old], [after[place][1] for place in new])
-        for row, column in zip(*linear_sum_assignment(-iou), strict=True):
+        for row, column in assign(iou):
             if iou[row, column] >= LEAST_IOU:
                 yield old[row], new[column]

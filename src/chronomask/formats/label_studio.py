@@ -19,8 +19,8 @@ from jaxtyping import Bool, UInt8
 
 from chronomask import rle
 from chronomask.annotations.content import read_json
+from chronomask.annotations.listing import MAX_SIDE
 from chronomask.annotations.problems import Problems, shown
-from chronomask.annotations.reader import MAX_SIDE
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_number, is_whole
 from chronomask.errors import InputError

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from chronomask import rle
-from chronomask.annotations.content import read_object
+from chronomask.annotations.content import json_keys, read_object
+from chronomask.annotations.listing import MAX_SIDE
 from chronomask.annotations.problems import Problems
-from chronomask.annotations.reader import MAX_SIDE
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.errors import InputError
@@ -76,6 +76,13 @@ class _Found:
 
     label: str
     masks: list[Rle | None]
+
+
+def is_labelme(path: Path) -> bool:
+    """Whether the first json of a folder, or of the folders in it, is one of LabelMe: nothing else tells."""
+    folders = [path, *sorted(entry for entry in path.iterdir() if entry.is_dir())]
+    files = [file for folder in folders for file in files_of(folder, ".json")]
+    return bool(files) and {"shapes", "imagePath"} <= json_keys(files[0]).keys
 
 
 def _content(file: Path) -> Row:

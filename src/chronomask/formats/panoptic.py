@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from chronomask.annotations.content import read_object
+from chronomask.annotations.listing import MAX_SIDE
 from chronomask.annotations.problems import Problems
-from chronomask.annotations.reader import MAX_SIDE
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.categories import Category

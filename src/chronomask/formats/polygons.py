@@ -5,11 +5,15 @@ Legend: H W pixels, N M corners.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from chronomask import rle
 from chronomask.annotations.records import TracksFile
+from chronomask.errors import InputError
 from chronomask.rle import Rle
 
 TOLERANCE = 0.5
@@ -21,9 +25,11 @@ def outlines(mask: Bool[np.ndarray, "H W"]) -> list[Float64[np.ndarray, "_ 2"]]:
 
     Coordinates are in pixels from the upper left corner of the first pixel, whose middle is (0.5, 0.5). A part that
     or hole that would be lost in simplifying keeps its whole outline.
-    """
-    import cv2
 
+    Raises:
+        InputError: OpenCV is not installed.
+    """
+    cv2 = _opencv()
     # In a mask of twice the size the outline runs through points between edge and middle of a pixel: so it lies on the
     # right side of every middle, which is what rasterisers ask.
     doubled = mask.repeat(2, 0).repeat(2, 1).astype(np.uint8)
@@ -75,6 +81,13 @@ def polygon_losses(file: TracksFile) -> list[str]:
         return []
     mean = sum(overlaps) / len(overlaps)
     return [f"exact pixels: {changed} of {len(overlaps)} masks change as polygons; mean IoU {mean:.3f}"]
+
+
+def _opencv() -> Any:
+    try:
+        return import_module("cv2")
+    except ImportError as error:
+        raise InputError("polygons need OpenCV: pip install opencv-python-headless") from error
 
 
 def _corners(contour: np.ndarray) -> Float64[np.ndarray, "N 2"]:

@@ -22,9 +22,9 @@ import numpy as np
 
 from chronomask import rle
 from chronomask.annotations.content import read_object
+from chronomask.annotations.listing import MAX_LENGTH, MAX_SIDE
 from chronomask.annotations.masks import EncodedMasks
 from chronomask.annotations.problems import Problems, shown
-from chronomask.annotations.reader import MAX_LENGTH, MAX_SIDE
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
 from chronomask.categories import OBJECT

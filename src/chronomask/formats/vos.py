@@ -20,6 +20,7 @@ from chronomask.formats.folder import files_of
 
 _MASKS, _IMAGES = "Annotations", "JPEGImages"
 _META = re.compile(r"meta|meta_(train|valid|val|test)|(train|valid|val|test)_meta")
+"""Names of jsons about objects, which are no annotation files."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ def is_data_set(path: Path) -> bool:
     """Whether a folder holds Annotations with a folder of PNGs for every video."""
     masks = path / _MASKS
     return masks.is_dir() and any(files_of(folder, ".png") for folder in masks.iterdir() if folder.is_dir())
+
+
+def is_all_there_is(path: Path) -> bool:
+    """Whether a folder is such a data set, with no other json beside that could be meant."""
+    return is_data_set(path) and all(_META.fullmatch(file.stem) for file in files_of(path, ".json"))
 
 
 def _classes(file: Path) -> dict[str, dict[int, str]] | None:

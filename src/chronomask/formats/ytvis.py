@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from chronomask import rle
 from chronomask.annotations import reader
 from chronomask.annotations.content import opened
+from chronomask.annotations.listing import frames_of, read_listing
 from chronomask.annotations.problems import Problems
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
@@ -19,17 +21,6 @@ from chronomask.files import written_aside
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.file_format import FileFormat
-
-__all__ = [
-    "CAPABILITIES",
-    "Track",
-    "TracksFile",
-    "VideoEntry",
-    "read_head",
-    "read_tracks",
-    "write_results",
-    "write_tracks",
-]
 
 CAPABILITIES = Capabilities(
     title="YouTube-VIS json",
@@ -99,15 +90,15 @@ def read_tracks(path: str | Path) -> TracksFile:
     return TracksFile(tuple(reading.tracks.values())) if reading.content.listed == "results" else reading.file
 
 
-def read_head(path: Path, content: Any) -> tuple[tuple[VideoEntry, ...], tuple[Category, ...]]:
-    """The videos and categories of a file that holds `content`. Frames are asked for; annotations are not looked at.
+def read_head(path: Path) -> tuple[tuple[VideoEntry, ...], tuple[Category, ...]]:
+    """The videos and categories of a file. Frames are asked for; annotations are not looked at.
 
     Raises:
         InputError: as `read_tracks`, and where a video names no frames.
     """
     problems = Problems(str(path))
-    listing = reader.read_listing(reader.opened_annotations(opened(content, str(path))), problems)
-    return tuple(video for video, _ in reader.frames_of(listing, problems)), listing.named
+    listing = read_listing(reader.opened_annotations(path), problems)
+    return tuple(video for video, _ in frames_of(listing, problems)), listing.named
 
 
 def read(path: Path, assumed: Assumed) -> TracksFile:
@@ -123,7 +114,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
         return reader.read(content).file
     if assumed.against is not None:
         listed = reader.opened_annotations(assumed.against)
-        return reader.read(content, against=reader.read_listing(listed, Problems(listed.file))).file
+        return reader.read(content, against=read_listing(listed, Problems(listed.file))).file
     file = reader.read(content).file
     return replace(file, videos=tuple(_sized(video, path, assumed) for video in file.videos))
 
@@ -168,14 +159,7 @@ def _check_segmentations(track: Track, video: VideoEntry) -> None:
 
 
 def _video_to_json(video: VideoEntry) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "id": video.id,
-        "name": video.name,
-        "width": video.width,
-        "height": video.height,
-        "length": video.length,
-        "fps": video.fps,
-    }
+    entry = {key: getattr(video, key) for key in ("id", "name", "width", "height", "length", "fps")}
     if video.labelled_classes is not None:
         entry["labelled_classes"] = list(video.labelled_classes)
     if video.file_names is not None:
@@ -190,7 +174,7 @@ def _result(track: Track) -> dict[str, Any]:
         "video_id": track.video_id,
         "category_id": track.category_id,
         "score": float(track.score),
-        "segmentations": list(track.segmentations),
+        "segmentations": iter(track.segmentations),
     }
 
 
@@ -201,8 +185,8 @@ def _annotation(track: Track) -> dict[str, Any]:
         **_result(track),
         "iscrowd": int(track.crowd),  # readers of YouTube-VIS annotations ask for it
         **({"merged": True} if track.merged else {}),
-        "areas": [None if mask is None else rle.area(mask) for mask in seen],
-        "bboxes": [None if mask is None else list(rle.bbox(mask)) for mask in seen],
+        "areas": (None if mask is None else rle.area(mask) for mask in seen),
+        "bboxes": (None if mask is None else list(rle.bbox(mask)) for mask in seen),
     }
 
 
@@ -211,11 +195,28 @@ def _write_list(file: TextIO, items: Iterable[dict[str, Any]]) -> None:
     file.write("[")
     for place, item in enumerate(items):
         file.write(",\n" if place else "\n")
-        file.write(_dumped(item))
+        _write_item(file, item)
     file.write("]")
 
 
-def _dumped(value: dict[str, Any]) -> str:
+def _write_item(file: TextIO, item: dict[str, Any]) -> None:
+    """Write an object whose iterators are lists with an entry a frame, some hundred frames at a time.
+
+    The masks of a long track, as Python has them, take many times the memory of their text.
+    """
+    for place, (key, value) in enumerate(item.items()):
+        file.write(f"{',' if place else '{'}{_dumped(key)}:")
+        if not isinstance(value, Iterator):
+            file.write(_dumped(value))
+            continue
+        file.write("[")
+        for number, frames in enumerate(iter(lambda value=value: list(islice(value, 500)), [])):
+            file.write(("," if number else "") + _dumped(frames)[1:-1])
+        file.write("]")
+    file.write("}")
+
+
+def _dumped(value: Any) -> str:
     # NaN is no json: other programs could not read the file.
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -107,16 +106,11 @@ _TAPPED = (1, 2, 4)  # the stages that end in the last features of stride 4, 8 a
 class InvertedResidualBackbone(Backbone):
     """A stem of stride 2, the blocks of a table, and a 1280-channel convolution whose output is the level of stride 32.
 
-    Attributes:
-        frame_by_frame: whether the layers of stride 2 to 8 see one frame at a time, which is faster on CPUs.
-
     Args:
         stages: the table; strides 4, 8 and 16 end with the stages of `_TAPPED`.
         grey: the pixel value that becomes zero ...
         scale: ... and the one above it that becomes one.
     """
-
-    frame_by_frame: bool = False
 
     def __init__(self, stages: tuple[Stage, ...], grey: float, scale: float) -> None:
         super().__init__((grey,) * 3, (scale,) * 3)
@@ -136,29 +130,12 @@ class InvertedResidualBackbone(Backbone):
 
     def forward(self, pixels: UInt8[Tensor, "N 3 H W"]) -> list[Tensor]:
         """Features of stride 4, 8, 16, 32; H and W must be multiples of 32."""
-        # What lies between the fine layers is larger than the caches, unless frames go one by one; of the coarse
-        # layers it is the weights, which then would pass through them for every frame.
-        if self.frame_by_frame:
-            parts = [self._fine(frame) for frame in pixels.split(1)]
-            fine = [torch.cat(levels) for levels in zip(*parts, strict=True)]
-        else:
-            fine = [*self._fine(pixels)]
-        x = fine[1]
-        for index in range(self.taps[1] + 1, len(self.blocks)):
-            x = self._run(self.blocks[index], x)
-            if index == self.taps[2]:
-                fine.append(x)
-        return [*fine, self.head(x)]
-
-    def _fine(self, pixels: UInt8[Tensor, "N 3 H W"]) -> tuple[Tensor, Tensor]:
-        """Features of stride 4 and 8."""
-        x = self.stem(self.normalise(pixels))
-        for block in self.blocks[: self.taps[0] + 1]:
+        x, features = self.stem(self.normalise(pixels)), []
+        for index, block in enumerate(self.blocks):
             x = self._run(block, x)
-        fourth = x
-        for block in self.blocks[self.taps[0] + 1 : self.taps[1] + 1]:
-            x = self._run(block, x)
-        return fourth, x
+            if index in self.taps:
+                features.append(x)
+        return [*features, self.head(x)]
 
 
 class EfficientNetLite0(InvertedResidualBackbone):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chronomask.config import ModelConfig
+from chronomask.embedding import STRIDE, coordinates
 from chronomask.model.attention import build_attention
 from chronomask.model.backbone import build_backbone, recomputed
 from chronomask.model.convolution import PointwiseConvolution
@@ -26,9 +27,6 @@ from chronomask.model.fpn import FPN
 from chronomask.model.squeeze import Squeeze
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
-
-STRIDE = 4
-"""Of the outputs, in pixels."""
 
 CLASS_HIDDEN = 256
 """Channels between the backbone's features and the class scores, when the class head reads the backbone."""
@@ -53,42 +51,16 @@ class PixelOutputs:
     foreground_logits: Float[Tensor, "B T h w"] | None
 
 
-@dataclass(frozen=True, eq=False)
-class FrameFeatures:
-    """What a frame gives on its own, so that overlapping clips need not compute it twice.
+class FrameFeatures(NamedTuple):
+    """What the frames of some clips give on their own, clip after clip.
 
     Attributes:
         levels: FPN features of stride 4, 8, 16, 32.
         class_logits: per-frame class scores at stride 16 when the class head reads the backbone, else None.
-        taps: of a FastNetwork: what the first Squeeze of every squeezed level takes from the frames.
     """
 
     levels: list[Float[Tensor, "N C _ _"]]
     class_logits: Float[Tensor, "N L _ _"] | None
-    taps: list[Float[Tensor, "N D _ _"]] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return self.levels[0].shape[0]
-
-    def __getitem__(self, frames: slice) -> FrameFeatures:
-        logits = None if self.class_logits is None else self.class_logits[frames]
-        return FrameFeatures([level[frames] for level in self.levels], logits, [taps[frames] for taps in self.taps])
-
-    @classmethod
-    def joined(cls, parts: Sequence[FrameFeatures]) -> FrameFeatures:
-        """The frames of all parts, one part after the other."""
-        logits = [part.class_logits for part in parts if part.class_logits is not None]
-        return cls(
-            levels=[torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True)],
-            class_logits=torch.cat(logits) if logits else None,
-            taps=[torch.cat(taps) for taps in zip(*(part.taps for part in parts), strict=True)],
-        )
-
-    def cropped_class_logits(self, clips: int, size: tuple[int, int]) -> Float[Tensor, "B L T _ _"] | None:
-        """`class_logits` of so many clips, without the cells that lie beyond frames of that size (height, width)."""
-        if self.class_logits is None:
-            return None
-        return _frames_to_clips(self.class_logits, clips)[..., : -(-size[0] // 16), : -(-size[1] // 16)]
 
 
 class BackboneClassHead(nn.Module):
@@ -203,47 +175,33 @@ class Network(nn.Module):
             squeezed = squeeze(_frames_to_clips(level, clips))
             levels.append(recomputed(attention, squeezed) if self._gradient_checkpointing else attention(squeezed))
         x = self.decoder(levels)
-        rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
-        crop = (..., slice(rows), slice(columns))
-        class_logits = features.cropped_class_logits(clips, size)
-        if class_logits is None:
+        crop = _crop(size, STRIDE)
+        if features.class_logits is None:
             class_logits = self.class_head(x)[crop]
+        else:
+            class_logits = _frames_to_clips(features.class_logits, clips)[_crop(size, 16)]
         foreground = None if self.foreground_head is None else self.foreground_head(x)[crop].squeeze(1).float()
         return PixelOutputs(
-            embedding=self.placed(self.embedding_head(x)[crop].float(), size),
+            embedding=placed(self.embedding_head(x)[crop].float(), self.config.embedding, size),
             log_variance=self.variance_head(x)[crop].float(),
             heat=self.heat_head(x)[crop].squeeze(1).float().sigmoid(),
             class_logits=class_logits.float(),
             foreground_logits=foreground,
         )
 
-    def placed(self, raw: Float[Tensor, "B E T h w"], size: tuple[int, int]) -> Float[Tensor, "B E T h w"]:
-        """Adds its coordinate to every offset."""
-        offsets = [
-            raw[:, index] if name == "free" else raw[:, index].tanh()
-            for index, name in enumerate(self.config.embedding)
-        ]
-        return torch.stack(offsets, 1) + self.coordinates(raw, size)
 
-    def coordinates(self, like: Float[Tensor, "B E T h w"], size: tuple[int, int]) -> Float[Tensor, "1 E T h w"]:
-        """What the embedding holds of a pixel's place: x in +-max(1, W/H), y in +-max(1, H/W) over the unpadded frame.
-
-        Zero in dimensions without a coordinate.
-        """
-        height, width = size
-        length, rows, columns = like.shape[2:]
-        grids = {
-            "y": (_centres(rows, like) * 2 / height - 1).view(1, rows, 1) * max(1.0, height / width),
-            "x": (_centres(columns, like) * 2 / width - 1).view(1, 1, columns) * max(1.0, width / height),
-            "t": torch.linspace(-1, 1, length, device=like.device).view(length, 1, 1) * (length > 1),
-            "free": torch.zeros(1, 1, 1, device=like.device),
-        }
-        return torch.stack([grids[name].expand(length, rows, columns) for name in self.config.embedding])[None]
+def placed(
+    offsets: Float[Tensor, "B E T h w"], dimensions: Sequence[str], size: tuple[int, int]
+) -> Float[Tensor, "B E T h w"]:
+    """The embedding: offsets, bounded where they belong to a coordinate, plus the coordinates of the pixels."""
+    bounded = [x if name == "free" else x.tanh() for x, name in zip(offsets.unbind(1), dimensions, strict=True)]
+    places = torch.from_numpy(coordinates(dimensions, *offsets.shape[2:], size)).to(offsets.device)
+    return torch.stack(bounded, 1) + places
 
 
-def _centres(count: int, like: Tensor) -> Tensor:
-    """Pixel positions of the centres of stride-4 cells."""
-    return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) * STRIDE
+def _crop(size: tuple[int, int], stride: int) -> tuple[Any, ...]:
+    """The cells of frames of a size, without those of the padding."""
+    return (..., slice(-(-size[0] // stride)), slice(-(-size[1] // stride)))
 
 
 def _frames_to_clips(x: Float[Tensor, "N C h w"], clips: int) -> Float[Tensor, "B C T h w"]:

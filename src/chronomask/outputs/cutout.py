@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 import av
-import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from chronomask.files import folder_written_aside
-from chronomask.formats.spool import SpooledFrame
+from chronomask.morphology import dilated
 from chronomask.outputs.drawing import DrawFrame
+from chronomask.runs.spool import SpooledFrame
 from chronomask.video import Frame, VideoSource
 
 _MARGIN = 8
@@ -93,5 +93,7 @@ def _with_alpha(
 ) -> UInt8[np.ndarray, "H W 4"]:
     """Straight (not premultiplied) alpha; colours further than `margin` from the mask are black."""
     alpha = mask.astype(np.uint8) * 255
-    near = cv2.dilate(alpha, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)) if margin else alpha
-    return np.dstack([np.where(near[..., None] > 0, image, 0).astype(np.uint8), alpha])
+    result = np.zeros((*mask.shape, 4), np.uint8)
+    result[..., 3] = alpha
+    np.copyto(result[..., :3], image, where=dilated(mask, margin)[..., None])
+    return result

@@ -14,8 +14,8 @@ from PIL import Image
 
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
-from chronomask.formats.spool import SpooledFrame
 from chronomask.render import draw_tracks, track_colour
+from chronomask.runs.spool import SpooledFrame
 from chronomask.video import Frame, VideoSource, VideoWriter, behind
 
 DrawFrame = Callable[[Frame, SpooledFrame], None]

@@ -6,11 +6,11 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from chronomask.formats.spool import Spool
-from chronomask.inference.tracks import TrackInfo
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.cutout import cutouts
 from chronomask.outputs.drawing import mask_images, overlay
+from chronomask.results import TrackInfo
+from chronomask.runs.spool import Spool
 from chronomask.video import VideoSource, ahead
 
 

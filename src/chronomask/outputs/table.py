@@ -8,8 +8,8 @@ from pathlib import Path
 
 from chronomask import rle
 from chronomask.files import written_aside
-from chronomask.formats.spool import Spool
-from chronomask.inference.tracks import TrackInfo
+from chronomask.results import TrackInfo
+from chronomask.runs.spool import Spool
 
 COLUMNS = ("track", "class", "score", "frame", "time", "x", "y", "w", "h", "area")
 

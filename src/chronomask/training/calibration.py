@@ -1,4 +1,4 @@
-"""Fits the score of tubes (`inference/tube_score.py`), so that it says how likely a tube is right.
+"""Fits the score of tubes (`tracking/tube_score.py`), so that it says how likely a tube is right.
 
 Legend: N tubes, S statistics.
 """
@@ -17,11 +17,10 @@ from torch.nn import functional as F
 from chronomask.config import ClusterConfig, MixtureConfig
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.errors import InputError
-from chronomask.inference.cluster import cluster
 from chronomask.losses import Targets
 from chronomask.model.network import STRIDE, Network
-from chronomask.structures import Tube
-from chronomask.training.objective import outputs_of_clip
+from chronomask.tracking.cluster import Tube, cluster
+from chronomask.training.objective import tracked_outputs
 from chronomask.training.targets import collate
 
 Judged: TypeAlias = tuple[list[float], bool]
@@ -51,14 +50,14 @@ def judged_tubes(
     mixture = ClipMixture(sources, data, seed, clips)
     for number in range(clips):
         batch = collate([mixture[number]], STRIDE)
-        outputs = outputs_of_clip(network(batch.frames), 0, None)
+        outputs = tracked_outputs(network(batch.frames), 0)
         answers = [(tube, _is_right(tube, batch.targets[0])) for tube in cluster(outputs, ClusterConfig())]
         yield [(list(tube.statistics), right) for tube, right in answers if right is not None]
 
 
 def _is_right(tube: Tube, targets: Targets) -> bool | None:
     """None where the annotation does not tell."""
-    inside = tube.probability > 0.5
+    inside = torch.from_numpy(tube.mask(tuple(targets.ignore.shape)))
     common = (targets.masks & inside).flatten(1).sum(1)
     union = (targets.masks & ~targets.ignore | inside & ~targets.ignore).flatten(1).sum(1)
     if bool((common > 0.5 * union).any()):

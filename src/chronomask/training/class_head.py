@@ -13,13 +13,11 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from chronomask.categories import Category
+from chronomask.categories import NO_CLASS, Category, plain
 from chronomask.config import MixtureConfig
-from chronomask.data.mapping import plain
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.losses import masked_class_logits
 from chronomask.model.network import BackboneClassHead, Network
-from chronomask.structures import NO_CLASS
 from chronomask.training.targets import collate
 from chronomask.training.teacher import Detector
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from chronomask.categories import Category
+from chronomask.annotations.records import Track, VideoEntry
+from chronomask.categories import NO_CLASS, Category
 from chronomask.config import TrainConfig
 from chronomask.data.entries import Entry, EntryReader
 from chronomask.data.mixture import WeightedSource
@@ -19,13 +20,12 @@ from chronomask.data.preview import clip_strips, frames_for, write_preview
 from chronomask.data.sources import open_training_sources
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.data.synthetic_videos import synthesize
+from chronomask.engines.models import checkpoint_file
 from chronomask.errors import InputError
-from chronomask.formats.ytvis import Track, VideoEntry, write_tracks
-from chronomask.inference.load import checkpoint_file
+from chronomask.formats.ytvis import write_tracks
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
 from chronomask.progress import Progress
-from chronomask.structures import NO_CLASS
 from chronomask.training.class_head import fit_class_head, with_classes
 
 MOST_HELD = 40

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from chronomask.config import LossConfig
 from chronomask.losses import ClipOutputs, LossTerms, clip_losses
 from chronomask.model.network import PixelOutputs
+from chronomask.tracking import outputs as tracking
 from chronomask.training.targets import Batch
 
 TERMS = tuple(field.name for field in dataclasses.fields(LossTerms))
@@ -29,6 +30,18 @@ def outputs_of_clip(outputs: PixelOutputs, clip: int, size: tuple[int, int] | No
         heat=_at_size(outputs.heat[clip][None], size)[0],
         class_logits=_at_size(outputs.class_logits[clip], size),
         foreground_logits=None if foreground is None else _at_size(foreground[clip][None], size)[0],
+    )
+
+
+def tracked_outputs(outputs: PixelOutputs, clip: int) -> tracking.ClipOutputs:
+    """One clip's outputs as the tracker reads them."""
+    foreground = outputs.foreground_logits
+    return tracking.ClipOutputs(
+        embedding=outputs.embedding[clip].detach().cpu().numpy(),
+        log_variance=outputs.log_variance[clip].detach().cpu().numpy(),
+        heat=outputs.heat[clip].detach().cpu().numpy(),
+        class_logits=outputs.class_logits[clip].detach().cpu().numpy(),
+        foreground=None if foreground is None else foreground[clip].detach().sigmoid().cpu().numpy(),
     )
 
 

@@ -16,16 +16,17 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from chronomask.categories import OBJECT
+from chronomask.categories import NO_CLASS, OBJECT
 from chronomask.config import ClusterConfig, ModelConfig, TrainConfig
 from chronomask.data.mixture import ClipMixture, WeightedSource
 from chronomask.data.panels import draw_panel, panels
+from chronomask.embedding import coordinates
 from chronomask.files import written_aside
-from chronomask.inference.cluster import cluster, label_map
 from chronomask.model.network import STRIDE, Network, PixelOutputs
-from chronomask.structures import NO_CLASS, Clip
+from chronomask.structures import Clip
+from chronomask.tracking.cluster import cluster, label_map
 from chronomask.training.monitor import Milestones, StepReport
-from chronomask.training.objective import outputs_of_clip
+from chronomask.training.objective import tracked_outputs
 
 COLUMNS = 4
 """Frames of the clip that are shown, evenly spaced."""
@@ -77,7 +78,8 @@ def draw_outputs(network: Network, clip: Clip) -> Picture:
     outputs = network(clip.frames[None].to(device))
     height, width = clip.frames.shape[2:]
     heat = _coloured(outputs.heat[0].cpu())
-    embedding = embedding_colours(outputs.embedding[0] - network.coordinates(outputs.embedding, (height, width))[0])
+    places = coordinates(network.config.embedding, *outputs.embedding.shape[2:], (height, width))
+    embedding = embedding_colours(outputs.embedding[0].cpu() - torch.from_numpy(places))
     found, names = _found(outputs, clip, network.config)
     truth = [OBJECT.name if k == NO_CLASS else network.config.categories[k].name for k in clip.class_ids.tolist()]
     shown = np.linspace(0, len(clip.frames) - 1, min(COLUMNS, len(clip.frames))).round().astype(int).tolist()
@@ -91,8 +93,8 @@ def draw_outputs(network: Network, clip: Clip) -> Picture:
 
 def _found(outputs: PixelOutputs, clip: Clip, model: ModelConfig) -> tuple[Clip, list[str]]:
     """The tubes of the clip in the place of its instances, and what to call them."""
-    tubes = cluster(outputs_of_clip(outputs, 0, None), ClusterConfig(), model.tube_score)
-    labels = label_map(tubes, outputs.heat[0]).cpu()
+    tubes = cluster(tracked_outputs(outputs, 0), ClusterConfig(), model.tube_score)
+    labels = torch.from_numpy(label_map(tubes, tuple(outputs.heat[0].shape)))
     height, width = clip.frames.shape[2:]
     full = labels.repeat_interleave(STRIDE, 1).repeat_interleave(STRIDE, 2)[:, :height, :width]
     masks = full == torch.arange(1, len(tubes) + 1).view(-1, 1, 1, 1)

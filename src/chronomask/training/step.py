@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from chronomask.config import MachineConfig, TrainConfig
+from chronomask.device import chosen_precision
 from chronomask.training.distributed import Ranks
 from chronomask.training.failures import TrainingError
 from chronomask.training.objective import TERMS, batch_losses, weighted_sum
@@ -101,10 +102,7 @@ class Stepper:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """The context of the network's forward pass, see `MachineConfig.precision`."""
     if precision == "auto":
-        # Without matrix units for it, bfloat16 is slower than float32 on CPUs, many times.
-        on_cpu = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
-        on_card = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precision = "bfloat16" if on_cpu or on_card else "float32"
+        precision = chosen_precision("auto", "torch", str(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 

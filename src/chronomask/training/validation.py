@@ -16,10 +16,11 @@ from chronomask.evaluation.ap import score
 from chronomask.evaluation.selection import without_classes
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
-from chronomask.inference.load import load
-from chronomask.inference.predict import predict
+from chronomask.formats.ytvis import read_head
 from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
+from chronomask.runs.predict import predict
+from chronomask.segmenter.load import load
 from chronomask.training.monitor import Milestones, StepReport
 
 EVERYTHING = SegmentConfig(score=0.0, max_tracks=100)
@@ -76,6 +77,7 @@ class Validation:
         listeners: Sequence[Listener] = (),
     ) -> None:
         self.instances, self.device, self.listeners = instances, device, listeners
+        read_head(instances)  # which `predict` will ask for: now, and not at the first checkpoint
         self.truth = read_truth(instances)
         if all(track.crowd for track in self.truth.tracks):
             raise InputError(f"{instances}: not one annotated object to validate with")
@@ -109,7 +111,8 @@ class Validation:
         with TemporaryDirectory() as place:
             weights, tracks = Path(place) / "model.safetensors", Path(place) / "tracks.json"
             save_network(weights, network, half=True)
-            predict(load(weights, self.device, EVERYTHING), self.instances, self.frames, tracks, checkpoint=weights)
+            segmenter = load(weights, self.device, "torch", config=EVERYTHING)
+            predict(segmenter, self.instances, self.frames, tracks)
             found = read_results(tracks, self.truth)
         named = score(self.truth, found).scores
         return ValidationScores(named.AP, named.AP50, score(*without_classes(self.truth, found)).scores.AP50)

@@ -1,0 +1,17 @@
+"""What reading a file took for granted or left out, as commands say it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+
+def print_note(note: str) -> None:
+    """One sentence, on the standard error."""
+    print(f"chronomask: note: {note}", file=sys.stderr)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Some sentences."""
+    for note in notes:
+        print_note(note)

@@ -1,0 +1,161 @@
+"""The network on OpenVINO: the fast way on processors.
+
+Legend: N frames, T frames of a clip, H W pixels, h w = H/4 W/4, D channels.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from chronomask.device import cores
+from chronomask.engines.description import DECODER, ENCODER, Description
+from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of
+from chronomask.errors import InputError
+
+SIZES = 4
+"""Frame sizes for which compiled networks are kept: one more takes a third of a second again."""
+
+
+def imported() -> Any:
+    """The package, imported without its telemetry, and the only way in which we import it.
+
+    OpenVINO reports to its maker that it was imported and what was converted, and writes a folder into the user's home,
+    unless `openvino_telemetry` cannot be imported; then it takes a stand-in of its own that does nothing.
+    """
+    if "openvino" not in sys.modules:
+        before = sys.modules.pop("openvino_telemetry", None)
+        modules: dict[str, Any] = sys.modules
+        modules["openvino_telemetry"] = None  # which is how Python notes what cannot be imported
+        try:
+            import_module("openvino")
+        finally:
+            del modules["openvino_telemetry"]
+            if before is not None:
+                modules["openvino_telemetry"] = before
+    return import_module("openvino")
+
+
+class _Compiled(NamedTuple):
+    encoder: Any
+    decoder: Any
+
+
+class OpenVinoEngine:
+    """Compiles the network for every size of frames that it meets; see `Engine`.
+
+    Every thread has requests of its own, and each of them runs on one core: clips and frames are independent, so the
+    cores need not share one. Hence results do not depend on the number of cores.
+
+    Args:
+        description: of the network.
+        encoder: model of OpenVINO, of `model.halves.FrameEncoder`.
+        decoder: of `model.halves.ClipDecoder`.
+        precision: "float32" or "bfloat16".
+    """
+
+    together = False
+
+    def __init__(self, description: Description, encoder: Any, decoder: Any, precision: str) -> None:
+        openvino = imported()
+        self.description, self.threads = description, cores()
+        self.info = EngineInfo("openvino", openvino.__version__.split("-")[0], "cpu", precision)
+        self._core, self._models = openvino.Core(), (encoder, decoder)
+        self._compiled: OrderedDict[tuple[int, ...], _Compiled] = OrderedDict()
+        self._lock, self._thread = threading.Lock(), threading.local()
+
+    @classmethod
+    def read(cls, folder: Path, description: Description, precision: str) -> OpenVinoEngine:
+        """From a folder that `chronomask export` wrote.
+
+        Raises:
+            InputError: a file is missing, OpenVINO cannot read it, or it is of another network.
+        """
+        core = imported().Core()
+        models = []
+        for path in (folder / ENCODER, folder / DECODER):
+            if not path.is_file():
+                raise InputError(f"{path}: no such file; was the network exported with --format torch?")
+            try:
+                model = core.read_model(path)
+            except RuntimeError as error:
+                raise InputError(f"{path}: OpenVINO cannot read it: {_first_line(error)}") from error
+            description.check(path, *([port.any_name for port in ports] for ports in (model.inputs, model.outputs)))
+            models.append(model)
+        return cls(description, *models, precision)
+
+    def prepare_thread(self) -> None:
+        pass
+
+    def threads_ready(self) -> None:
+        pass
+
+    def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
+        size = frames.shape[2:]
+        return [self._features(self._requests(size).encoder.infer([frame[None]])) for frame in frames]
+
+    def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
+        inputs = [np.stack(level) for level in zip(*(frame.decoded for frame in frames), strict=True)]
+        stride = int(self.description.decoded[0].split("_")[1])
+        size = tuple(stride * side for side in inputs[0].shape[2:])
+        [pixels] = self._requests(size).decoder.infer(inputs).values()
+        return pixels
+
+    def _features(self, outputs: Any) -> FrameFeatures:
+        return features_of(self.description, [values[0] for values in outputs.values()])
+
+    def _requests(self, size: tuple[int, ...]) -> _Compiled:
+        """The calling thread's requests for frames of a size."""
+        known: OrderedDict[tuple[int, ...], _Compiled] = self._thread.__dict__.setdefault("requests", OrderedDict())
+        if size not in known:
+            known[size] = _Compiled(*(half.create_infer_request() for half in self._compiled_for(size)))
+            if len(known) > SIZES:
+                known.popitem(last=False)
+        known.move_to_end(size)
+        return known[size]
+
+    def _compiled_for(self, size: tuple[int, ...]) -> _Compiled:
+        with self._lock:
+            if size not in self._compiled:
+                self._compiled[size] = self._compile(size)
+                if len(self._compiled) > SIZES:
+                    self._compiled.popitem(last=False)
+            self._compiled.move_to_end(size)
+            return self._compiled[size]
+
+    def _compile(self, size: tuple[int, ...]) -> _Compiled:
+        """For one size, which takes as long as for any, and computes faster."""
+        options = {
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.info.precision],
+            "NUM_STREAMS": self.threads,
+            "INFERENCE_NUM_THREADS": self.threads,
+            "ENABLE_CPU_PINNING": False,  # they share the cores with the threads that decode, paint and encode
+        }
+        encoder, decoder = (model.clone() for model in self._models)
+        encoder.reshape([1, 3, *size])
+        decoder.reshape(
+            {
+                port: _at_size(port.partial_shape, name, size)
+                for port, name in zip(decoder.inputs, self.description.decoded, strict=True)
+            }
+        )
+        return _Compiled(*(self._core.compile_model(model, "CPU", options) for model in (encoder, decoder)))
+
+
+def _at_size(shape: Any, name: str, size: tuple[int, ...]) -> list[int]:
+    """Of the decoder's input of a name, for frames of a size."""
+    stride = int(name.split("_")[1])
+    return [shape[0].get_length(), shape[1].get_length(), *(side // stride for side in size)]
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

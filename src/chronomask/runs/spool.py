@@ -1,0 +1,353 @@
+"""Frames of a running segmentation laid down on disk, to be read again by frame or by track.
+
+Legend: K tracks of a frame, H W pixels.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar, overload
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from chronomask import rle
+from chronomask.errors import InputError
+from chronomask.results import FrameResult
+from chronomask.rle import Rle
+
+_SCHEMA = """
+    CREATE TABLE frames (position INTEGER PRIMARY KEY, source_index INTEGER, time REAL);
+    CREATE TABLE masks (track INTEGER, position INTEGER, place INTEGER, counts TEXT, PRIMARY KEY (track, position))
+        WITHOUT ROWID;  -- kept in the order of tracks, so that a track is one stretch of the file
+    CREATE INDEX by_frame ON masks (position, place);
+"""
+_THROWN_AWAY = """
+    PRAGMA journal_mode = OFF;  -- the file is thrown away after a crash, so nothing needs to survive one
+    PRAGMA synchronous = OFF;
+"""
+_KEPT = """
+    CREATE TABLE run (description TEXT, height INTEGER, width INTEGER, snapshot BLOB);
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class SpooledFrame:
+    """A frame read back.
+
+    Attributes:
+        index: number of the frame in its source.
+        time: presentation time in seconds.
+        track_ids: in the order in which they were added.
+        masks: one a track.
+    """
+
+    index: int
+    time: float
+    track_ids: Int64[np.ndarray, " K"]
+    masks: Bool[np.ndarray, "K H W"]
+
+
+@dataclass(frozen=True)
+class CodedFrame:
+    """A frame read back with its masks as they are stored.
+
+    Attributes:
+        index, time: as in `SpooledFrame`.
+        masks: run lengths by track, in the order in which these were added.
+    """
+
+    index: int
+    time: float
+    masks: dict[int, Rle]
+
+
+class _Coded(Sequence[Rle | None]):
+    """The masks of one track, made when they are looked at: those of 10,000 frames would take megabytes.
+
+    Args:
+        texts: run lengths, one a frame.
+        size: of all masks.
+    """
+
+    def __init__(self, texts: Sequence[str | None], size: list[int]) -> None:
+        self._texts, self._size = texts, size
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, frame: int) -> Rle | None: ...
+    @overload
+    def __getitem__(self, frame: slice) -> Sequence[Rle | None]: ...
+    def __getitem__(self, frame: int | slice) -> Rle | Sequence[Rle | None] | None:
+        if isinstance(frame, slice):
+            return _Coded(self._texts[frame], self._size)
+        text = self._texts[frame]
+        return None if text is None else Rle(size=self._size, counts=text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+
+SpoolType = TypeVar("SpoolType", bound="Spool")
+
+
+class Spool:
+    """Run lengths of all frames in a temporary file: memory does not grow with the length of the video.
+
+    The file is a SQLite database, because the second pass of the overlay reads it frame by frame, while tracks.json
+    needs it track by track. Use it as a context manager; the file goes when the block ends, at the latest with
+    the object.
+
+        with Spool() as spool:
+            for result in segmenter.segment(source):
+                spool.add(result)
+            for frame in spool: ...
+            for track_id in spool.track_ids(): spool.segmentations(track_id)
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        """Open an empty spool.
+
+        Args:
+            folder: where the temporary file lies, the system's place for such files by default. Name one on a disk
+                where that place is kept in memory.
+        """
+        self._folder = tempfile.TemporaryDirectory(prefix="chronomask-", dir=folder)
+        self._length = 0
+        self._size: tuple[int, int] | None = None
+        self._database = _Database(Path(self._folder.name) / "spool.db")
+        self._database.run_script(_THROWN_AWAY + _SCHEMA)
+        # One transaction, never committed to: each frame on its own would cost a file operation.
+        self._database.execute("BEGIN")
+
+    def __enter__(self: SpoolType) -> SpoolType:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Number of frames added."""
+        return self._length
+
+    def __iter__(self) -> Iterator[SpooledFrame]:
+        """All frames in the order they were added; may be started again as often as wanted."""
+        for position in range(self._length):
+            yield self[position]
+
+    def __getitem__(self, position: int) -> SpooledFrame:
+        """The frame added as number `position`, from 0.
+
+        Raises:
+            IndexError: there is none.
+        """
+        return self.frame(position)
+
+    def frame(self, position: int, tracks: Collection[int] | None = None) -> SpooledFrame:
+        """As by brackets, but with the masks of some tracks alone, so that no others need to be made.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        frame = self.coded(position, tracks)
+        masks = np.zeros((len(frame.masks), *self._known_size()), dtype=bool)
+        for place, code in enumerate(frame.masks.values()):
+            masks[place] = rle.decode(code)
+        return SpooledFrame(frame.index, frame.time, np.array(list(frame.masks), dtype=np.int64), masks)
+
+    def coded(self, position: int, tracks: Collection[int] | None = None) -> CodedFrame:
+        """As `frame`, for who needs no pixels.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        if not 0 <= position < self._length:
+            raise IndexError(f"frame {position} of {self._length}")
+        [(index, time)] = self._database.execute(
+            "SELECT source_index, time FROM frames WHERE position = ?", (position,)
+        )
+        rows = self._database.execute("SELECT track, counts FROM masks WHERE position = ? ORDER BY place", (position,))
+        size = list(self._known_size())
+        wanted = ((track, counts) for track, counts in rows if tracks is None or track in tracks)
+        return CodedFrame(index, time, {track: Rle(size=size, counts=counts) for track, counts in wanted})
+
+    def add(self, result: FrameResult) -> None:
+        """Lay down the next frame.
+
+        Raises:
+            ValueError: a map of another size than the frames before.
+            OSError: the disk is full (ENOSPC).
+        """
+        size = (result.id_map.shape[0], result.id_map.shape[1])
+        if self._size not in (None, size):
+            raise ValueError(f"frame {result.index} is of size {size}, frames before it {self._size}")
+        ids = result.track_ids.tolist()
+        self._size = size
+        coded = rle.encode_ids(result.id_map, ids)
+        rows = [(ids[place], self._length, place, code["counts"]) for place, code in enumerate(coded)]
+        with _full_disk_named():
+            self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (self._length, result.index, result.time))
+            self._database.execute_many("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)
+        self._length += 1
+
+    def track_ids(self) -> tuple[int, ...]:
+        """Ids of all tracks, ascending."""
+        return tuple(track for (track,) in self._database.execute("SELECT DISTINCT track FROM masks ORDER BY track"))
+
+    def segmentations(self, track_id: int) -> Sequence[Rle | None]:
+        """One entry a frame added, None where the track is not in it; all None for an unknown id."""
+        texts: list[str | None] = [None] * self._length
+        query = "SELECT position, counts FROM masks WHERE track = ? AND position BETWEEN ? AND ?"
+        for start in range(0, self._length, 1000):  # all rows at once would take more memory than the texts
+            for position, counts in self._database.execute(query, (track_id, start, start + 999)):
+                texts[position] = counts
+        return _Coded(texts, list(self._size or ()))
+
+    def close(self) -> None:
+        """Remove the file. Closing twice is allowed."""
+        self._database.close()
+        self._folder.cleanup()
+
+    def _known_size(self) -> tuple[int, int]:
+        assert self._size is not None, "a spool that holds a frame knows its size"
+        return self._size
+
+
+class KeptSpool(Spool):
+    """A spool in a file of the caller's choice, which outlives the process, even one that is killed.
+
+    When it is opened again it holds the frames up to the last `save`; later ones are gone, and come again when the
+    segmentation continues from the snapshot. Closing keeps the file, and drops what was added after the last `save`;
+    the caller removes it when the work is done. `chronomask.runs.resume` puts the two together.
+    """
+
+    def __init__(self, path: str | Path, description: Mapping[str, Any]) -> None:
+        """Open the spool of a run, or begin it where there is no file.
+
+        Args:
+            path: of the file; its folder exists. While the spool is open, a journal lies beside it.
+            description: what the run depends on (source, weights, settings): anything that json can hold.
+
+        Raises:
+            InputError: the file is no such spool, or one of a run with another description.
+        """
+        # Not what Spool begins with, which is a file to be thrown away.
+        self._path, text = Path(path), json.dumps(description, sort_keys=True)
+        self._database = _Database(self._path)
+        try:
+            self._open(text)
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise InputError(f"{path}: not usable as an interrupted run: {error}; delete it to start anew") from error
+        except InputError:
+            self._database.close()
+            raise
+
+    def _open(self, description: str) -> None:
+        if not self._database.execute("SELECT 1 FROM sqlite_master"):
+            self._database.run_script(f"BEGIN; {_SCHEMA} {_KEPT}")
+            self._database.execute("INSERT INTO run VALUES (?, NULL, NULL, NULL)", (description,))
+            self._database.execute("COMMIT")
+        [(before, height, width)] = self._database.execute("SELECT description, height, width FROM run")
+        if before != description:
+            found = difference(json.loads(before), json.loads(description))
+            raise InputError(f"{self._path}: {found}; give the same, or start anew by --overwrite")
+        [(self._length,)] = self._database.execute("SELECT COUNT(*) FROM frames")
+        self._size = None if height is None else (height, width)
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # for `in_use`, from here to the end
+        self._database.execute("BEGIN IMMEDIATE")
+
+    @property
+    def snapshot(self) -> bytes | None:
+        """What the last `save` was given; None before the first."""
+        [(snapshot,)] = self._database.execute("SELECT snapshot FROM run")
+        return snapshot
+
+    def save(self, snapshot: bytes) -> None:
+        """Make everything added so far permanent, together with the state that continues behind it.
+
+        Raises:
+            OSError: the disk is full (ENOSPC).
+        """
+        with _full_disk_named():
+            self._database.execute(
+                "UPDATE run SET height = ?, width = ?, snapshot = ?", (*(self._size or (None, None)), snapshot)
+            )
+            self._database.execute("COMMIT")
+        self._database.execute("BEGIN")
+
+    def close(self) -> None:
+        """Close the file, which stays. Closing twice is allowed."""
+        self._database.close()
+
+
+def in_use(path: Path) -> bool:
+    """Whether somebody, in this process or another, has the `KeptSpool` of this file open."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError as error:
+            return "locked" in str(error)
+    return False
+
+
+class _Database:
+    """A connection that any thread may use.
+
+    Python's own crashes the process when one thread closes it while another reads: whoever draws reads frames in a
+    thread of its own, which may still be at it when an error ends the run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """The rows of one statement, all at once."""
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+    def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        with self._lock:
+            self._connection.executemany(statement, rows)
+
+    def run_script(self, script: str) -> None:
+        with self._lock:
+            self._connection.executescript(script)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+@contextmanager
+def _full_disk_named() -> Generator[None, None, None]:
+    """SQLite's message for a full disk as the error that everybody else raises."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, "no space left for the masks of the frames so far") from error
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first thing in which two runs differ, for a message."""
+    key = next(key for key in sorted({*before, *now}) if before.get(key) != now.get(key))
+    old, new = before.get(key), now.get(key)
+    if isinstance(old, dict) and isinstance(new, dict):
+        return f"{key}: {difference(old, new)}"
+    return f"the interrupted run had {key} {old!r}, this one has {new!r}"

@@ -1,0 +1,232 @@
+"""Frames in, what is found in overlapping clips out; every frame passes the backbone once.
+
+Legend: T frames of a clip, C channels, H W pixels of the source, h w pixels at which the network sees them, or their
+cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from chronomask.config import SegmentConfig
+from chronomask.embedding import STRIDE
+from chronomask.engines.engine import Engine, FrameFeatures, padded
+from chronomask.errors import InputError
+from chronomask.segmenter.workers import Urgency, Workers
+from chronomask.tracking.outputs import place
+from chronomask.tracking.tracker import Found, find
+from chronomask.video import Frame, given_up
+
+
+@dataclass(frozen=True, eq=False)
+class FreshFrame:
+    """A frame that no clip before had in it, shrunk for the network."""
+
+    index: int
+    time: float
+    pixels: UInt8[np.ndarray, "3 h w"]
+
+
+@dataclass(frozen=True, eq=False)
+class FoundClip:
+    """What was found in a clip.
+
+    Attributes:
+        found: tubes, looks and label map.
+        shared: how many of its frames, the first ones, are the last ones of the clip before.
+        fresh: number and time of the others.
+        pictures: the frames, shrunk for the network.
+        size: height and width of the source.
+    """
+
+    found: Found
+    shared: int
+    fresh: list[tuple[int, float]]
+    pictures: list[UInt8[np.ndarray, "3 _ _"]]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFrame:
+    """A frame that the backbone has seen, or is about to see.
+
+    Attributes:
+        batch: features of all frames that pass the backbone together with this one.
+        number: of this frame among them.
+        pixels: of the frame.
+    """
+
+    batch: Future[list[FrameFeatures]]
+    number: int
+    pixels: UInt8[np.ndarray, "3 h w"]
+
+    def features(self) -> FrameFeatures:
+        """Of this frame; waits for them."""
+        return self.batch.result()[self.number]
+
+
+@dataclass(eq=False)
+class Reading:
+    """How far the frames of a video are read; bounded by the length of a clip.
+
+    Attributes:
+        size: height and width of the frames, None before the first.
+        waiting: frames that are in no clip yet; fewer than T.
+        begun: those of them that have been handed to the backbone already.
+        seen: the last frames of the last clip, at most T.
+        abandoned: whether nobody wants what is not done yet.
+    """
+
+    size: tuple[int, int] | None = None
+    waiting: list[FreshFrame] = field(default_factory=list)
+    begun: list[SeenFrame] = field(default_factory=list)
+    seen: list[SeenFrame] = field(default_factory=list)
+    abandoned: bool = False
+
+    def check(self, number: int, image: np.ndarray) -> None:
+        """Raises InputError if the image, frame of this number, is of another size than those before."""
+        height, width = image.shape[:2]
+        self.size = self.size or (height, width)
+        if self.size != (height, width):
+            before = f"{self.size[1]}x{self.size[0]}"
+            raise InputError(f"frame {number}: {width}x{height} pixels, the frames before have {before}")
+
+
+class ClipFinder:
+    """Shows an engine the frames of videos and finds tubes in clips, on several clips at a time."""
+
+    def __init__(self, engine: Engine, config: SegmentConfig) -> None:
+        self.engine, self.config = engine, config
+        self.workers = Workers(engine)
+
+    def clips(self, reading: Reading, frames: Iterable[Frame]) -> Iterator[Future[FoundClip]]:
+        """All clips of a video, or of the rest of one.
+
+        Raises:
+            InputError: a frame is of another size than those before.
+        """
+        with given_up(frames):
+            for frame in frames:
+                if (clip := self.clip_of(reading, frame)) is not None:
+                    yield clip
+        if reading.waiting:
+            yield self.found(reading)
+
+    def clip_of(self, reading: Reading, frame: Frame) -> Future[FoundClip] | None:
+        """Takes the next frame; the clip that it completes, if it does.
+
+        Raises:
+            InputError: the frame is of another size than those before.
+        """
+        reading.check(frame.index, frame.image)
+        reading.waiting.append(FreshFrame(frame.index, frame.time, shrunk(frame.image, self.config)))
+        if not self.engine.together:
+            reading.begun += self._seen(reading, [reading.waiting[-1].pixels])
+        # A first clip that may not wait until it is full is filled up like a short video.
+        needed = self.config.step if reading.seen else self.config.delay + 1
+        return self.found(reading) if len(reading.waiting) >= needed else None
+
+    def read_again(self, reading: Reading, images: Iterable[np.ndarray], first: int, batches: list[int]) -> None:
+        """Computes the features again that the next clip shares with those before.
+
+        Args:
+            images: of the frames from number `first` on.
+            batches: in which they went through the network.
+
+        Raises:
+            InputError: the images are too few, or of different sizes.
+        """
+        pixels = []
+        for number, image in zip(range(first, first + sum(batches)), images, strict=False):
+            check_image(image)
+            reading.check(number, image)
+            pixels.append(shrunk(image, self.config))
+        if len(pixels) < sum(batches):
+            raise InputError(f"the source ends before frame {first + sum(batches)}, where the interrupted run was")
+        for end, count in zip(np.cumsum(batches), batches, strict=True):
+            reading.seen += self._seen(reading, pixels[end - count : end])
+        reading.seen = reading.seen[-self.config.clip_length :]
+
+    def found(self, reading: Reading) -> Future[FoundClip]:
+        """The clip of the waiting frames, of which there is one at least, and the last ones seen."""
+        length, fresh = self.config.clip_length, reading.waiting
+        # The last clip of a video reaches further back rather than being filled up.
+        shared = min(len(reading.seen), length - len(fresh))
+        begun = reading.begun or self._seen(reading, [frame.pixels for frame in fresh])
+        reading.seen = reading.seen[len(reading.seen) - shared :] + begun
+        reading.waiting, reading.begun = [], []
+        assert reading.size is not None, "there is a frame, and it has a size"
+        numbers = [(frame.index, frame.time) for frame in fresh]
+        clip = (reading, reading.seen, shared, numbers, reading.size)
+        # After the last frame: by then those before it have been begun, and soon are done as well.
+        return self.workers.submit(Urgency.CLIP, self._find, *clip, after=reading.seen[-1].batch)
+
+    def _seen(self, reading: Reading, frames: list[UInt8[np.ndarray, "3 h w"]]) -> list[SeenFrame]:
+        """Hands frames to the backbone."""
+        seen = []
+        for batch in [frames] if self.engine.together else [[frame] for frame in frames]:
+            features = self.workers.submit(Urgency.FRAME, self._encoded, reading, batch)
+            seen += [SeenFrame(features, number, pixels) for number, pixels in enumerate(batch)]
+        return seen
+
+    def _encoded(self, reading: Reading, frames: list[UInt8[np.ndarray, "3 h w"]]) -> list[FrameFeatures]:
+        _stop_if_abandoned(reading)
+        return self.engine.encode(padded(np.stack(frames)))
+
+    def _find(
+        self,
+        reading: Reading,
+        frames: Sequence[SeenFrame],
+        shared: int,
+        fresh: list[tuple[int, float]],
+        size: tuple[int, int],
+    ) -> FoundClip:
+        _stop_if_abandoned(reading)
+        config, known = self.config, self.engine.description
+        features = [frame.features() for frame in frames]
+        # A whole video shorter than a clip: the last frame stands still.
+        still = features[-1:] * (config.clip_length - len(features))
+        pixels = self.engine.decode(features + still)[: len(features)]
+        frame_classes = [frame.class_logits for frame in features if frame.class_logits is not None]
+        small = network_size(*size, config)
+        outputs = place(pixels, frame_classes, known.embedding, known.foreground, small)
+        if len(outputs.class_logits) != len(known.categories):
+            given, listed = len(outputs.class_logits), len(known.categories)
+            raise InputError(f"the network scores {given} classes, model.json lists {listed}; export it again")
+        looks = np.stack([frame.look for frame in features])
+        found = find(outputs, looks, config, known.tube_score)
+        return FoundClip(found, shared, fresh, [frame.pixels for frame in frames], size)
+
+
+def shrunk(image: UInt8[np.ndarray, "H W 3"], config: SegmentConfig) -> UInt8[np.ndarray, "3 h w"]:
+    """The image as the network sees it: every pixel an average under a triangle that covers what it stands for."""
+    height, width = network_size(image.shape[0], image.shape[1], config)
+    if (height, width) != image.shape[:2]:
+        # Of large images whole blocks are averaged first, which no eye would see and takes half the time.
+        small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        image = np.asarray(small)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def network_size(height: int, width: int, config: SegmentConfig) -> tuple[int, int]:
+    """Height and width at which a frame enters the network: shrunk into the box of the settings, in whole cells."""
+    short, long = sorted((height, width))
+    scale = min(1.0, config.short_side / short, config.long_side / long)
+    return max(STRIDE, round(height * scale / STRIDE) * STRIDE), max(STRIDE, round(width * scale / STRIDE) * STRIDE)
+
+
+def _stop_if_abandoned(reading: Reading) -> None:
+    if reading.abandoned:
+        raise CancelledError
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raises InputError unless it is an RGB image of 0-255."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise InputError(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} of shape {image.shape}")

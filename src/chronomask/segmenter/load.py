@@ -1,0 +1,39 @@
+"""From the name of a model to a Segmenter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chronomask.config import SegmentConfig
+from chronomask.device import EngineChoice, Precision
+from chronomask.engines.models import model_files
+from chronomask.engines.opening import open_engine
+from chronomask.segmenter.segmenter import Segmenter
+
+
+def load(
+    name_or_path: str | Path = "lite",
+    device: str = "auto",
+    engine: EngineChoice = "auto",
+    precision: Precision = "auto",
+    config: SegmentConfig | None = None,
+) -> Segmenter:
+    """A segmenter from a bundled model, an exported network or a checkpoint file.
+
+    Args:
+        name_or_path: "lite", a folder that `chronomask export` wrote, or a safetensors checkpoint of this project.
+        device: "auto", "cpu", "cuda", "cuda:1", ...
+        engine: what computes the network: "openvino", "onnxruntime" or "torch". "auto" takes PyTorch where it finds a
+            CUDA card, else OpenVINO.
+        precision: "float32", "bfloat16", or "auto": bfloat16 where this processor is faster with it. Tracks differ by a
+            few pixels between the two; what was used is in the `info` of tracks.json.
+        config: how videos are segmented; the defaults suit the bundled model.
+
+    Raises:
+        InputError: no such model, device or engine, or one that cannot do what is asked for.
+    """
+    config = config or SegmentConfig()
+    chosen = open_engine(
+        model_files(name_or_path), config.clip_length, device=device, engine=engine, precision=precision
+    )
+    return Segmenter(chosen, config)

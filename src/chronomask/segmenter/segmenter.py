@@ -1,0 +1,234 @@
+"""The one streaming path: frames in, final frames with tracks out, in memory that does not grow with the video.
+
+Legend: T frames of a clip, O frames shared with the clip before, H W pixels of the source, h w = stride-4 cells.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from itertools import islice
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from chronomask.config import SegmentConfig
+from chronomask.engines.engine import Engine
+from chronomask.errors import InputError
+from chronomask.painting import paint
+from chronomask.results import FrameResult, TrackInfo
+from chronomask.segmenter.clips import ClipFinder, FoundClip, check_image
+from chronomask.segmenter.snapshot import Snapshot
+from chronomask.segmenter.stream import PendingFrame, Stream
+from chronomask.segmenter.workers import Urgency
+from chronomask.tracking.tracker import Tracker
+from chronomask.video import Frame, VideoSource, ahead, open_source
+
+
+class Segmenter:
+    """An engine with settings, ready to segment videos of any length.
+
+    Either hand it whole sources (`segment`), or live frames one by one (`push`, then `flush`). Several loops over
+    `segment`, in one thread or more, do not disturb each other; `tracks`, `snapshot`, `push` and `flush` are about the
+    video that was begun last. Processes each need one of their own: it does not survive a fork.
+
+    Attributes:
+        engine: what computes the network.
+        config: how videos are segmented.
+        categories: the network's classes.
+    """
+
+    def __init__(self, engine: Engine, config: SegmentConfig) -> None:
+        if engine.description.clip_length != config.clip_length:
+            raise InputError(
+                f"clip_length {config.clip_length}: this engine was made for clips of"
+                f" {engine.description.clip_length} frames; give that, or load it for others"
+            )
+        self.engine, self.config = engine, config
+        self.categories = engine.description.categories
+        self._finder = ClipFinder(engine, config)
+        self._stream = self._new_stream()
+        self._last = self._stream.tracker
+
+    def segment(
+        self, source: str | Path | VideoSource, after: Snapshot | None = None
+    ) -> Generator[FrameResult, None, None]:
+        """Yields every frame of a video file, folder or glob, in order, as soon as no later clip may change it.
+
+        Args:
+            after: continue behind this snapshot of an earlier run over the same source; frames that were handed out
+                before it do not come again.
+
+        Raises:
+            InputError: the source cannot be used, or the snapshot is of a longer source or of other settings.
+        """
+        source = source if isinstance(source, VideoSource) else open_source(source)
+        frames = source.frames(0 if after is None else after.replay.start)
+        if after is None:
+            stream = self._new_stream()
+        else:
+            stream = self._restored(after, (frame.image for frame in islice(frames, len(after.replay))))
+        self._begin(stream)
+        try:
+            # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
+            clips = self._finder.clips(stream.reading, frames if source.live else ahead(frames, 2))
+            more = 1 + ceil(self.engine.threads / self.config.step)
+            for clip in clips if source.live else ahead(clips, more):
+                yield from self._take(stream, clip.result())
+            yield from self._end(stream)
+        finally:
+            stream.reading.abandoned = True  # who gives up early does not want the rest
+            if self._stream is stream:
+                self._stream = self._new_stream()  # what is pushed next is another video
+
+    def push(self, image: np.ndarray, time: float | None = None) -> list[FrameResult]:
+        """Takes one live frame (uint8 RGB, shape H W 3) and returns the frames that became final.
+
+        Args:
+            time: presentation time in seconds; by default the frame's number at 25 frames a second.
+
+        Raises:
+            InputError: the frame is no RGB image of 0-255, or of another size than the frames before.
+        """
+        check_image(image)
+        stream = self._stream
+        number = stream.finished + len(stream.pending) + len(stream.reading.waiting)
+        frame = Frame(number, number / 25 if time is None else time, image)
+        clip = self._finder.clip_of(stream.reading, frame)
+        if clip is None:
+            return []
+        self._last = stream.tracker
+        return list(self._take(stream, self._awaited(clip)))
+
+    def flush(self) -> list[FrameResult]:
+        """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
+        stream, last = self._stream, []
+        if stream.reading.waiting:
+            self._last = stream.tracker
+            last = list(self._take(stream, self._awaited(self._finder.found(stream.reading))))
+        last += self._end(stream)
+        self._stream = self._new_stream()
+        return last
+
+    def snapshot(self) -> Snapshot | None:
+        """The state of the video in progress, or None between two results of one clip: ask again after the next.
+
+        Frames pushed since the last clip are not in it; whoever continues pushes them again, from `Snapshot.position`.
+        """
+        return None if self._stream.due else Snapshot(self._settings, self._stream.state())
+
+    def restore(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> None:
+        """Puts the segmenter where it was at a snapshot; the next frame to push is number `snapshot.position`.
+
+        The results are those of the uninterrupted run to the last bit, on the same machine with the same weights.
+
+        Args:
+            images: the frames `snapshot.replay`, in order; they give no results, but the features that the next clip
+                shares.
+
+        Raises:
+            InputError: the snapshot is of other settings, or the images are too few or of another size.
+        """
+        self._begin(self._restored(snapshot, images))
+
+    def _restored(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> Stream:
+        if snapshot.settings != self._settings:
+            raise InputError("the interrupted run had other settings; give the same, or start anew")
+        stream = self._new_stream()
+        try:
+            stream.restore(snapshot.stream)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise InputError(f"snapshot of an interrupted run: is damaged: {error}; start anew") from error
+        batches = snapshot.stream["batches"].tolist()
+        self._finder.read_again(stream.reading, images, snapshot.replay.start, batches)
+        return stream
+
+    @property
+    def tracks(self) -> list[TrackInfo]:
+        """All tracks of the video in progress, or of the last one, best first: their final names and scores."""
+        return self._last.tracks
+
+    def named(self, allowed: Collection[str]) -> list[TrackInfo]:
+        """As `tracks`, but each track is named by the most probable of the allowed classes.
+
+        It is an `object` only where that name is allowed too.
+        """
+        return self._last.named(allowed)
+
+    @property
+    def _settings(self) -> str:
+        return json.dumps(dataclasses.asdict(self.config))
+
+    def _begin(self, stream: Stream) -> None:
+        self._stream, self._last = stream, stream.tracker
+
+    def _new_stream(self) -> Stream:
+        return Stream(Tracker(self.config, self.engine.description.categories))
+
+    def _awaited(self, clip: Future[FoundClip]) -> FoundClip:
+        try:
+            return clip.result()
+        except BaseException:
+            self._stream = self._new_stream()  # its frames are lost: what is pushed next is another video
+            raise
+
+    def _take(self, stream: Stream, clip: FoundClip) -> Iterator[FrameResult]:
+        """Takes in the next clip of a video; the frames that become final."""
+        self._take_tubes(stream, clip)
+        stream.note_batch(len(clip.fresh), self.config.clip_length)
+        stream.due = max(0, len(stream.pending) - self.config.held)
+        yield from self._hand_out(stream)
+
+    def _end(self, stream: Stream) -> Iterator[FrameResult]:
+        """The frames that are still outstanding when there are no more clips."""
+        stream.due = len(stream.pending)
+        yield from self._hand_out(stream)
+
+    def _hand_out(self, stream: Stream) -> Iterator[FrameResult]:
+        """The frames that are due, one at a time: their masks at full size are large."""
+        while stream.due:
+            frame = stream.pending.popleft()
+            stream.due -= 1
+            stream.finished += 1
+            yield _result(frame, stream.tracker)
+
+    def _take_tubes(self, stream: Stream, clip: FoundClip) -> None:
+        """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
+        submit = self._finder.workers.submit
+        ids, new = stream.tracker.take(clip.found, clip.shared)
+        begin = len(clip.found.labels) - len(stream.pending) - len(clip.fresh)
+        # On frames that older clips have seen too, only new tracks have something to add.
+        added = [number if number in new else 0 for number in ids]
+        if new:
+            for frame, pending in enumerate(stream.pending, begin):
+                pending.painted = submit(Urgency.PAINTING, _painted, clip, frame, added, pending.painted)
+        for frame, (index, time) in enumerate(clip.fresh, begin + len(stream.pending)):
+            stream.pending.append(PendingFrame(index, time, submit(Urgency.PAINTING, _painted, clip, frame, ids)))
+
+
+def _result(frame: PendingFrame, tracker: Tracker) -> FrameResult:
+    labels = frame.painted.result()
+    numbers = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
+    infos = [tracker.info(int(number)) for number in numbers]
+    return FrameResult(
+        index=frame.index,
+        time=frame.time,
+        id_map=labels,
+        track_ids=numbers,
+        category_ids=np.array([info.category.id for info in infos], dtype=np.int64),
+        scores=np.array([info.score for info in infos], dtype=np.float32),
+    )
+
+
+def _painted(
+    clip: FoundClip, frame: int, ids: list[int], before: Future[Int[np.ndarray, "H W"]] | None = None
+) -> Int[np.ndarray, "H W"]:
+    """Track ids of one frame of a clip at full size; what was painted before stays as it is."""
+    levels = [tube.probability[frame] for tube in clip.found.tubes]
+    corners = [(tube.box[0].start, tube.box[1].start) for tube in clip.found.tubes]
+    canvas = paint(levels, corners, ids, clip.pictures[frame], clip.size)
+    return canvas if before is None else np.where(before.result() == 0, canvas, before.result())

@@ -1,0 +1,230 @@
+"""Greedy clustering of one clip, eq. (7) and section 4.5.
+
+Legend: T frames, h w pixels at stride 4, P candidate pixels, E embedding dimensions, F = 2 E, L classes, b d pixels of
+a box, hc wc cells of the class scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int16, Int64
+
+from chronomask.config import ClusterConfig
+from chronomask.embedding import squared_distance
+from chronomask.painting import REACH
+from chronomask.tracking.outputs import ClipOutputs
+from chronomask.tracking.tube_score import tube_score, tube_statistics
+
+CELL = 4
+"""Side of a cell at stride 16, in stride-4 pixels."""
+
+Box = tuple[slice, slice]
+"""Rows and columns at stride 4; begins at a whole cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tube:
+    """One instance found in one clip: the pixels that the greedy clustering of eq. (7) gave it.
+
+    Attributes:
+        box: where it lies, with the margin that painting needs.
+        probability: in [0, 1] inside the box; above 0.5 just inside the tube. Half of the lower of membership (eq. 4)
+            and foreground, each as a share of its threshold; 0 where other tubes were before.
+        class_probabilities: softmax of the class scores averaged over the tube.
+        objectness: confidence in [0, 1] that this is one object, whatever its class.
+        statistics: what that is computed from, see `TUBE_STATISTICS`.
+    """
+
+    box: Box
+    probability: Float32[np.ndarray, "T b d"]
+    class_probabilities: Float32[np.ndarray, " L"]
+    objectness: float
+    statistics: Sequence[float] = ()
+
+    @property
+    def inside(self) -> Bool[np.ndarray, "T b d"]:
+        """The pixels of the tube in its box."""
+        return self.probability > 0.5
+
+    def mask(self, shape: tuple[int, ...]) -> Bool[np.ndarray, "T h w"]:
+        """The pixels of the tube in a clip of this shape."""
+        mask = np.zeros(shape, bool)
+        mask[(slice(None), *self.box)] = self.inside
+        return mask
+
+
+def cluster(outputs: ClipOutputs, config: ClusterConfig, coefficients: Sequence[float] = ()) -> list[Tube]:
+    """The instances of a clip, in the order found; their tubes are disjoint.
+
+    Again and again the free pixel of the greatest heat becomes the seed: its embedding is mu, its own variance Sigma
+    (at inference eq. 3 has no instance to average over), every free pixel with p > 0.5 (eq. 5) joins and is removed
+    (eq. 7). Ends when no seed reaches the threshold, or no pixel is free.
+
+    Args:
+        outputs: of the network for one clip.
+        config: thresholds.
+        coefficients: of the tubes' score, `ModelConfig.tube_score`.
+    """
+    pixels = _Candidates.of(outputs, config)
+    free = np.ones(outputs.heat.shape, bool)
+    tubes: list[Tube] = []
+    for _ in range(config.maximum_rounds):
+        if len(pixels) == 0 or pixels.heat.max() < config.seed_threshold:
+            break
+        seed = int(pixels.heat.argmax())
+        mean, spread, inside = _grow(pixels, seed, config)
+        if np.count_nonzero(inside) >= max(1, config.minimum_pixels):
+            box = _box(pixels.places[inside], outputs.heat.shape)
+            tube = _tube(outputs, free, box, mean, spread, config, coefficients)
+            # Rounding may leave nothing of a single pixel.
+            if tube.objectness >= config.minimum_objectness and tube.inside.any():
+                tubes.append(tube)
+        inside[seed] = True  # after a refinement the seed may lie outside; it must not come up for ever
+        free.reshape(-1)[pixels.places[inside]] = False
+        pixels = pixels.without(inside)
+    return tubes
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """The pixels that no tube has taken yet, in their order in the clip: each round looks at fewer.
+
+    Attributes:
+        features: embedding, and then variance.
+        heat: as centre of an instance.
+        places: number of the pixel in the clip.
+    """
+
+    features: Float32[np.ndarray, "F P"]
+    heat: Float32[np.ndarray, " P"]
+    places: Int64[np.ndarray, " P"]
+
+    @classmethod
+    def of(cls, outputs: ClipOutputs, config: ClusterConfig) -> _Candidates:
+        """Those that are likely enough to be of some object."""
+        if outputs.foreground is None:
+            places = np.arange(outputs.heat.size)
+        else:
+            places = np.flatnonzero(outputs.foreground > config.foreground_threshold)
+        maps = (outputs.embedding, outputs.log_variance, outputs.heat[None])
+        embedding, log_variance, heat = (values.reshape(len(values), -1).take(places, 1) for values in maps)
+        return cls(np.concatenate([embedding, np.exp(log_variance)]), heat[0], places)
+
+    def __len__(self) -> int:
+        return self.heat.shape[0]
+
+    def without(self, taken: Bool[np.ndarray, " P"]) -> _Candidates:
+        """The others."""
+        left = np.flatnonzero(~taken)
+        return _Candidates(self.features.take(left, 1), self.heat[left], self.places[left])
+
+
+def _grow(
+    pixels: _Candidates, seed: int, config: ClusterConfig
+) -> tuple[Float32[np.ndarray, " E"], Float32[np.ndarray, " E"], Bool[np.ndarray, " P"]]:
+    """Mean, variance and members of the instance of a seed; taken again from the members `refinements` times."""
+    dimensions = len(pixels.features) // 2
+    embedding = pixels.features[:dimensions]
+    furthest = _furthest(config)
+    mean, spread = pixels.features[:dimensions, seed], pixels.features[dimensions:, seed]
+    inside = squared_distance(embedding, mean, spread) < furthest
+    for _ in range(config.refinements):
+        count = np.count_nonzero(inside)
+        if not count:  # the mean of nobody must not become one of NaN: all stays as it is
+            break
+        means = pixels.features @ inside.astype(np.float32) / np.float32(count)
+        mean, spread = means[:dimensions], means[dimensions:]
+        inside = squared_distance(embedding, mean, spread) < furthest
+    return mean, spread, inside
+
+
+def _furthest(config: ClusterConfig) -> np.float32:
+    """The squared distance at which the membership exp(-d / 2) reaches its threshold."""
+    return np.float32(-2 * log(config.membership_threshold))
+
+
+def _box(places: Int64[np.ndarray, " P"], shape: tuple[int, ...]) -> Box:
+    """Rows and columns around pixels of a clip, with what painting needs to spare, in whole cells of class scores."""
+    _, rows, columns = shape
+    y, x = places // columns % rows, places % columns
+    return (
+        _whole_cells(int(y.min()) - REACH, int(y.max()) + 1 + REACH, rows),
+        _whole_cells(int(x.min()) - REACH, int(x.max()) + 1 + REACH, columns),
+    )
+
+
+def _whole_cells(start: int, stop: int, size: int) -> slice:
+    return slice(max(0, start) // CELL * CELL, min(size, -(-stop // CELL) * CELL))
+
+
+def cells_of(box: Box) -> Box:
+    """The cells of the class scores, at stride 16, that a box covers."""
+    rows, columns = (slice(side.start // CELL, -(-side.stop // CELL)) for side in box)
+    return rows, columns
+
+
+def _tube(
+    outputs: ClipOutputs,
+    free: Bool[np.ndarray, "T h w"],
+    box: Box,
+    mean: Float32[np.ndarray, " E"],
+    spread: Float32[np.ndarray, " E"],
+    config: ClusterConfig,
+    coefficients: Sequence[float],
+) -> Tube:
+    """The tube as a smooth probability that exceeds 0.5 just where both thresholds are exceeded and pixels are free.
+
+    Outside the box around its pixels, where nobody looks at it, the probability is not computed.
+    """
+    near = (slice(None), *box)
+    membership = np.exp(np.float32(-0.5) * squared_distance(outputs.embedding[:, *near], mean, spread))
+    level = membership / np.float32(config.membership_threshold)
+    foreground = None if outputs.foreground is None else outputs.foreground[near]
+    if foreground is not None:
+        level = np.minimum(level, foreground / np.float32(config.foreground_threshold))
+    probability = np.minimum(level / 2, np.float32(1)) * free[near]
+    inside = probability > 0.5
+    classes = _softmax(masked_class_logits(outputs, box, inside))
+    statistics = tube_statistics(outputs.heat[near], membership, foreground, inside, classes)
+    objectness = tube_score(statistics, coefficients) if coefficients else statistics[2] * statistics[3]
+    return Tube(box, probability, classes, objectness, statistics)
+
+
+def masked_class_logits(outputs: ClipOutputs, box: Box, inside: Bool[np.ndarray, "T b d"]) -> Float32[np.ndarray, " L"]:
+    """Class scores averaged over the pixels of a box, of which there is one at least.
+
+    Where the scores are coarser than the pixels (stride 16 against 4), each of their cells counts by the share of it
+    that the pixels cover: the same as averaging scores that were upsampled with equal cells.
+    """
+    if outputs.class_logits.shape[2:] == outputs.heat.shape[1:]:
+        scores, weights = outputs.class_logits[:, :, *box], inside.astype(np.float32)
+    else:
+        scores, weights = outputs.class_logits[:, :, *cells_of(box)], shares_of_cells(inside)
+    return np.einsum("ltyx,tyx->l", scores, weights) / (weights.sum() or np.float32(1))
+
+
+def shares_of_cells(inside: Bool[np.ndarray, "T b d"]) -> Float32[np.ndarray, "T hc wc"]:
+    """The share of every cell at stride 16 that a mask covers; beyond the frame there is no mask."""
+    frames, height, width = inside.shape
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    if (rows * CELL, columns * CELL) != (height, width):
+        inside = np.pad(inside, ((0, 0), (0, rows * CELL - height), (0, columns * CELL - width)))
+    by_row = inside.reshape(frames * rows, CELL, columns * CELL).sum(1, dtype=np.float32)
+    return by_row.reshape(frames, rows, columns, CELL).sum(3) / np.float32(CELL * CELL)
+
+
+def _softmax(x: Float32[np.ndarray, " L"]) -> Float32[np.ndarray, " L"]:
+    shares = np.exp(x - x.max())
+    return shares / shares.sum()
+
+
+def label_map(tubes: Sequence[Tube], shape: tuple[int, ...]) -> Int16[np.ndarray, "T h w"]:
+    """0 where no tube is, k + 1 inside tube k, in a clip of this shape."""
+    labels = np.zeros(shape, np.int16)
+    for number, tube in enumerate(tubes, 1):
+        labels[(slice(None), *tube.box)][tube.inside] = number
+    return labels

@@ -1,0 +1,68 @@
+"""What the network says of every pixel of a clip, as the tracker reads it.
+
+Legend: E embedding dimensions, T frames of a clip, h w pixels at stride 4, L classes, hc wc cells of the class scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from chronomask.embedding import STRIDE, coordinates
+
+
+@dataclass(frozen=True, eq=False)
+class ClipOutputs:
+    """The outputs for one clip.
+
+    Attributes:
+        embedding: position in embedding space; coordinate dimensions in units of half the short side.
+        log_variance: logarithm of the variance of each dimension.
+        heat: score in [0, 1] as the centre of an instance.
+        class_logits: class scores before the softmax, at stride 4 or 16.
+        foreground: probability of belonging to any instance; None where the model has no such output.
+    """
+
+    embedding: Float32[np.ndarray, "E T h w"]
+    log_variance: Float32[np.ndarray, "E T h w"]
+    heat: Float32[np.ndarray, "T h w"]
+    class_logits: Float32[np.ndarray, "L T hc wc"]
+    foreground: Float32[np.ndarray, "T h w"] | None
+
+
+def place(
+    pixels: Float32[np.ndarray, "T D _ _"],
+    frame_classes: Sequence[Float32[np.ndarray, "L _ _"]],
+    dimensions: Sequence[str],
+    foreground: bool,
+    size: tuple[int, int],
+) -> ClipOutputs:
+    """The outputs of a clip in the frame: padding cut off, coordinates added to the offsets.
+
+    Args:
+        pixels: what the decoder gives for at least T frames; its channels are offsets, logarithms of variances, heat,
+            foreground where there is one, and class scores where they come from the decoder.
+        frame_classes: class scores at stride 16 of the T frames, where they come from the backbone; else none.
+        dimensions: see `ModelConfig.embedding`.
+        foreground: whether the model has that output.
+        size: height and width of the frames before padding, in pixels.
+    """
+    rows, columns = (-(-side // STRIDE) for side in size)
+    # One copy, with all pixels of a channel side by side: the clustering gathers some of them, channel by channel.
+    channels = np.ascontiguousarray(pixels[:, :, :rows, :columns].swapaxes(0, 1))
+    dims, length = len(dimensions), channels.shape[1]
+    if frame_classes:
+        coarse = tuple(-(-side // (4 * STRIDE)) for side in size)
+        class_logits = np.stack([scores[:, : coarse[0], : coarse[1]] for scores in frame_classes], 1)
+    else:
+        class_logits = channels[2 * dims + 1 + foreground :]
+    return ClipOutputs(
+        embedding=channels[:dims] + coordinates(dimensions, length, rows, columns, size),
+        log_variance=channels[dims : 2 * dims],
+        heat=channels[2 * dims],
+        class_logits=class_logits,
+        foreground=channels[2 * dims + 1] if foreground else None,
+    )

@@ -1,0 +1,119 @@
+"""The tracker of one video: tubes of clips in, track ids and names out, in memory that does not grow with the video.
+
+Legend: T frames of a clip, h w pixels at stride 4, K tubes, N tracks, L classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int16
+
+from chronomask.categories import OBJECT, Category
+from chronomask.config import SegmentConfig
+from chronomask.results import TrackInfo
+from chronomask.state import State, nested, part
+from chronomask.tracking.cluster import Tube, cluster, label_map
+from chronomask.tracking.memory import Look, look_of, visit_of
+from chronomask.tracking.outputs import ClipOutputs
+from chronomask.tracking.stitch import Stitcher
+from chronomask.tracking.verdict import TrackSummary
+
+
+class Found(NamedTuple):
+    """What was found in a clip, on its own: its tubes, how each looks, and 0 or k + 1 inside tube k."""
+
+    tubes: list[Tube]
+    looks: list[Look]
+    labels: Int16[np.ndarray, "T h w"]
+
+
+def find(
+    outputs: ClipOutputs,
+    features: Float32[np.ndarray, "T C _ _"],
+    config: SegmentConfig,
+    coefficients: Sequence[float],
+) -> Found:
+    """The tubes of one clip.
+
+    Args:
+        outputs: of the network.
+        features: of the frames at stride 16, by which objects are told from each other after they were hidden.
+        config: how videos are segmented.
+        coefficients: of the tubes' score, `ModelConfig.tube_score`.
+    """
+    tubes = cluster(outputs, config.cluster, coefficients)
+    looks = [look_of(tube, features) for tube in tubes]
+    return Found(tubes, looks, label_map(tubes, outputs.heat.shape))
+
+
+class Tracker:
+    """Joins what is found in the clips of one video to tracks.
+
+    Args:
+        config: how videos are segmented.
+        categories: the network's classes.
+    """
+
+    def __init__(self, config: SegmentConfig, categories: Sequence[Category]) -> None:
+        self.config, self.categories = config, categories
+        self.stitcher = Stitcher(config.stitch)
+        self._summaries: dict[int, TrackSummary] = {}
+
+    def take(self, found: Found, shared: int) -> tuple[list[int], set[int]]:
+        """Takes in the next clip, whose first `shared` frames are the last ones of the clip before.
+
+        Returns:
+            The track id of every tube, and which of these ids were in none of the shared frames.
+        """
+        tubes, looks, labels = found
+        begin = self.stitcher.seen - shared
+        visits = [visit_of(tube, begin, labels.shape) for tube in tubes]
+        ids, new = self.stitcher.add(labels, looks, visits, shared)
+        for number, tube in zip(ids, tubes, strict=True):
+            nothing = np.zeros(len(self.categories), np.float32)
+            self._summaries.setdefault(number, TrackSummary(number, nothing)).add(
+                tube, int(np.count_nonzero(tube.inside))
+            )
+        return ids, new
+
+    @property
+    def tracks(self) -> list[TrackInfo]:
+        """All tracks so far, best first, with the names and scores that the evidence so far gives."""
+        return _best_first(self.info(number) for number in self._summaries)
+
+    def named(self, allowed: Collection[str]) -> list[TrackInfo]:
+        """As `tracks`, but each track is named by the most probable of the allowed classes.
+
+        It is an `object` only where that name is allowed too.
+        """
+        object_below = self.config.object_below if OBJECT.name in allowed else 0.0
+        verdicts = (s.verdict(self.categories, object_below, allowed) for s in self._summaries.values())
+        return _best_first(TrackInfo(n, *verdict) for n, verdict in zip(self._summaries, verdicts, strict=True))
+
+    def info(self, number: int) -> TrackInfo:
+        """One track, by its id."""
+        return TrackInfo(number, *self._summaries[number].verdict(self.categories, self.config.object_below))
+
+    def state(self) -> State:
+        """All of it, for `restore`."""
+        tracks = self._summaries.values()
+        return {
+            **nested("stitcher", self.stitcher.state()),
+            "ids": np.array(list(self._summaries), np.int64),
+            "class_evidence": np.array([track.class_evidence for track in tracks], np.float32),
+            "object_evidence": np.array([track.object_evidence for track in tracks], np.float64),
+            "pixels": np.array([track.pixels for track in tracks], np.float64),
+        }
+
+    def restore(self, state: State) -> None:
+        """Puts the tracker where it was."""
+        self.stitcher.restore(part(state, "stitcher"))
+        rows = zip(*(state[name] for name in ("ids", "class_evidence", "object_evidence", "pixels")), strict=True)
+        self._summaries = {int(i): TrackSummary(int(i), classes, float(o), float(p)) for i, classes, o, p in rows}
+
+
+def _best_first(tracks: Iterable[TrackInfo]) -> list[TrackInfo]:
+    return sorted(tracks, key=lambda info: -info.score)

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation, generate_binary_structure
+
+from chronomask.morphology import dilated
+
+
+@pytest.mark.parametrize("by", [0, 1, 2, 3, 8])
+def test_it_grows_as_scipy_does_it(by):
+    mask = np.random.default_rng(0).random((40, 57)) > 0.99
+    before, expected = mask.copy(), mask
+    for step in range(by):
+        expected = binary_dilation(expected, generate_binary_structure(2, 1 + step % 2))
+    np.testing.assert_array_equal(dilated(mask, by), expected)
+    np.testing.assert_array_equal(mask, before)
+
+
+def test_distances_are_nearly_those_of_a_circle():
+    mask = np.zeros((41, 41), bool)
+    mask[20, 20] = True
+    y, x = np.nonzero(dilated(mask, 10))
+    assert np.hypot(y - 20, x - 20).max() < 11.3
+    assert np.pi * 9**2 < len(y) < np.pi * 11.3**2

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from chronomask.categories import OBJECT, Category
+from chronomask.tracking.cluster import Tube
+from chronomask.tracking.verdict import TrackSummary
+
+CLASSES = (Category(1, "person"), Category(18, "dog"), Category(17, "cat"))
+
+
+def summary_of(*tubes):
+    summary = TrackSummary(1, np.zeros(3, np.float32))
+    for pixels, classes, objectness in tubes:
+        inside = np.arange(8).reshape(1, 2, 4) < pixels
+        box = (slice(0, 2), slice(0, 4))
+        summary.add(Tube(box, inside.astype(np.float32), np.float32(classes), objectness), int(inside.sum()))
+    return summary
+
+
+def test_evidence_counts_by_its_pixels():
+    summary = summary_of((6, [0.1, 0.8, 0.1], 0.9), (2, [0.1, 0.0, 0.9], 0.5))
+    assert summary.verdict(CLASSES, 0.3) == (CLASSES[1], pytest.approx((6 * 0.9 + 2 * 0.5) / 8))
+
+
+def test_without_a_sure_name_it_is_an_object_of_the_same_score():
+    summary = summary_of((4, [0.4, 0.3, 0.3], 0.8))
+    assert summary.verdict(CLASSES, 0.5) == (OBJECT, pytest.approx(0.8))
+    assert summary.verdict(CLASSES, 0.4) == (CLASSES[0], pytest.approx(0.8))
+
+
+def test_a_name_that_is_only_the_best_allowed_costs_score():
+    summary = summary_of((4, [0.2, 0.6, 0.2], 0.9))
+    assert summary.verdict(CLASSES, 0.0, {"person", "dog"}) == (CLASSES[1], pytest.approx(0.9))
+    assert summary.verdict(CLASSES, 0.0, {"person"}) == (CLASSES[0], pytest.approx(0.9 * 0.2 / 0.6))
+
+
+def test_a_track_without_pixels_has_no_score():
+    assert TrackSummary(1, np.zeros(3, np.float32)).verdict(CLASSES, 0.0)[1] == 0
