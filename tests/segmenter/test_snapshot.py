@@ -35,8 +35,9 @@ def test_a_restored_run_gives_what_the_whole_run_gives(length, overlap, latency,
         fresh = Segmenter(engine, config)
         same(results + list(fresh.segment(Frames(video), snapshot)), expected)
         assert fresh.tracks == whole.tracks
-        again = len(snapshot.stream["batches"])
-        assert not together or engine.batches[:again] == snapshot.stream["batches"].tolist()
+        if together and stop < len(video):  # after the last frame no clip follows, and nobody waits for the features
+            again = snapshot.stream["batches"].tolist()
+            assert engine.batches[: len(again)] == again
 
 
 def test_there_is_no_snapshot_between_the_results_of_a_clip():
