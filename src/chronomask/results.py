@@ -24,7 +24,8 @@ class FrameResult:
         id_map: track id of every pixel, 0 where nobody is, at the display size and orientation of the source.
         track_ids: those of the map, ascending; stable over the video, from 1.
         category_ids: category ids as in the files (COCO's, 91-95, 0 = `object`); the running estimate.
-        scores: confidence in [0, 1]; the running estimate.
+        scores: how likely each mask is right, in [0, 1]; the running estimate.
+        class_scores: how likely each name is right, in [0, 1]; the running estimate.
     """
 
     index: int
@@ -33,6 +34,7 @@ class FrameResult:
     track_ids: Int64[np.ndarray, " K"]
     category_ids: Int64[np.ndarray, " K"]
     scores: Float32[np.ndarray, " K"]
+    class_scores: Float32[np.ndarray, " K"]
 
     @cached_property
     def masks(self) -> Bool[np.ndarray, "K H W"]:
@@ -48,8 +50,11 @@ class TrackInfo:
         id: from 1.
         category: a class, or `object`.
         score: in [0, 1]; with the bundled weights, how likely the mask covers one object with an IoU of 0.5.
+        class_score: in [0, 1]; how likely the name is right, whatever the mask: the probability of the class, and of an
+            `object` that the most probable class is wrong.
     """
 
     id: int
     category: Category
     score: float
+    class_score: float

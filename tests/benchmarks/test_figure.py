@@ -14,7 +14,7 @@ from model.networks import network_of, tiny
 
 
 def test_a_track_has_its_place_in_every_frame():
-    tracks = [TrackInfo(number, Category(17, "cat"), 0.5) for number in (7, 3)]
+    tracks = [TrackInfo(number, Category(17, "cat"), 0.5, 0.9) for number in (7, 3)]
     image, mask = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), bool)
     mask[1, 2] = True
     for ids, place in (([3], 1), ([7], 0), ([9, 3], 1)):

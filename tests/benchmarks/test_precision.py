@@ -19,7 +19,7 @@ def tracks(*spans, category=CAT, score=0.6):
         mask = np.zeros((4, 20), bool)
         mask[:, start:stop] = True
         tubes.append(Masks.of([rle.encode(mask), None], 4, 20))
-    return Tracks([TrackInfo(number, category, score) for number in range(1, len(spans) + 1)], tubes)
+    return Tracks([TrackInfo(number, category, score, 0.9) for number in range(1, len(spans) + 1)], tubes)
 
 
 def found(one, other):

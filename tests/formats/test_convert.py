@@ -106,6 +106,12 @@ NEEDS: list[tuple[str, Callable[[Capabilities], bool], TracksFile, str]] = [
     ),
     ("empty_frames", lambda able: able.empty_frames, longer(), "empty frames: the last 1 of 4 frames of clip"),
     ("scores", lambda able: able.scores, on_tracks(score=0.25), "scores: 1 score left out"),
+    (
+        "class_scores",
+        lambda able: able.class_scores,
+        on_tracks(class_score=0.25),
+        "class scores: 1 class score left out",
+    ),
     ("classes", lambda able: able.classes != "no", PLAIN, "classes: 2 tracks written without a class: cat"),
     (
         "classes",
@@ -285,6 +291,8 @@ def test_pictures_are_no_label_maps_to_replace(format: Format, tmp_path: Path) -
 def test_a_score_outside_the_unit_interval_is_named() -> None:
     with pytest.raises(InputError, match=r"track 1 has the score 17\.0"):
         fit(on_tracks(score=17.0), capabilities("coco"))
+    with pytest.raises(InputError, match=r"track 1 has the class score -0\.5"):
+        fit(on_tracks(class_score=-0.5), capabilities("coco"))
 
 
 def test_more_tracks_than_a_palette_holds() -> None:

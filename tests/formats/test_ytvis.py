@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,9 +28,9 @@ TRACKS = (
 
 
 def test_tracks_come_back(tmp_path):
-    path = tmp_path / "tracks.json"
-    write_tracks(path, (VIDEO, FOLDER), CATEGORIES, iter(TRACKS), {"version": "0.1.0"})
-    assert read_tracks(path) == TracksFile(TRACKS, (VIDEO, FOLDER), CATEGORIES, {"version": "0.1.0"})
+    path, tracks = tmp_path / "tracks.json", (TRACKS[0], replace(TRACKS[1], class_score=0.75))
+    write_tracks(path, (VIDEO, FOLDER), CATEGORIES, iter(tracks), {"version": "0.1.0"})
+    assert read_tracks(path) == TracksFile(tracks, (VIDEO, FOLDER), CATEGORIES, {"version": "0.1.0"})
 
 
 def test_tracks_file_is_a_youtube_vis_annotation_file(tmp_path):

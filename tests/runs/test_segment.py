@@ -193,12 +193,13 @@ def test_the_table_of_boxes(tmp_path, run):
     film(tmp_path / "a.mkv", moving_square(6), "ffv1", "bgr0")
     (row,) = run(tmp_path / "a.mkv", outputs=Outputs(csv=True)).tracks
     lines = (tmp_path / "out/tracks.csv").read_text().splitlines()
-    assert lines[0] == "track,class,score,frame,time,x,y,w,h,area"
+    assert lines[0] == "track,class,score,class_score,frame,time,x,y,w,h,area"
     assert len(lines) == 7
     for frame, (line, mask) in enumerate(zip(lines[1:], masks_of(tmp_path / "out"), strict=True)):
         rows, columns = np.nonzero(mask)
         box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
-        assert line == f"1,{row.name},{row.score},{frame},{frame / 25},{','.join(map(str, box))},{mask.sum()}"
+        about = f"1,{row.name},{row.score},{row.class_score},{frame},{frame / 25}"
+        assert line == f"{about},{','.join(map(str, box))},{mask.sum()}"
 
 
 def test_mask_images_hold_track_ids(tmp_path, run):

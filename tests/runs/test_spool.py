@@ -17,7 +17,7 @@ def result(index, tracks, size=(12, 16)):
     for number, corner in tracks.items():
         id_map[corner : corner + 3, corner : corner + 3] = number
     ids = np.array(list(tracks), dtype=np.int64)
-    return FrameResult(index, index / 25, id_map, ids, np.ones(len(ids), np.int64), np.ones(len(ids), np.float32))
+    return FrameResult(index, index / 25, id_map, ids, np.ones(len(ids), np.int64), *np.ones((2, len(ids)), np.float32))
 
 
 FRAMES = [result(0, {2: 0}), result(2, {}), result(4, {2: 1, 1: 5}), result(6, {1: 6})]
@@ -162,7 +162,7 @@ def test_a_kept_spool_of_another_run_is_refused(tmp_path):
 def test_a_full_disk_is_named(spool):
     spool._database.execute("PRAGMA max_page_count = 1")  # as good as a disk without room
     ids = np.arange(1, 193)
-    many = FrameResult(6, 0.24, ids.reshape(12, 16), ids, np.ones_like(ids), np.ones(192, np.float32))
+    many = FrameResult(6, 0.24, ids.reshape(12, 16), ids, np.ones_like(ids), *np.ones((2, 192), np.float32))
     with pytest.raises(OSError, match="no space left"):  # noqa: PT012  (there may be room for some)
         for _ in range(20):
             spool.add(many)

@@ -17,22 +17,28 @@ def summary_of(*tubes):
     return summary
 
 
+def verdict_of(summary, object_below, allowed=None):
+    info = summary.verdict(CLASSES, object_below, allowed)
+    assert info.id == 1
+    return info.category, pytest.approx(info.score), pytest.approx(info.class_score)
+
+
 def test_evidence_counts_by_its_pixels():
     summary = summary_of((6, [0.1, 0.8, 0.1], 0.9), (2, [0.1, 0.0, 0.9], 0.5))
-    assert summary.verdict(CLASSES, 0.3) == (CLASSES[1], pytest.approx((6 * 0.9 + 2 * 0.5) / 8))
+    assert verdict_of(summary, 0.3) == (CLASSES[1], (6 * 0.9 + 2 * 0.5) / 8, (6 * 0.8) / 8)
 
 
 def test_without_a_sure_name_it_is_an_object_of_the_same_score():
     summary = summary_of((4, [0.4, 0.3, 0.3], 0.8))
-    assert summary.verdict(CLASSES, 0.5) == (OBJECT, pytest.approx(0.8))
-    assert summary.verdict(CLASSES, 0.4) == (CLASSES[0], pytest.approx(0.8))
+    assert verdict_of(summary, 0.5) == (OBJECT, 0.8, 0.6)
+    assert verdict_of(summary, 0.4) == (CLASSES[0], 0.8, 0.4)
 
 
 def test_a_name_that_is_only_the_best_allowed_costs_score():
     summary = summary_of((4, [0.2, 0.6, 0.2], 0.9))
-    assert summary.verdict(CLASSES, 0.0, {"person", "dog"}) == (CLASSES[1], pytest.approx(0.9))
-    assert summary.verdict(CLASSES, 0.0, {"person"}) == (CLASSES[0], pytest.approx(0.9 * 0.2 / 0.6))
+    assert verdict_of(summary, 0.0, {"person", "dog"}) == (CLASSES[1], 0.9, 0.6)
+    assert verdict_of(summary, 0.0, {"person"}) == (CLASSES[0], 0.9 * 0.2 / 0.6, 0.2)
 
 
 def test_a_track_without_pixels_has_no_score():
-    assert TrackSummary(1, np.zeros(3, np.float32)).verdict(CLASSES, 0.0)[1] == 0
+    assert TrackSummary(1, np.zeros(3, np.float32)).verdict(CLASSES, 0.0).score == 0

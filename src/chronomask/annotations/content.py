@@ -38,6 +38,7 @@ class _Entry(Struct, gc=False):
     track_id: Any = UNSET
     attributes: Any = UNSET
     score: Any = UNSET
+    class_score: Any = UNSET
     iscrowd: Any = UNSET
     merged: Any = UNSET
     areas: Any = UNSET

@@ -142,6 +142,7 @@ class _Tracks:
         # What a person drew is sure.
         score = row.number("score") if self.scored or "score" in row else 1.0
         video = self.listing.videos.get(video_id)
+        class_score = row.number("class_score") if "class_score" in row else None
         encoded = self._encoded(row, video)
         areas = self._areas(row, video)
         if video is None or encoded is None:
@@ -151,7 +152,7 @@ class _Tracks:
         checked = masks if self.masks == "encoded" else masks.checked(self.problems, self.masks == "edges")
         if checked is None:
             return None
-        return Track(number, video_id, category_id, score, checked, crowd, merged, areas)
+        return Track(number, video_id, category_id, score, checked, crowd, merged, areas, class_score)
 
     def _id(self, row: Row, index: int) -> int:
         """Results may do without, and so may stills, whose annotations nobody refers to."""

@@ -50,13 +50,14 @@ class Track:
         id: at least 1, unique in its file.
         video_id: the video's id.
         category_id: the category's id as in the data set (not a network index).
-        score: confidence, in [0, 1] but for results of others; 1 for what a person drew.
+        score: how likely the masks are right, in [0, 1] but for results of others; 1 for what a person drew.
         segmentations: one entry a frame of the video, None where the object is out of sight. As they are read they are
             `Masks`, which know their areas, or `EncodedMasks`, which are checked when they are asked for.
         crowd: a region of many objects, or one to be ignored, and no single object (`iscrowd`).
         merged: several objects under one mask, such as rider and vehicle, so that the class is that of a part.
         areas: pixels in every frame as the file states them, for what the official evaluation sorts by size; None where
             it does not say.
+        class_score: how likely its category is right, in [0, 1]; None where the file does not say.
     """
 
     id: int
@@ -67,6 +68,7 @@ class Track:
     crowd: bool = False
     merged: bool = False
     areas: Sequence[float | None] | None = field(default=None, compare=False)
+    class_score: float | None = None
 
     @property
     def masks(self) -> Masks:

@@ -166,9 +166,11 @@ def _print_summary(summary: Summary, source: VideoSource) -> None:
 
     if source.damage:
         print(f"chronomask: warning: {source.damage}; {summary.frames} frames were segmented", file=sys.stderr)
-    table = Table("id", "class", "score", "first", "last", "mean area")
+    table = Table("id", "class", "class score", "score", "first", "last", "mean area")
     for row in summary.tracks:
-        table.add_row(str(row.id), row.name, f"{row.score:.2f}", str(row.first), str(row.last), f"{row.area:,.0f} px")
+        named = "" if row.class_score is None else f"{row.class_score:.2f}"
+        seen = (str(row.first), str(row.last), f"{row.area:,.0f} px")
+        table.add_row(str(row.id), row.name, named, f"{row.score:.2f}", *seen)
     Console().print(table if summary.tracks else "no tracks of the wanted score (--score) and class (--classes)")
     for path in summary.paths:
         print(f"written: {path}")

@@ -43,7 +43,8 @@ class Capabilities:
         gaps: frames in the middle of a track in which it is out of sight.
         empty_masks: masks, and tracks, without a pixel, as something else than being out of sight.
         empty_frames: frames, at the end too, and videos without any object.
-        scores: confidence of a track.
+        scores: how likely the masks of a track are right.
+        class_scores: how likely its class is right.
         classes: ids and names; names alone; ids of `class_numbers`, with names in a file labels.txt; or nothing.
         class_numbers: the ids that fit where classes are numbers; 10 is for regions to ignore.
         unused_classes: categories without a track.
@@ -67,6 +68,7 @@ class Capabilities:
     empty_masks: bool = False
     empty_frames: bool = True
     scores: bool = False
+    class_scores: bool = False
     classes: Literal["ids and names", "names", "numbers", "no"] = "no"
     class_numbers: range | None = None
     unused_classes: bool = False

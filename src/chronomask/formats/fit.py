@@ -38,8 +38,9 @@ def fit(file: TracksFile, capabilities: Capabilities) -> Fitted:
     if not file.videos:
         raise InputError("the source names no videos")
     for track in file.tracks:
-        if not 0 <= track.score <= 1:
-            raise InputError(f"track {track.id} has the score {track.score}, outside [0, 1]")
+        for name, value in (("score", track.score), ("class score", track.class_score)):
+            if value is not None and not 0 <= value <= 1:
+                raise InputError(f"track {track.id} has the {name} {value}, outside [0, 1]")
     losses: list[str] = []
     # Crowds first, for they leave the classes; overlaps before empty masks, for a mask may lose its last pixel there.
     for step in (flags, overlaps, empty_masks, classes, _empty_frames, _videos, _numbers, _facts):
@@ -134,6 +135,9 @@ def _facts(file: TracksFile, capabilities: Capabilities) -> Step:
     if not capabilities.scores and (scored := [track for track in file.tracks if track.score != 1]):
         losses.append(f"scores: {counted(len(scored), 'score')} left out")
         file = replace(file, tracks=tuple(replace(track, score=1.0) for track in file.tracks))
+    if not capabilities.class_scores and (named := [t for t in file.tracks if t.class_score is not None]):
+        losses.append(f"class scores: {counted(len(named), 'class score')} left out")
+        file = replace(file, tracks=tuple(replace(track, class_score=None) for track in file.tracks))
     if not capabilities.fps and (rates := {video.fps for video in file.videos} - {None}):
         losses.append(f"fps: {listed(f'{rate:g}' for rate in rates)} left out (say --fps when reading)")
     if capabilities.file_names == "no" and any(video.file_names for video in file.videos):

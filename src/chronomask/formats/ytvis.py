@@ -29,6 +29,7 @@ CAPABILITIES = Capabilities(
     overlaps=True,
     empty_masks=True,
     scores=True,
+    class_scores=True,
     classes="ids and names",
     unused_classes=True,
     labelled_classes=True,
@@ -52,8 +53,8 @@ def write_tracks(
     Tracks are taken one at a time, so an iterator over tracks spooled on disk needs the memory of one.
 
     Raises:
-        ValueError: a track whose id is below 1 or used twice, whose video or category is not listed, whose score is
-            outside [0, 1], or whose segmentations are not one a frame or not of the video's size.
+        ValueError: a track whose id is below 1 or used twice, whose video or category is not listed, one of whose
+            scores is outside [0, 1], or whose segmentations are not one a frame or not of the video's size.
     """
     head = {
         "info": dict(info),
@@ -139,8 +140,9 @@ def _checked(tracks: Iterable[Track], videos: Sequence[VideoEntry], categories: 
             raise ValueError(f"track {track.id} has video_id {track.video_id}, which is no video of the file")
         if categories is not None and track.category_id not in categories:
             raise ValueError(f"track {track.id} has category_id {track.category_id}, which is no category of the file")
-        if not 0 <= track.score <= 1:
-            raise ValueError(f"track {track.id} has score {track.score}, outside [0, 1]")
+        for key in ("score", "class_score"):
+            if (value := getattr(track, key)) is not None and not 0 <= value <= 1:
+                raise ValueError(f"track {track.id} has {key} {value}, outside [0, 1]")
         _check_segmentations(track, video)
         yield track
 
@@ -183,6 +185,7 @@ def _annotation(track: Track) -> dict[str, Any]:
     return {
         "id": track.id,
         **_result(track),
+        **({} if track.class_score is None else {"class_score": track.class_score}),
         "iscrowd": int(track.crowd),  # readers of YouTube-VIS annotations ask for it
         **({"merged": True} if track.merged else {}),
         "areas": (None if mask is None else rle.area(mask) for mask in seen),

@@ -30,7 +30,7 @@ class Outputs:
         cutout: cut the objects out, all else transparent: "webm" writes a video a track (VP9 with alpha) as
             cutouts/ID.webm, "png" a folder of RGBA images a track as cutouts/ID/00000.png.
         cutout_tracks: which are cut out: "all", each by itself; "together", in one picture; or ids such as "1,3".
-        csv: write tracks.csv: a line for every track in every frame, with class, score, time, box and area.
+        csv: write tracks.csv: a line for every track in every frame, with class, its score, score, time, box and area.
     """
 
     overlay: bool = True

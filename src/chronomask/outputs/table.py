@@ -11,7 +11,7 @@ from chronomask.files import written_aside
 from chronomask.results import TrackInfo
 from chronomask.runs.spool import Spool
 
-COLUMNS = ("track", "class", "score", "frame", "time", "x", "y", "w", "h", "area")
+COLUMNS = ("track", "class", "score", "class_score", "frame", "time", "x", "y", "w", "h", "area")
 
 
 def write_csv(path: Path, spool: Spool, tracks: Mapping[int, TrackInfo]) -> None:
@@ -30,5 +30,5 @@ def write_csv(path: Path, spool: Spool, tracks: Mapping[int, TrackInfo]) -> None
             for number, mask in frame.masks.items():
                 info = tracks[number]
                 box = (round(value) for value in rle.bbox(mask))
-                about = (info.id, info.category.name, round(info.score, 6), frame.index, round(frame.time, 6))
-                table.writerow([*about, *box, rle.area(mask)])
+                about = (info.id, info.category.name, round(info.score, 6), round(info.class_score, 6))
+                table.writerow([*about, frame.index, round(frame.time, 6), *box, rle.area(mask)])

@@ -18,7 +18,7 @@ from chronomask.files import prepare_place
 from chronomask.formats.ytvis import read_head, write_results, write_tracks
 from chronomask.progress import Progress, silent
 from chronomask.runs.partial import full_disk_explained
-from chronomask.runs.segment import chosen_tracks, provenance
+from chronomask.runs.segment import chosen_tracks, provenance, track_of
 from chronomask.runs.spool import Spool, difference
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import open_frames
@@ -98,8 +98,7 @@ def _tracks_of(
         for result in segmenter.segment(source):
             spool.add(result)
         for info in chosen_tracks(segmenter.named(category_of), spool.track_ids(), segmenter.config, category_of):
-            category = category_of[info.category.name]
-            yield Track(info.id, video.id, category.id, round(info.score, 6), list(spool.segmentations(info.id)))
+            yield track_of(info, video.id, category_of[info.category.name], list(spool.segmentations(info.id)))
 
 
 def _numbered(videos: Iterable[list[dict[str, Any]]]) -> list[Track]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from chronomask import __version__, rle
-from chronomask.annotations.records import Track, VideoEntry
+from chronomask.annotations.records import Segmentations, Track, VideoEntry
 from chronomask.categories import OBJECT, Category
 from chronomask.config import SegmentConfig
 from chronomask.device import processor_features
@@ -43,7 +43,8 @@ class TrackRow:
     Attributes:
         id: track id, from 1.
         name: class name, or `object`.
-        score: confidence in [0, 1].
+        score: how likely the mask is right, in [0, 1].
+        class_score: how likely the name is right, in [0, 1]; None where results from elsewhere do not say.
         first, last: numbers of the first and last frame in which it is seen.
         area: mean area in pixels over the frames in which it is seen.
     """
@@ -51,6 +52,7 @@ class TrackRow:
     id: int
     name: str
     score: float
+    class_score: float | None
     first: int
     last: int
     area: float
@@ -209,6 +211,12 @@ def chosen_tracks(
     return [info for info in good if info.category.name in names][: config.max_tracks]
 
 
+def track_of(info: TrackInfo, video_id: int, category: Category, masks: Segmentations) -> Track:
+    """A track as files hold it, under the category that it has there; its scores have six digits."""
+    scores = round(info.score, 6), round(info.class_score, 6)
+    return Track(info.id, video_id, category.id, scores[0], masks, class_score=scores[1])
+
+
 def provenance(segmenter: Segmenter) -> dict[str, Any]:
     """What made a file of tracks, for its `info`: version, hash of the checkpoint, engine and processor, settings."""
     engine = segmenter.engine
@@ -274,7 +282,7 @@ class _Tracks:
 
     def __iter__(self) -> Iterator[Track]:
         for info in self.chosen:
-            yield Track(info.id, 1, info.category.id, round(info.score, 6), self.spool.segmentations(info.id))
+            yield track_of(info, 1, info.category, self.spool.segmentations(info.id))
 
 
 def _rows(tracks: Iterable[Track], categories: Iterable[Category]) -> list[TrackRow]:
@@ -284,5 +292,6 @@ def _rows(tracks: Iterable[Track], categories: Iterable[Category]) -> list[Track
         seen = np.flatnonzero([mask is not None for mask in track.segmentations]).tolist()
         if seen:
             mean = sum(rle.area(mask) for mask in track.segmentations if mask is not None) / len(seen)
-            rows.append(TrackRow(track.id, names[track.category_id], track.score, seen[0], seen[-1], mean))
+            name, scores = names[track.category_id], (track.score, track.class_score)
+            rows.append(TrackRow(track.id, name, *scores, seen[0], seen[-1], mean))
     return rows

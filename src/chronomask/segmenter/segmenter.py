@@ -221,6 +221,7 @@ def _result(frame: PendingFrame, tracker: Tracker) -> FrameResult:
         track_ids=numbers,
         category_ids=np.array([info.category.id for info in infos], dtype=np.int64),
         scores=np.array([info.score for info in infos], dtype=np.float32),
+        class_scores=np.array([info.class_score for info in infos], dtype=np.float32),
     )
 
 

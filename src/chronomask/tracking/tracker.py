@@ -90,12 +90,11 @@ class Tracker:
         It is an `object` only where that name is allowed too.
         """
         object_below = self.config.object_below if OBJECT.name in allowed else 0.0
-        verdicts = (s.verdict(self.categories, object_below, allowed) for s in self._summaries.values())
-        return _best_first(TrackInfo(n, *verdict) for n, verdict in zip(self._summaries, verdicts, strict=True))
+        return _best_first(s.verdict(self.categories, object_below, allowed) for s in self._summaries.values())
 
     def info(self, number: int) -> TrackInfo:
         """One track, by its id."""
-        return TrackInfo(number, *self._summaries[number].verdict(self.categories, self.config.object_below))
+        return self._summaries[number].verdict(self.categories, self.config.object_below)
 
     def state(self) -> State:
         """All of it, for `restore`."""

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from chronomask.categories import OBJECT, Category
+from chronomask.results import TrackInfo
 from chronomask.tracking.cluster import Tube
 
 
@@ -41,8 +42,8 @@ class TrackSummary:
 
     def verdict(
         self, categories: Sequence[Category], object_below: float, allowed: Collection[str] | None = None
-    ) -> tuple[Category, float]:
-        """The track's category, and its score in [0, 1]: the mean objectness of its tubes.
+    ) -> TrackInfo:
+        """The track's category, its score: the mean objectness of its tubes, and the probability of the category.
 
         Where no class reaches the probability `object_below`, the track is an `object`: not knowing the name says
         nothing against the mask, nor does it lower the score.
@@ -60,5 +61,5 @@ class TrackSummary:
         best = int(probabilities.argmax())
         probability = float(probabilities[best])
         if probability < object_below:
-            return OBJECT, score
-        return categories[best], score * probability / max(surest, 1e-9)
+            return TrackInfo(self.id, OBJECT, score, 1 - probability)
+        return TrackInfo(self.id, categories[best], score * probability / max(surest, 1e-9), probability)
