@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
-from chronomask.categories import OBJECT
 from chronomask.data.panels import Panel, Picture, draw_panel
 from chronomask.files import written_aside
 from chronomask.render import contact_sheet
@@ -28,9 +27,9 @@ from chronomask.video import Frame, VideoSource, open_source
 
 def row_of(segmenter: Segmenter, source: VideoSource, count: int, width: int) -> list[Picture]:
     """Evenly spaced frames of a video, first and last among them, with their tracks."""
-    names = {category.name for category in (OBJECT, *segmenter.categories)}
+    names = {category.name for category in segmenter.categories}
     with Spool() as spool:
-        for result in segmenter.segment(source):
+        for result in segmenter.segment(source, raw=True):
             spool.add(result)
         tracks = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, names)
         places = np.linspace(0, len(spool) - 1, min(count, len(spool))).round().astype(int).tolist()

@@ -65,7 +65,7 @@ class Tracks(NamedTuple):
 
 def tracks_of(segmenter: Segmenter, source: VideoSource, frames: int | None) -> Tracks:
     """What a way finds in the first frames of a video, or in all of them."""
-    with Spool() as spool, closing(segmenter.segment(source)) as results:
+    with Spool() as spool, closing(segmenter.segment(source, raw=True)) as results:
         for result in islice(results, frames):
             spool.add(result)
         seen = set(spool.track_ids())

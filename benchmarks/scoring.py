@@ -65,6 +65,8 @@ def davis(segmenter: Segmenter, data: YtvisVideos, videos: list[str]) -> dict[st
 
 def video_means(segmenter: Segmenter, annotations: Path, videos: list[str]) -> dict[str, float]:
     """Means over videos with one main object of what `VideoScores` holds; JPEGImages lies beside the annotations."""
-    data = YtvisVideos(annotations, annotations.parent / "JPEGImages", segmenter.categories, complete=False)
+    data = YtvisVideos(
+        annotations, annotations.parent / "JPEGImages", segmenter.engine.description.categories, complete=False
+    )
     scores = davis(segmenter, data, videos).values()
     return {key: float(np.mean([getattr(found, key) for found in scores])) for key in MEANS}

@@ -132,7 +132,9 @@ def main() -> None:
     figures: dict[str, object] = {}
     console = Console()
     if options.davis:
-        data = YtvisVideos(options.davis, options.davis.parent / "JPEGImages", segmenter.categories, complete=False)
+        data = YtvisVideos(
+            options.davis, options.davis.parent / "JPEGImages", segmenter.engine.description.categories, complete=False
+        )
         scores = davis(segmenter, data, options.videos)
         table = Table("video", "union J", "top J", "best J", "fragmentation", "one id", "tracks", "class of the best")
         for name, s in scores.items():

@@ -41,7 +41,8 @@ class VideoScores:
 
 def video_scores(segmenter: Segmenter, images: Sequence[np.ndarray], truth: np.ndarray) -> VideoScores:
     """Segments the frames (uint8 RGB) and compares with the masks (bool, T H W)."""
-    results = [r for image in images for r in segmenter.push(image)] + segmenter.flush()
+    results = [r for image in images for r in segmenter.push(image, raw=True)]
+    results += segmenter.flush(raw=True)
     seen = (int(number) for result in results for number in result.track_ids)
     names = {track.category.name for track in segmenter.tracks}
     kept = chosen_tracks(segmenter.tracks, seen, segmenter.config, names)

@@ -244,5 +244,5 @@ def test_a_video_is_segmented_where_no_pytorch_is(exported, tmp_path):
     results = list(segmenter.segment(open_source(video)))
     for track in found.tracks:
         for run_lengths, result in zip(track.segmentations, results, strict=True):
-            mask = result.masks[result.track_ids == track.id].any(0)
+            mask = np.any(result.masks[result.track_ids == track.id], axis=0)
             assert np.array_equal(mask, np.zeros_like(mask) if run_lengths is None else rle.decode(run_lengths))

@@ -2,7 +2,7 @@
 
 >>> import chronomask
 >>> for frame in chronomask.load("lite").segment("video.mp4"):  # doctest: +SKIP
-...     print(frame.time, frame.track_ids, frame.masks.shape)
+...     print(frame.time, frame.track_ids, frame.names, frame.masks.shape)
 """
 
 from __future__ import annotations

@@ -5,41 +5,23 @@ Legend: H W pixels, K tracks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from io import BytesIO
+from operator import index
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Int64
+from jaxtyping import Bool, Float32, Int64, UInt8
+from PIL import Image
 
+from chronomask import rle
 from chronomask.categories import Category
+from chronomask.errors import InputError
+from chronomask.rle import Rle
 
-
-@dataclass(frozen=True, eq=False)
-class FrameResult:
-    """The tracks of one frame, final: no later clip may change the masks or ids.
-
-    Attributes:
-        index: number of the frame in its source, from 0.
-        time: presentation time in seconds.
-        id_map: track id of every pixel, 0 where nobody is, at the display size and orientation of the source.
-        track_ids: those of the map, ascending; stable over the video, from 1.
-        category_ids: category ids as in the files (COCO's, 91-95, 0 = `object`); the running estimate.
-        scores: how likely each mask is right, in [0, 1]; the running estimate.
-        class_scores: how likely each name is right, in [0, 1]; the running estimate.
-    """
-
-    index: int
-    time: float
-    id_map: Int[np.ndarray, "H W"]
-    track_ids: Int64[np.ndarray, " K"]
-    category_ids: Int64[np.ndarray, " K"]
-    scores: Float32[np.ndarray, " K"]
-    class_scores: Float32[np.ndarray, " K"]
-
-    @cached_property
-    def masks(self) -> Bool[np.ndarray, "K H W"]:
-        """One mask a track, disjoint, never empty. Made when first asked for: K times as large as the picture."""
-        return self.id_map == self.track_ids.astype(self.id_map.dtype)[:, None, None]
+if TYPE_CHECKING:
+    from supervision import Detections
 
 
 @dataclass(frozen=True)
@@ -58,3 +40,162 @@ class TrackInfo:
     category: Category
     score: float
     class_score: float
+
+    @property
+    def label(self) -> str:
+        """Id, name and score, as they are drawn."""
+        return f"{self.id} {self.category.name} {self.score:.2f}"
+
+
+@dataclass(frozen=True, eq=False)
+class CodedMasks(Sequence):
+    """The masks of a frame as run lengths, made when they are looked at: as pixels, thirty of 4K fill 250 MB.
+
+    `masks[2]` is one mask, `masks[[0, 2]]`, `masks[1:]` and `masks[scores > 0.9]` are some of them, still as run
+    lengths. `np.asarray(masks)` has all their pixels, K H W; so has every function of NumPy that is given them.
+
+    Attributes:
+        codes: one a mask.
+        size: height and width of all of them.
+    """
+
+    codes: tuple[Rle, ...]
+    size: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(K, H, W)."""
+        return (len(self.codes), *self.size)
+
+    @property
+    def boxes(self) -> Float32[np.ndarray, "K 4"]:
+        """Left, upper, right and lower edge of the tightest box around each, in pixels."""
+        boxes = np.array([rle.bbox(code) for code in self.codes], np.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        return boxes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, which: int) -> Bool[np.ndarray, "H W"]: ...
+    @overload
+    def __getitem__(self, which: slice | Sequence[int] | np.ndarray) -> CodedMasks: ...
+    def __getitem__(self, which: int | slice | Sequence[int] | np.ndarray) -> Bool[np.ndarray, "H W"] | CodedMasks:
+        if isinstance(which, slice | Sequence | np.ndarray):
+            chosen = np.arange(len(self))[which].tolist()
+            return CodedMasks(tuple(self.codes[place] for place in chosen), self.size)
+        return rle.decode(self.codes[index(which)])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        pixels = np.zeros(self.shape, bool if dtype is None else dtype)
+        for place, code in enumerate(self.codes):
+            pixels[place] = rle.decode(code)
+        return pixels
+
+    def __repr__(self) -> str:
+        count, height, width = self.shape
+        return f"CodedMasks({count} of {width}x{height})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FrameResult:
+    """The tracks of one frame, final: no later clip may change the masks or ids.
+
+    Notebooks show it as a picture.
+
+    Attributes:
+        index: number of the frame in its source, from 0.
+        time: presentation time in seconds.
+        tracks: those that are seen, by ascending id; ids are stable over the video. Names and scores are the estimate
+            so far.
+        masks: one a track, disjoint, never empty, at the display size and orientation of the source.
+        image: RGB, where it was asked for.
+    """
+
+    index: int
+    time: float
+    tracks: tuple[TrackInfo, ...]
+    masks: CodedMasks
+    image: UInt8[np.ndarray, "H W 3"] | None = None
+
+    @property
+    def track_ids(self) -> Int64[np.ndarray, " K"]:
+        """From 1."""
+        return np.array([info.id for info in self.tracks], np.int64)
+
+    @property
+    def category_ids(self) -> Int64[np.ndarray, " K"]:
+        """As in the files: COCO's, 91-95, 0 = `object`."""
+        return np.array([info.category.id for info in self.tracks], np.int64)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes, or `object`."""
+        return tuple(info.category.name for info in self.tracks)
+
+    @property
+    def scores(self) -> Float32[np.ndarray, " K"]:
+        """How likely each mask is right, in [0, 1]."""
+        return np.array([info.score for info in self.tracks], np.float32)
+
+    @property
+    def class_scores(self) -> Float32[np.ndarray, " K"]:
+        """How likely each name is right, in [0, 1]."""
+        return np.array([info.class_score for info in self.tracks], np.float32)
+
+    @property
+    def boxes(self) -> Float32[np.ndarray, "K 4"]:
+        """Left, upper, right and lower edge of the tightest box around each mask, in pixels."""
+        return self.masks.boxes
+
+    def plot(self, image: UInt8[np.ndarray, "H W 3"] | None = None) -> Image.Image:
+        """The frame with its tracks drawn in, as in the overlay of `chronomask segment`.
+
+        Args:
+            image: RGB, to draw on; by default the frame's own, and a dark ground where that was not kept.
+
+        Raises:
+            InputError: the image is of another size than the masks.
+        """
+        from chronomask.render import draw_tracks
+
+        ground = self.image if image is None else image
+        if ground is None:
+            ground = np.full((*self.masks.size, 3), 40, np.uint8)
+        if ground.shape != (*self.masks.size, 3):
+            raise InputError(f"image: is of shape {ground.shape}, the masks need {(*self.masks.size, 3)}")
+        labels = [info.label for info in self.tracks]
+        return Image.fromarray(draw_tracks(ground, np.asarray(self.masks), self.track_ids, labels))
+
+    def to_supervision(self) -> Detections:
+        """The tracks as `supervision.Detections`: boxes, masks, confidence, class_id, tracker_id, and the names.
+
+        `class_id` is the category id; `data["class_name"]` has the names, as supervision's annotators want them.
+
+        Raises:
+            ModuleNotFoundError: supervision is not installed: pip install 'chronomask[supervision]'.
+        """
+        try:
+            from supervision import Detections
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "this needs the package supervision: pip install 'chronomask[supervision]'", name="supervision"
+            ) from error
+        return Detections(
+            xyxy=self.boxes,
+            mask=np.asarray(self.masks),
+            confidence=self.scores,
+            class_id=self.category_ids,
+            tracker_id=self.track_ids,
+            data={"class_name": np.array(self.names, dtype=np.str_)},
+        )
+
+    def __repr__(self) -> str:
+        listed = ", ".join(info.label for info in self.tracks[:5]) + ", ..." * (len(self.tracks) > 5)
+        return f"FrameResult({self.index} at {self.time:.3f} s: {listed or 'no tracks'})"
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.plot().save(buffer, "png")
+        return buffer.getvalue()

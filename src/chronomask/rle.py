@@ -51,19 +51,22 @@ def encode(mask: Bool[np.ndarray, "H W"]) -> Rle:
     return from_run_lengths(counts, height, width)
 
 
-def encode_ids(id_map: Int[np.ndarray, "H W"], ids: Sequence[int]) -> list[Rle]:
-    """Run lengths of the mask of every id in a map of ids; the whole map is walked through once."""
+def encode_ids(id_map: Int[np.ndarray, "H W"]) -> dict[int, Rle]:
+    """Run lengths of the mask of every id in a map, 0 aside, by id, ascending; the map is walked through once."""
     height, width = id_map.shape
-    flat = id_map.T.ravel()
+    columns = np.flatnonzero(id_map.any(0))
+    if columns.size == 0:
+        return {}
+    first, last = int(columns[0]), int(columns[-1])
+    flat = id_map[:, first : last + 1].T.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    ends = np.append(starts[1:], flat.size)
-    owner = flat[starts]
-    coded = []
-    for number in ids:
+    owner, ends = flat[starts], np.append(starts[1:], flat.size)
+    coded = {}
+    for number in np.unique(owner[owner > 0]).tolist():
         own = owner == number
-        edges = np.stack([starts[own], ends[own]], 1).ravel()
-        rest = [] if edges.size and edges[-1] == flat.size else [flat.size]
-        coded.append(from_run_lengths(np.diff([0, *edges, *rest]), height, width))
+        edges = np.stack([starts[own], ends[own]], 1).ravel() + first * height
+        rest = [] if edges[-1] == height * width else [height * width]
+        coded[number] = from_run_lengths(np.diff([0, *edges, *rest]), height, width)
     return coded
 
 

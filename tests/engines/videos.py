@@ -25,7 +25,8 @@ VIDEOS = {
 
 def tubes_of(segmenter, images):
     """Masks (T H W) of the tracks by id, and what is known of these tracks."""
-    results = [result for image in images for result in segmenter.push(image)] + segmenter.flush()
+    results = [result for image in images for result in segmenter.push(image, raw=True)]
+    results += segmenter.flush(raw=True)
     assert [result.index for result in results] == list(range(len(images)))
     tubes = {track.id: np.zeros((len(images), *images[0].shape[:2]), bool) for track in segmenter.tracks}
     for frame, result in enumerate(results):

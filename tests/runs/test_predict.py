@@ -125,11 +125,11 @@ def test_a_killed_run_continues_behind_the_finished_videos(
     seen: list[str] = []
     segment = Segmenter.segment
 
-    def killed_at_the_third(self: Segmenter, source: object) -> object:
+    def killed_at_the_third(self: Segmenter, source: object, **options: bool) -> object:
         seen.append(source.name)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return segment(self, source)
+        return segment(self, source, **options)
 
     monkeypatch.setattr(Segmenter, "segment", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):

@@ -6,18 +6,24 @@ import numpy as np
 import pytest
 
 from chronomask import rle
+from chronomask.categories import Category
 from chronomask.errors import InputError
-from chronomask.results import FrameResult
+from chronomask.results import CodedMasks, FrameResult, TrackInfo
 from chronomask.runs.spool import KeptSpool, Spool
 
 
 def result(index, tracks, size=(12, 16)):
     """A frame whose tracks are squares; `tracks` maps id to the square's corner."""
-    id_map = np.zeros(size, np.int16)
-    for number, corner in tracks.items():
-        id_map[corner : corner + 3, corner : corner + 3] = number
-    ids = np.array(list(tracks), dtype=np.int64)
-    return FrameResult(index, index / 25, id_map, ids, np.ones(len(ids), np.int64), *np.ones((2, len(ids)), np.float32))
+    masks = []
+    for corner in tracks.values():
+        masks.append(np.zeros(size, bool))
+        masks[-1][corner : corner + 3, corner : corner + 3] = True
+    return frame_of(index, list(tracks), masks, size)
+
+
+def frame_of(index, ids, masks, size):
+    infos = tuple(TrackInfo(number, Category(1, "person"), 1.0, 1.0) for number in ids)
+    return FrameResult(index, index / 25, infos, CodedMasks(tuple(rle.encode(mask) for mask in masks), size))
 
 
 FRAMES = [result(0, {2: 0}), result(2, {}), result(4, {2: 1, 1: 5}), result(6, {1: 6})]
@@ -161,8 +167,7 @@ def test_a_kept_spool_of_another_run_is_refused(tmp_path):
 
 def test_a_full_disk_is_named(spool):
     spool._database.execute("PRAGMA max_page_count = 1")  # as good as a disk without room
-    ids = np.arange(1, 193)
-    many = FrameResult(6, 0.24, ids.reshape(12, 16), ids, np.ones_like(ids), *np.ones((2, 192), np.float32))
+    many = frame_of(6, range(1, 193), np.eye(192, dtype=bool).reshape(192, 12, 16), (12, 16))
     with pytest.raises(OSError, match="no space left"):  # noqa: PT012  (there may be room for some)
         for _ in range(20):
             spool.add(many)

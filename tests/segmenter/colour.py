@@ -111,7 +111,7 @@ def check_objects(results, video):
         seen = {name: mask for name, mask in seen.items() if mask.any()}
         assert len(result.track_ids) == len(seen)
         assert result.masks.shape == (len(seen), *image.shape[:2])
-        assert result.masks.sum(0).max() <= 1
+        assert np.sum(result.masks, axis=0).max() <= 1
         for mask, number, category in zip(result.masks, result.track_ids, result.category_ids, strict=True):
             (name,) = [name for name, truth in seen.items() if (mask & truth).any()]
             assert (mask & seen[name]).sum() / (mask | seen[name]).sum() > 0.8

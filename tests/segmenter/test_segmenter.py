@@ -5,6 +5,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
+from chronomask.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.segmenter import clips as room
 from chronomask.segmenter.segmenter import Segmenter
@@ -75,7 +76,7 @@ def test_pushing_gives_what_segmenting_gives_in_bounded_memory(length, overlap):
     results = []
     for number, image in enumerate(video):
         results += segmenter.push(image)
-        stream = segmenter._stream
+        stream = segmenter._pushed
         assert len(stream.pending) <= overlap
         reading = stream.reading
         assert len(reading.waiting) < length
@@ -117,7 +118,6 @@ def test_the_next_video_starts_anew():
     second = list(segmenter.segment(Frames(video)))
     same(first, second)
     assert {track.id for track in segmenter.tracks} == {1, 2, 3}
-    segmenter.push(video[0])
     interrupted = segmenter.segment(Frames(video))
     next(interrupted)  # and nobody asks for the rest
     same(list(segmenter.segment(Frames(video))), first)
@@ -207,6 +207,53 @@ def test_loops_side_by_side_do_not_disturb_each_other():
         results = pool.map(lambda number: list(segmenter.segment(Frames(videos[number]))), which)
         for number, result in zip(which, results, strict=True):
             same(result, expected[number])
+
+
+def test_frames_pushed_beside_a_loop_are_a_video_of_their_own():
+    segmenter, video = segmenter_of(settings(4, 2)), moving_objects(19)
+    expected = list(segmenter.segment(Frames(video)))
+    pushed, looped = [], []
+    for result, image in zip(segmenter.segment(Frames(video)), video, strict=True):
+        looped.append(result)
+        pushed += segmenter.push(image)
+    same(looped, expected)
+    same(pushed + segmenter.flush(), expected)
+
+
+def test_what_is_handed_out_is_what_would_be_written():
+    """Tracks of the wanted score, and not too many of them, by the estimates so far; all of them if asked for."""
+    video = moving_objects(10)
+    every = list(segmenter_of(settings(4, 2)).segment(Frames(video), raw=True))
+    middle = float(np.median(np.concatenate([result.scores for result in every])))
+    for limits in ({"score": middle}, {"score": 0.0, "max_tracks": 1}, {"score": 1.0}):
+        segmenter = segmenter_of(settings(4, 2, **limits))
+        same(list(segmenter.segment(Frames(video), raw=True)), every)
+        results = list(segmenter.segment(Frames(video)))
+        good = [[info for info in result.tracks if info.score >= limits["score"]] for result in every]
+        if "max_tracks" in limits:
+            assert [len(result.tracks) <= 1 for result in results] == [True] * 10
+            assert sum(len(result.tracks) for result in results) > 8
+        else:
+            assert [list(result.tracks) for result in results] == good
+        same([result for image in video for result in segmenter.push(image)] + segmenter.flush(), results)
+        raw = [result for image in video for result in segmenter.push(image, raw=True)]
+        same(raw + segmenter.flush(raw=True), every)
+        assert len(segmenter.tracks) == 3
+
+
+def test_pictures_come_back_where_they_are_asked_for():
+    segmenter, video, buffer = segmenter_of(settings(4, 2)), moving_objects(9), np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    results = []
+    for image in video:
+        buffer[:] = image
+        results += segmenter.push(buffer, keep_images=True)
+    for found in (results + segmenter.flush(), list(segmenter.segment(Frames(video), keep_images=True))):
+        np.testing.assert_array_equal([result.image for result in found], video)
+    assert all(result.image is None for result in segmenter.segment(Frames(video)))
+
+
+def test_categories_answer_for_every_track():
+    assert segmenter_of(settings(4, 2)).categories == (OBJECT, *CATEGORIES)
 
 
 def test_loops_that_begin_at_once_have_a_video_each():

@@ -26,7 +26,7 @@ def draw_outputs(
     with ExitStack() as stack:
         writers = []
         if outputs.overlay:
-            labels = {info.id: f"{info.id} {info.category.name} {info.score:.2f}" for info in tracks.values()}
+            labels = {info.id: info.label for info in tracks.values()}
             writers.append(stack.enter_context(overlay(folder / "overlay.mp4", source, labels)))
         if outputs.masks:
             writers.append(stack.enter_context(mask_images(folder / "masks", max(tracks, default=0))))

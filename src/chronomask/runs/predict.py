@@ -83,7 +83,8 @@ def predict(
 def _category_of(segmenter: Segmenter, categories: Sequence[Category]) -> dict[str, Category]:
     """The data set's category of every class of the model that has one, and of `object`."""
     by_name = {category.name: category for category in categories}
-    classes = joined([category.name for category in segmenter.categories], by_name)
+    known = (category.name for category in segmenter.categories if category != OBJECT)
+    classes = joined(list(known), by_name)
     if OBJECT.name in by_name:
         classes[OBJECT.name] = OBJECT.name
     return {name: by_name[theirs] for name, theirs in classes.items()}
@@ -95,7 +96,7 @@ def _tracks_of(
     files = [frames / name for name in video.file_names or ()]
     source = open_frames(video.name, files, annotated=(video.width, video.height))
     with Spool() as spool:
-        for result in segmenter.segment(source):
+        for result in segmenter.segment(source, raw=True):
             spool.add(result)
         for info in chosen_tracks(segmenter.named(category_of), spool.track_ids(), segmenter.config, category_of):
             yield track_of(info, video.id, category_of[info.category.name], list(spool.segmentations(info.id)))

@@ -28,7 +28,7 @@ def segment_into(
     """
     before = None if spool.snapshot is None else Snapshot.from_bytes(spool.snapshot)
     saved = time.monotonic()
-    for result in segmenter.segment(source, before):
+    for result in segmenter.segment(source, before, raw=True):
         spool.add(result)
         if time.monotonic() - saved >= seconds and (snapshot := segmenter.snapshot()) is not None:
             spool.save(snapshot.to_bytes())

@@ -16,7 +16,7 @@ import numpy as np
 
 from chronomask import __version__, rle
 from chronomask.annotations.records import Segmentations, Track, VideoEntry
-from chronomask.categories import OBJECT, Category
+from chronomask.categories import Category
 from chronomask.config import SegmentConfig
 from chronomask.device import processor_features
 from chronomask.errors import InputError, close_names
@@ -101,7 +101,7 @@ def segment_to_folder(
             settings to go on with, nothing could be decoded, or the disk is full.
         Interrupted: Ctrl-C; the tracks so far are written.
     """
-    names, wanted = [category.name for category in (OBJECT, *segmenter.categories)], sorted(set(classes))
+    names, wanted = [category.name for category in segmenter.categories], sorted(set(classes))
     if unknown := [name for name in wanted if name not in names]:
         hint = close_names(unknown[0], names) or f"its classes are {', '.join(names)}"
         raise InputError(f"classes: {unknown[0]!r} is not a class of this model; {hint}")
@@ -151,7 +151,7 @@ class _Job:
                 if isinstance(source, Live):
                     source.stop = lambda: interruption.wanted  # a camera may fall silent, and then no frame asks
                 recorded = Recorded(source, writer, lambda: interruption.wanted)
-                with closing(self.segmenter.segment(recorded)) as frames:
+                with closing(self.segmenter.segment(recorded, raw=True)) as frames:
                     for result in self.progress(frames, f"segmenting {source.name}", None):
                         spool.add(result)
             return self.write(Recording(path, source), spool)
@@ -164,7 +164,7 @@ class _Job:
         """
         if len(spool) == 0:
             raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
-        categories = [OBJECT, *self.segmenter.categories]
+        categories = self.segmenter.categories
         wanted = self.classes or [category.name for category in categories]
         chosen = chosen_tracks(self.segmenter.tracks, spool.track_ids(), self.segmenter.config, wanted)
         by_id = {info.id: info for info in chosen}

@@ -188,16 +188,15 @@ class Spool:
         """Lay down the next frame.
 
         Raises:
-            ValueError: a map of another size than the frames before.
+            ValueError: masks of another size than the frames before.
             OSError: the disk is full (ENOSPC).
         """
-        size = (result.id_map.shape[0], result.id_map.shape[1])
+        size = result.masks.size
         if self._size not in (None, size):
             raise ValueError(f"frame {result.index} is of size {size}, frames before it {self._size}")
-        ids = result.track_ids.tolist()
         self._size = size
-        coded = rle.encode_ids(result.id_map, ids)
-        rows = [(ids[place], self._length, place, code["counts"]) for place, code in enumerate(coded)]
+        coded = enumerate(zip(result.tracks, result.masks.codes, strict=True))
+        rows = [(info.id, self._length, place, code["counts"]) for place, (info, code) in coded]
         with _full_disk_named():
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (self._length, result.index, result.time))
             self._database.execute_many("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)

@@ -26,11 +26,18 @@ from chronomask.video import Frame, given_up
 
 @dataclass(frozen=True, eq=False)
 class FreshFrame:
-    """A frame that no clip before had in it, shrunk for the network."""
+    """A frame that no clip before had in it, shrunk for the network.
+
+    Attributes:
+        index, time: as in `Frame`.
+        pixels: shrunk for the network.
+        image: as it came, where that was asked for.
+    """
 
     index: int
     time: float
     pixels: UInt8[np.ndarray, "3 h w"]
+    image: UInt8[np.ndarray, "H W 3"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +47,14 @@ class FoundClip:
     Attributes:
         found: tubes, looks and label map.
         shared: how many of its frames, the first ones, are the last ones of the clip before.
-        fresh: number and time of the others.
+        fresh: the others.
         pictures: the frames, shrunk for the network.
         size: height and width of the source.
     """
 
     found: Found
     shared: int
-    fresh: list[tuple[int, float]]
+    fresh: list[FreshFrame]
     pictures: list[UInt8[np.ndarray, "3 _ _"]]
     size: tuple[int, int]
 
@@ -81,6 +88,7 @@ class Reading:
         begun: those of them that have been handed to the backbone already.
         seen: the last frames of the last clip, at most T.
         abandoned: whether nobody wants what is not done yet.
+        keep_images: whether frames are wanted back as they came.
     """
 
     size: tuple[int, int] | None = None
@@ -88,6 +96,7 @@ class Reading:
     begun: list[SeenFrame] = field(default_factory=list)
     seen: list[SeenFrame] = field(default_factory=list)
     abandoned: bool = False
+    keep_images: bool = False
 
     def check(self, number: int, image: np.ndarray) -> None:
         """Raises InputError if the image, frame of this number, is of another size than those before."""
@@ -125,7 +134,8 @@ class ClipFinder:
             InputError: the frame is of another size than those before.
         """
         reading.check(frame.index, frame.image)
-        reading.waiting.append(FreshFrame(frame.index, frame.time, shrunk(frame.image, self.config)))
+        image = frame.image if reading.keep_images else None
+        reading.waiting.append(FreshFrame(frame.index, frame.time, shrunk(frame.image, self.config), image))
         if not self.engine.together:
             reading.begun += self._seen(reading, [reading.waiting[-1].pixels])
         # A first clip that may not wait until it is full is filled up like a short video.
@@ -162,8 +172,7 @@ class ClipFinder:
         reading.seen = reading.seen[len(reading.seen) - shared :] + begun
         reading.waiting, reading.begun = [], []
         assert reading.size is not None, "there is a frame, and it has a size"
-        numbers = [(frame.index, frame.time) for frame in fresh]
-        clip = (reading, reading.seen, shared, numbers, reading.size)
+        clip = (reading, reading.seen, shared, fresh, reading.size)
         # After the last frame: by then those before it have been begun, and soon are done as well.
         return self.workers.submit(Urgency.CLIP, self._find, *clip, after=reading.seen[-1].batch)
 
@@ -184,7 +193,7 @@ class ClipFinder:
         reading: Reading,
         frames: Sequence[SeenFrame],
         shared: int,
-        fresh: list[tuple[int, float]],
+        fresh: list[FreshFrame],
         size: tuple[int, int],
     ) -> FoundClip:
         _stop_if_abandoned(reading)

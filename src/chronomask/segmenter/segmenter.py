@@ -14,16 +14,17 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
 
+from chronomask import rle
+from chronomask.categories import OBJECT
 from chronomask.config import SegmentConfig
 from chronomask.engines.engine import Engine
 from chronomask.errors import InputError
 from chronomask.painting import paint
-from chronomask.results import FrameResult, TrackInfo
+from chronomask.results import CodedMasks, FrameResult, TrackInfo
 from chronomask.segmenter.clips import ClipFinder, FoundClip, check_image
 from chronomask.segmenter.snapshot import Snapshot
-from chronomask.segmenter.stream import PendingFrame, Stream
+from chronomask.segmenter.stream import Painted, PendingFrame, Stream
 from chronomask.segmenter.workers import Urgency
 from chronomask.tracking.tracker import Tracker
 from chronomask.video import Frame, VideoSource, ahead, open_source
@@ -32,14 +33,15 @@ from chronomask.video import Frame, VideoSource, ahead, open_source
 class Segmenter:
     """An engine with settings, ready to segment videos of any length.
 
-    Either hand it whole sources (`segment`), or live frames one by one (`push`, then `flush`). Several loops over
-    `segment`, in one thread or more, do not disturb each other; `tracks`, `snapshot`, `push` and `flush` are about the
-    video that was begun last. Processes each need one of their own: it does not survive a fork.
+    Either hand it whole sources (`segment`), or live frames one by one (`push`, then `flush`). Neither disturbs the
+    other, nor do several loops over `segment`, in one thread or more: each is a video of its own. `tracks`, `named` and
+    `snapshot` are about the video that was begun last. Processes each need a segmenter of their own: it does not
+    survive a fork.
 
     Attributes:
         engine: what computes the network.
         config: how videos are segmented.
-        categories: the network's classes.
+        categories: everything that a track may be called: `object`, and the network's classes.
     """
 
     def __init__(self, engine: Engine, config: SegmentConfig) -> None:
@@ -49,19 +51,28 @@ class Segmenter:
                 f" {engine.description.clip_length} frames; give that, or load it for others"
             )
         self.engine, self.config = engine, config
-        self.categories = engine.description.categories
+        self.categories = (OBJECT, *engine.description.categories)
         self._finder = ClipFinder(engine, config)
-        self._stream = self._new_stream()
-        self._last = self._stream.tracker
+        self._pushed = self._last = self._new_stream()
 
     def segment(
-        self, source: str | Path | VideoSource, after: Snapshot | None = None
+        self,
+        source: str | Path | VideoSource,
+        after: Snapshot | None = None,
+        *,
+        raw: bool = False,
+        keep_images: bool = False,
     ) -> Generator[FrameResult, None, None]:
         """Yields every frame of a video file, folder or glob, in order, as soon as no later clip may change it.
 
         Args:
             after: continue behind this snapshot of an earlier run over the same source; frames that were handed out
                 before it do not come again.
+            raw: give every track, also those that score below `config.score` and those beyond the best
+                `config.max_tracks`. What is given otherwise goes by the estimates so far, for the rest of the video is
+                not known yet.
+            keep_images: give every frame its picture back as `FrameResult.image`; pictures wait with their frames,
+                fewer than two clips of them.
 
         Raises:
             InputError: the source cannot be used, or the snapshot is of a longer source or of other settings.
@@ -72,46 +83,46 @@ class Segmenter:
             stream = self._new_stream()
         else:
             stream = self._restored(after, (frame.image for frame in islice(frames, len(after.replay))))
-        self._begin(stream)
+        self._last, stream.reading.keep_images = stream, keep_images
         try:
             # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
             clips = self._finder.clips(stream.reading, frames if source.live else ahead(frames, 2))
             more = 1 + ceil(self.engine.threads / self.config.step)
             for clip in clips if source.live else ahead(clips, more):
-                yield from self._take(stream, clip.result())
-            yield from self._end(stream)
+                yield from self._take(stream, clip.result(), raw)
+            yield from self._end(stream, raw)
         finally:
             stream.reading.abandoned = True  # who gives up early does not want the rest
-            if self._stream is stream:
-                self._stream = self._new_stream()  # what is pushed next is another video
 
-    def push(self, image: np.ndarray, time: float | None = None) -> list[FrameResult]:
+    def push(
+        self, image: np.ndarray, time: float | None = None, *, raw: bool = False, keep_images: bool = False
+    ) -> list[FrameResult]:
         """Takes one live frame (uint8 RGB, shape H W 3) and returns the frames that became final.
+
+        The first one, and the first after `flush`, begins a video.
 
         Args:
             time: presentation time in seconds; by default the frame's number at 25 frames a second.
+            raw, keep_images: as for `segment`; a picture is copied, so that its buffer may be used again.
 
         Raises:
             InputError: the frame is no RGB image of 0-255, or of another size than the frames before.
         """
         check_image(image)
-        stream = self._stream
+        stream = self._last = self._pushed
         number = stream.finished + len(stream.pending) + len(stream.reading.waiting)
-        frame = Frame(number, number / 25 if time is None else time, image)
-        clip = self._finder.clip_of(stream.reading, frame)
-        if clip is None:
-            return []
-        self._last = stream.tracker
-        return list(self._take(stream, self._awaited(clip)))
+        stream.reading.keep_images = keep_images
+        kept = image.copy() if keep_images else image
+        clip = self._finder.clip_of(stream.reading, Frame(number, number / 25 if time is None else time, kept))
+        return [] if clip is None else list(self._take(stream, self._awaited(clip), raw))
 
-    def flush(self) -> list[FrameResult]:
+    def flush(self, *, raw: bool = False) -> list[FrameResult]:
         """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
-        stream, last = self._stream, []
+        stream, last = self._pushed, []
         if stream.reading.waiting:
-            self._last = stream.tracker
-            last = list(self._take(stream, self._awaited(self._finder.found(stream.reading))))
-        last += self._end(stream)
-        self._stream = self._new_stream()
+            last = list(self._take(stream, self._awaited(self._finder.found(stream.reading)), raw))
+        last += self._end(stream, raw)
+        self._pushed = self._new_stream()
         return last
 
     def snapshot(self) -> Snapshot | None:
@@ -119,7 +130,7 @@ class Segmenter:
 
         Frames pushed since the last clip are not in it; whoever continues pushes them again, from `Snapshot.position`.
         """
-        return None if self._stream.due else Snapshot(self._settings, self._stream.state())
+        return None if self._last.due else Snapshot(self._settings, self._last.state())
 
     def restore(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> None:
         """Puts the segmenter where it was at a snapshot; the next frame to push is number `snapshot.position`.
@@ -128,12 +139,12 @@ class Segmenter:
 
         Args:
             images: the frames `snapshot.replay`, in order; they give no results, but the features that the next clip
-                shares.
+                shares. Of frames before the snapshot no picture is kept.
 
         Raises:
             InputError: the snapshot is of other settings, or the images are too few or of another size.
         """
-        self._begin(self._restored(snapshot, images))
+        self._pushed = self._last = self._restored(snapshot, images)
 
     def _restored(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> Stream:
         if snapshot.settings != self._settings:
@@ -149,22 +160,22 @@ class Segmenter:
 
     @property
     def tracks(self) -> list[TrackInfo]:
-        """All tracks of the video in progress, or of the last one, best first: their final names and scores."""
-        return self._last.tracks
+        """All tracks of the video in progress, or of the last one, best first: their final names and scores.
+
+        Those below `config.score` too.
+        """
+        return self._last.tracker.tracks
 
     def named(self, allowed: Collection[str]) -> list[TrackInfo]:
         """As `tracks`, but each track is named by the most probable of the allowed classes.
 
         It is an `object` only where that name is allowed too.
         """
-        return self._last.named(allowed)
+        return self._last.tracker.named(allowed)
 
     @property
     def _settings(self) -> str:
         return json.dumps(dataclasses.asdict(self.config))
-
-    def _begin(self, stream: Stream) -> None:
-        self._stream, self._last = stream, stream.tracker
 
     def _new_stream(self) -> Stream:
         return Stream(Tracker(self.config, self.engine.description.categories))
@@ -173,28 +184,33 @@ class Segmenter:
         try:
             return clip.result()
         except BaseException:
-            self._stream = self._new_stream()  # its frames are lost: what is pushed next is another video
+            self._pushed = self._new_stream()  # its frames are lost: what is pushed next is another video
             raise
 
-    def _take(self, stream: Stream, clip: FoundClip) -> Iterator[FrameResult]:
+    def _take(self, stream: Stream, clip: FoundClip, raw: bool) -> Iterator[FrameResult]:
         """Takes in the next clip of a video; the frames that become final."""
         self._take_tubes(stream, clip)
         stream.note_batch(len(clip.fresh), self.config.clip_length)
         stream.due = max(0, len(stream.pending) - self.config.held)
-        yield from self._hand_out(stream)
+        yield from self._hand_out(stream, raw)
 
-    def _end(self, stream: Stream) -> Iterator[FrameResult]:
+    def _end(self, stream: Stream, raw: bool) -> Iterator[FrameResult]:
         """The frames that are still outstanding when there are no more clips."""
         stream.due = len(stream.pending)
-        yield from self._hand_out(stream)
+        yield from self._hand_out(stream, raw)
 
-    def _hand_out(self, stream: Stream) -> Iterator[FrameResult]:
-        """The frames that are due, one at a time: their masks at full size are large."""
+    def _hand_out(self, stream: Stream, raw: bool) -> Iterator[FrameResult]:
+        """The frames that are due, one at a time."""
         while stream.due:
             frame = stream.pending.popleft()
             stream.due -= 1
             stream.finished += 1
-            yield _result(frame, stream.tracker)
+            masks = frame.painted.result()
+            tracks = [stream.tracker.info(number) for number in masks]
+            tracks = tracks if raw else stream.tracker.chosen(tracks)
+            assert stream.reading.size is not None, "there is a frame, and it has a size"
+            coded = CodedMasks(tuple(masks[info.id] for info in tracks), stream.reading.size)
+            yield FrameResult(frame.index, frame.time, tuple(tracks), coded, frame.image)
 
     def _take_tubes(self, stream: Stream, clip: FoundClip) -> None:
         """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
@@ -206,30 +222,18 @@ class Segmenter:
         if new:
             for frame, pending in enumerate(stream.pending, begin):
                 pending.painted = submit(Urgency.PAINTING, _painted, clip, frame, added, pending.painted)
-        for frame, (index, time) in enumerate(clip.fresh, begin + len(stream.pending)):
-            stream.pending.append(PendingFrame(index, time, submit(Urgency.PAINTING, _painted, clip, frame, ids)))
+        for frame, fresh in enumerate(clip.fresh, begin + len(stream.pending)):
+            painted = submit(Urgency.PAINTING, _painted, clip, frame, ids)
+            stream.pending.append(PendingFrame(fresh.index, fresh.time, painted, fresh.image))
 
 
-def _result(frame: PendingFrame, tracker: Tracker) -> FrameResult:
-    labels = frame.painted.result()
-    numbers = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
-    infos = [tracker.info(int(number)) for number in numbers]
-    return FrameResult(
-        index=frame.index,
-        time=frame.time,
-        id_map=labels,
-        track_ids=numbers,
-        category_ids=np.array([info.category.id for info in infos], dtype=np.int64),
-        scores=np.array([info.score for info in infos], dtype=np.float32),
-        class_scores=np.array([info.class_score for info in infos], dtype=np.float32),
-    )
-
-
-def _painted(
-    clip: FoundClip, frame: int, ids: list[int], before: Future[Int[np.ndarray, "H W"]] | None = None
-) -> Int[np.ndarray, "H W"]:
-    """Track ids of one frame of a clip at full size; what was painted before stays as it is."""
+def _painted(clip: FoundClip, frame: int, ids: list[int], before: Future[Painted] | None = None) -> Painted:
+    """Masks by track id of one frame of a clip at full size; what was painted before stays as it is."""
     levels = [tube.probability[frame] for tube in clip.found.tubes]
     corners = [(tube.box[0].start, tube.box[1].start) for tube in clip.found.tubes]
     canvas = paint(levels, corners, ids, clip.pictures[frame], clip.size)
-    return canvas if before is None else np.where(before.result() == 0, canvas, before.result())
+    known = {} if before is None else before.result()
+    if known:
+        canvas[rle.decode(rle.union(list(known.values())))] = 0
+    masks = known | rle.encode_ids(canvas)
+    return {number: masks[number] for number in sorted(masks)}

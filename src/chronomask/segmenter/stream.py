@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chronomask.rle import Rle
 from chronomask.segmenter.clips import Reading
 from chronomask.state import State, nested, part
 from chronomask.tracking.tracker import Tracker
+
+Painted = dict[int, Rle]
+"""Masks by track id, ascending; disjoint, and none is empty."""
 
 
 @dataclass(eq=False)
@@ -23,12 +27,14 @@ class PendingFrame:
     Attributes:
         index: its number in the video.
         time: at which it is shown, in seconds.
-        painted: its track ids so far, as soon as a worker has painted them; "H W".
+        painted: the masks of its tracks so far, by id, as soon as a worker has painted them.
+        image: as it came, "H W 3", where that was asked for.
     """
 
     index: int
     time: float
-    painted: Future[np.ndarray]
+    painted: Future[Painted]
+    image: np.ndarray | None = None
 
 
 @dataclass(eq=False)
@@ -61,13 +67,15 @@ class Stream:
         """The state as of the last clip, for `restore`: frames that wait are not in it, nor are features."""
         height, width = self.reading.size or (0, 0)
         painted = [frame.painted.result() for frame in self.pending]
+        masks = [(frame, *mask) for frame, found in enumerate(painted) for mask in found.items()]
         return {
             "size": np.array([height, width], np.int64),
             "finished": np.array(self.finished),
             "batches": np.array(self.batches, np.int64),
             "index": np.array([frame.index for frame in self.pending], np.int64),
             "time": np.array([frame.time for frame in self.pending], np.float64),
-            "painted": np.stack(painted) if painted else np.zeros((0, height, width), np.int16),
+            "painted": np.array([mask[:2] for mask in masks], np.int64).reshape(-1, 2),
+            "counts": np.frombuffer(" ".join(code["counts"] for *_, code in masks).encode(), np.uint8),
             **nested("tracker", self.tracker.state()),
         }
 
@@ -77,12 +85,16 @@ class Stream:
         height, width = (int(side) for side in state["size"])
         self.reading.size = (height, width) if height else None
         self.batches, self.finished = deque(state["batches"].tolist()), int(state["finished"])
-        pending = zip(state["index"], state["time"], state["painted"], strict=True)
+        painted: list[Painted] = [{} for _ in state["index"]]
+        texts = state["counts"].tobytes().decode("ascii").split()
+        for (frame, number), counts in zip(state["painted"].tolist(), texts, strict=True):
+            painted[frame][number] = Rle(size=[height, width], counts=counts)
+        pending = zip(state["index"], state["time"], painted, strict=True)
         self.pending = deque(PendingFrame(int(index), float(time), _done(x)) for index, time, x in pending)
 
 
-def _done(painted: np.ndarray) -> Future[np.ndarray]:
+def _done(painted: Painted) -> Future[Painted]:
     """What needs no more work."""
-    future: Future[np.ndarray] = Future()
+    future: Future[Painted] = Future()
     future.set_result(painted)
     return future

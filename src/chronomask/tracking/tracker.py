@@ -84,6 +84,14 @@ class Tracker:
         """All tracks so far, best first, with the names and scores that the evidence so far gives."""
         return _best_first(self.info(number) for number in self._summaries)
 
+    def chosen(self, tracks: Sequence[TrackInfo]) -> list[TrackInfo]:
+        """Those of some tracks that would be written if the video ended here; see `SegmentConfig`."""
+        good = [info for info in tracks if info.score >= self.config.score]
+        if len(self._summaries) <= self.config.max_tracks:
+            return good
+        best = {info.id for info in self.tracks[: self.config.max_tracks]}
+        return [info for info in good if info.id in best]
+
     def named(self, allowed: Collection[str]) -> list[TrackInfo]:
         """As `tracks`, but each track is named by the most probable of the allowed classes.
 
