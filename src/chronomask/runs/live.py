@@ -28,7 +28,7 @@ class Live(VideoSource):
         stop: asked, as long as no frame comes, whether the iteration shall end; by default it shall not.
     """
 
-    live = True
+    live, again = True, False
 
     def __init__(self, source: VideoSource, buffer: int = 4) -> None:
         """Reading begins with the iteration, of which there can be only one.

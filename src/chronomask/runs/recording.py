@@ -18,7 +18,7 @@ class Recorded(VideoSource):
         stop: asked before every frame whether to end.
     """
 
-    live = True
+    live, again = True, False
 
     def __init__(self, source: VideoSource, writer: VideoWriter, stop: Callable[[], bool]) -> None:
         self.name, self.width, self.height = source.name, source.width, source.height

@@ -11,7 +11,6 @@ from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from itertools import islice
 from math import ceil
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from chronomask.segmenter.snapshot import Snapshot
 from chronomask.segmenter.stream import Painted, PendingFrame, Stream
 from chronomask.segmenter.workers import Urgency
 from chronomask.tracking.tracker import Tracker
-from chronomask.video import Frame, VideoSource, ahead, open_source
+from chronomask.video import Frame, Source, ahead, open_source
 
 
 class Segmenter:
@@ -57,15 +56,16 @@ class Segmenter:
 
     def segment(
         self,
-        source: str | Path | VideoSource,
+        source: Source,
         after: Snapshot | None = None,
         *,
         raw: bool = False,
         keep_images: bool = False,
     ) -> Generator[FrameResult, None, None]:
-        """Yields every frame of a video file, folder or glob, in order, as soon as no later clip may change it.
+        """Yields every frame of a video, in order, as soon as no later clip may change it.
 
         Args:
+            source: path, pattern, camera, address, array, list or generator of pictures; see `video.open_source`.
             after: continue behind this snapshot of an earlier run over the same source; frames that were handed out
                 before it do not come again.
             raw: give every track, also those that score below `config.score` and those beyond the best
@@ -77,7 +77,7 @@ class Segmenter:
         Raises:
             InputError: the source cannot be used, or the snapshot is of a longer source or of other settings.
         """
-        source = source if isinstance(source, VideoSource) else open_source(source)
+        source = open_source(source)
         frames = source.frames(0 if after is None else after.replay.start)
         if after is None:
             stream = self._new_stream()

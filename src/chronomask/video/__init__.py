@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from chronomask.video.ahead import ahead, behind, given_up
 from chronomask.video.images import IMAGE_SUFFIXES, open_frames
-from chronomask.video.opening import open_source
+from chronomask.video.opening import Source, open_source
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
 from chronomask.video.writer import VideoWriter
 
@@ -16,6 +16,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Frame",
     "Selection",
+    "Source",
     "VideoSource",
     "VideoWriter",
     "ahead",

@@ -5,30 +5,41 @@ from __future__ import annotations
 import glob
 import math
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+from PIL import Image
+
 from chronomask.errors import InputError
+from chronomask.video.arrays import Images
 from chronomask.video.decoding import open_container
 from chronomask.video.files import VideoFile
 from chronomask.video.images import IMAGE_SUFFIXES, ImageFiles, images_of_folder, images_of_glob, open_image_file
 from chronomask.video.source import DEFAULT_FPS, Selection, VideoSource
 from chronomask.video.streams import SILENCE, Stream, open_camera
 
+Source = str | Path | int | VideoSource | np.ndarray | Image.Image | Iterable[Any]
+"""All that frames may come from; see `open_source`."""
+
 
 def open_source(
-    path: str | Path,
+    source: Source,
     fps: float = DEFAULT_FPS,
     selection: Selection = Selection(),  # noqa: B008  (frozen)
 ) -> VideoSource:
-    """Open a video file, a folder or glob of images, one image, a camera or an address, and decode its first frame.
+    """Open a video file, a folder or glob of images, a camera, an address or pictures in memory; decode a first frame.
 
     Images are taken in natural order (frame2 before frame10) and upright, as their EXIF orientation says. Pages of a
     TIFF and pictures of an animation are frames, also where they lie in a folder.
 
     Args:
-        path: of the file or folder; a pattern such as `frames/*.png` (`**` matches folders of any depth); `0`, `1`,
-            ... or `camera:NAME` for a camera; an address such as `rtsp://host/stream`. A file of that name goes first.
+        source: path of a file or folder; a pattern such as `frames/*.png` (`**` matches folders of any depth); `0`,
+            `1`, ... or `camera:NAME` for a camera; an address such as `rtsp://host/stream` (a file of that name goes
+            first). Or an array T H W 3 of uint8 RGB; a list or generator of arrays H W 3 or of Pillow's images; a list
+            of paths of images. What is a source already is given back as it is.
         fps: frames a second of images; everything else, single animations too, brings its own.
         selection: which of the frames are looked at; all by default.
 
@@ -37,7 +48,22 @@ def open_source(
     """
     if not (math.isfinite(fps) and fps > 0):
         raise InputError(f"fps must be above 0, not {fps}")
-    text, path = str(path), Path(path)
+    if isinstance(source, VideoSource):
+        return source
+    if isinstance(source, str | Path | int):
+        return _open_named(str(source), fps, selection)
+    if isinstance(source, np.ndarray | Image.Image):
+        single = isinstance(source, Image.Image) or source.ndim == 3
+        return Images([source] if single else source, fps, selection)
+    if not isinstance(source, Iterable):
+        raise InputError(f"a source is a path, a number or pictures, not {type(source).__name__}")
+    if isinstance(source, Sequence) and source and all(isinstance(entry, str | Path) for entry in source):
+        return ImageFiles(Path(source[0]).resolve().parent.name, [Path(entry) for entry in source], fps, selection)
+    return Images(source, fps, selection)
+
+
+def _open_named(text: str, fps: float, selection: Selection) -> VideoSource:
+    path = Path(text)
     if path.is_dir():
         return ImageFiles(path.resolve().name, images_of_folder(path), fps, selection)
     if path.is_file():

@@ -184,6 +184,22 @@ def read_picture(file: Path, size: tuple[int, int] | None = None) -> UInt8[np.nd
         return picture.read(0)
 
 
+def pixels_of(image: Image.Image, name: str) -> UInt8[np.ndarray, "H W 3"]:
+    """RGB pixels, 0-255, of a picture that somebody has opened, upright.
+
+    Args:
+        image: as Pillow gives it.
+        name: how messages call it.
+
+    Raises:
+        InputError: it is damaged, or nothing says what is white in it.
+    """
+    with _named(name):
+        image.load()
+        pixels = _rgb(image, name)
+        return pixels if image.format == "TIFF" else _upright(pixels, _stored(image)[2])
+
+
 @contextmanager
 def _named(name: str) -> Generator[None, None, None]:
     try:

@@ -84,6 +84,7 @@ class VideoSource(ABC):
         selection: which frames of the file or stream these are.
         sound: the file whose sound belongs to the frames, None where there can be none.
         live: whether frames pass by once, at their own pace.
+        again: whether they can be iterated more than once.
     """
 
     name: str
@@ -96,6 +97,7 @@ class VideoSource(ABC):
     selection: Selection = Selection()
     sound: str | None = None
     live: bool = False
+    again: bool = True
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:

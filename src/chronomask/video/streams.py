@@ -30,7 +30,7 @@ class Stream(VideoSource):
         InputError: there is no picture in it.
     """
 
-    live = True
+    live, again = True, False
 
     def __init__(self, container: av.container.InputContainer, name: str, shown: str, selection: Selection) -> None:
         self.name, self.selection, self.length = name, selection, None
