@@ -39,6 +39,19 @@ def test_models_with_other_settings_survive_json():
         (model_to_json(lite()).replace("mobilenet_v2", "resnet19"), "backbone 'resnet19': must be one of resnet18"),
         (model_to_json(lite()).replace('"reduction": 16', '"reduction": 0'), "reduction 0"),
         (model_to_json(lite()).replace('"channels": 64', '"channels": "64"'), "channels '64'"),
+        (model_to_json(lite()).replace('"channels": 64', '"channels": 1000000'), "channels 1000000: .* 1 to 4096"),
+        (model_to_json(lite()).replace("[2, 1, 1, 0]", "[2, 1.0, 1, 0]"), "squeezes .*must be whole numbers"),
+        (model_to_json(lite()).replace('"foreground": true', '"foreground": 1'), "foreground 1: must be true or false"),
+        (
+            model_to_json(lite()).replace('{"id": 1,', '{"id": "1",'),
+            r"categories\[0\]: .*'1'.* is no id, a whole number",
+        ),
+        (model_to_json(lite()).replace('{"id": 2,', '{"id": 1,'), r"categories\[1\]: 1 is the id of an earlier"),
+        (
+            model_to_json(lite()).replace('"tube_score": []', f'"tube_score": [{", ".join(["NaN"] * 7)}]'),
+            "finite numbers",
+        ),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_other_text_is_refused_with_its_cause(text, cause):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from chronomask.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,25 @@ VOC: tuple[Category, ...] = _numbered(
     "sofa train tvmonitor"
 )
 """The 20 classes of Pascal VOC; ids are the palette indices of its class images."""
+
+
+def categories_of(entries: Any) -> tuple[Category, ...]:
+    """The categories in the json of a checkpoint, [{"id": 1, "name": "person"}, ...].
+
+    Raises:
+        InputError: an entry of another form, or an id that an earlier one has; the message names entry and value.
+    """
+    if not isinstance(entries, list):
+        raise InputError(f"categories: {entries!r:.80} is not iterable, a list is needed")
+    found: dict[int, Category] = {}
+    for place, entry in enumerate(entries):
+        number, name = (entry.get("id"), entry.get("name")) if isinstance(entry, dict) else (None, None)
+        if type(number) is not int or not isinstance(name, str) or not name or len(entry) != 2:
+            raise InputError(f"categories[{place}]: {entry!r:.80} is no id, a whole number, and no name")
+        if number in found:
+            raise InputError(f"categories[{place}]: {number} is the id of an earlier category too")
+        found[number] = Category(number, name)
+    return tuple(found.values())
 
 
 def plain(name: str) -> str:

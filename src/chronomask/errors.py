@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -14,3 +15,38 @@ def close_names(name: str, known: Iterable[str]) -> str:
     """Such as "close ones are cat, cow"; empty where no name is close."""
     close = difflib.get_close_matches(name, list(known), n=3)
     return f"close ones are {', '.join(close)}" if close else ""
+
+
+@contextmanager
+def refusing(where: object, what: str = "cannot be read") -> Generator[None, None, None]:
+    """The one place that makes an InputError of what a library raises on damaged input: "WHERE: WHAT: its words".
+
+    Libraries raise anything at all there, so the block is to hold nothing but the call of one.
+
+    Args:
+        where: the file, and the place in it.
+        what: what is wrong, as in "no xml file".
+
+    Raises:
+        InputError: the block raised anything but an InputError, or a package that is not installed.
+    """
+    try:
+        yield
+    except (InputError, ImportError):
+        raise
+    except Exception as error:
+        raise InputError(f"{where}: {what}: {words_of(error)}") from error
+
+
+def words_of(error: Exception) -> str:
+    """What an exception of a library says, in a line; its kind where it says nothing."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -193,6 +193,16 @@ def test_absurd_files_are_refused_with_place_and_value(tmp_path: Path, case: str
     assert hit
 
 
+@pytest.mark.parametrize(
+    "inside", ["[" * 2**22 + "]" * 2**22, ",".join(["[]"] * 2**22), ",".join(['{"a":[]}'] * 2**21)]
+)
+def test_lists_that_hold_nothing_are_not_made(tmp_path: Path, inside: str) -> None:
+    """Two hundred megabytes of them would take gigabytes, and minutes."""
+    path = written(tmp_path, f'{{"info": [{inside}], "videos": []}}')
+    with pytest.raises(InputError, match=r"file\.json: not json that can be read: next to nothing but lists"):
+        read(path)
+
+
 def test_json_of_other_tools(tmp_path: Path) -> None:
     """A byte order mark, NaN where nobody looks, and more digits than Python converts in a field that nobody reads."""
     text = json.dumps(truth()).replace('"videos"', f'"info": {{"a": NaN, "b": {DIGITS}}}, "videos"', 1)

@@ -205,3 +205,9 @@ def test_results_as_json_and_as_objects_agree(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     (tmp_path / "results.json").write_text(json.dumps(results))
     assert evaluate(tmp_path / "truth.json", tmp_path / "results.json").scores == evaluate(truth, results).scores
+
+
+@pytest.mark.parametrize("key", ["videos", "categories", "annotations"])
+@pytest.mark.parametrize("value", [5, {}, "x"])
+def test_what_should_be_a_list_is_a_problem(key: str, value: object) -> None:
+    assert ("error", key) in places(validate(good_truth() | {key: value}))

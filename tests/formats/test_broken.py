@@ -49,6 +49,9 @@ def refused(path: Path, format: Format, message: str) -> None:
         ("0 17001 17 7 9 o1\n0 17001 17 7 9 o1", "frame 0 holds the id 17001 twice"),
         ("0 17001 17 7 9 o1\n1 17001 17 9 7 o1", r"masks are \[7, 9\] at first, and \[9, 7\] .* in frame 1"),
         ("0 17001 17 7 9 ö", "cannot be read as text"),
+        ("1000000000000 17001 17 7 9 o1", "line 1: frame 1000000000000 is more than 10000000"),
+        (f"0 {'9' * 5000} 17 7 9 o1", "line 1: id 9{40} is more than 1000000000000"),
+        ("0 17001 17 7 1000000 o1", "line 1: width 1000000 is more than 32768"),
         ("", "holds no text file with a mask"),
     ],
 )
@@ -174,6 +177,7 @@ def labelme(folder: Path, *shapes: dict, **change: object) -> Path:
         ({"shape_type": "circle", "points": [[1, 1]]}, "a circle of 1 points; it needs 2"),
         ({"shape_type": "circle", "points": [[1, 1], [1e9, 1]]}, "a circle has the coordinate 1000000000"),
         ({"shape_type": "mask", "mask": "?"}, "'mask' is no PNG in base64"),
+        ({"shape_type": "mask", "mask": "é"}, "'mask' is no PNG in base64"),
         ({"shape_type": "mask", "mask": picture(8, 2)}, r"a mask of 8x2 at \(1, 1\) leaves the frame"),
     ],
 )
@@ -183,6 +187,8 @@ def test_labelme(tmp_path: Path, change: dict, message: str) -> None:
 
 def test_labelme_files(tmp_path: Path) -> None:
     refused(labelme(tmp_path, imageWidth=0), "labelme", "imageWidth: 0 is no whole number from 1")
+    wide = {"imageWidth": 30000, "imageHeight": 30000}
+    refused(labelme(tmp_path, **wide), "labelme", "imageWidth: 30000x30000 pixels are more than the 134,217,728")
     refused(labelme(tmp_path, shapes=None), "labelme", "shapes: None is no list")
     refused(labelme(tmp_path, SHAPE, {**SHAPE, "label": "dog"}), "labelme", r"shapes\[1\].label: is 'dog', .* 'cat'")
 
@@ -212,6 +218,13 @@ def test_labelme_rectangles_and_masks_of_one_group_are_one_mask(tmp_path: Path) 
         ('<mask frame="0"', '<polygon points="1,1;2,2" frame="0"', "track 1: frame 0: a polygon must be"),
         ('<mask frame="0"', '<polygon points="1,1;2" frame="0"', "track 1: frame 0: points must be x,y;x,y"),
         ('<mask frame="0"', '<polygon points="1;y" frame="0"', "track 1: frame 0: points must be x,y;x,y"),
+        (
+            '<mask frame="0"',
+            '<polygon points="1,1;2,2;1e309,3" frame="0"',
+            "track 1: frame 0: points hold a coordinate",
+        ),
+        ("<size>3</size>", "<size>1e12</size>", "<size> must be a whole number from 1 to 10000000, not '1e12'"),
+        ("<width>9</width>", f"<width>{10**6}</width>", "<original_size> must be a whole number from 1 to 32768"),
     ],
 )
 def test_cvat(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -129,3 +129,12 @@ def test_statistics_that_are_not_finite(network, path):
     save_network(path, network, half=False)
     with pytest.raises(InputError, match=r"squeeze\.1\.0\.norm\.running_var holds .* \(2 of 8 values\)"):
         load_network(path)
+
+
+def test_a_network_is_not_built_before_it_is_compared(path):
+    """One of the largest configuration that is allowed would take hundreds of gigabytes."""
+    with safe_open(path, "pt") as file:
+        config = file.metadata()["config"]
+    rewritten(path, lambda tensors: None, {"config": config.replace('"channels": 8', '"channels": 4096')})
+    with pytest.raises(InputError, match=r"small\.safetensors: .* has shape .* not .*4096"):
+        load_network(path)

@@ -18,10 +18,13 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.row import Row
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 
 _BEGIN = 4096
 """Bytes of a list in which the keys of its first entry lie, but for those behind masks."""
+
+_SMALL, _LEAST_BYTES = 2**23, 8
+"""Larger files have so many bytes or more for each list or object: one costs a hundred in memory."""
 
 _MOST_DIGITS = 400
 """Numbers with more are infinite, for Python refuses to convert them; no field takes such a number."""
@@ -67,13 +70,13 @@ class Content:
     Attributes:
         file: its name, for messages.
         head: the fields of the file but its annotations; empty for a list of results.
-        entries: the annotations or results; None where there is no such list.
+        entries: the annotations or results, which should be a list.
         listed: "annotations", or "results" where the file is a plain list.
     """
 
     file: str
     head: Mapping[str, Any]
-    entries: Sequence[Any] | None
+    entries: Any
     listed: str = "annotations"
 
     def rows(self, key: str, problems: Problems) -> Iterator[tuple[int, Row]]:
@@ -129,12 +132,12 @@ def read_json(path: Path) -> Any:
     return _parsed(path, Any)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """As `read_json`, of a file that must hold an object."""
+def read_row(path: Path) -> Row:
+    """As `read_json`, of a file that must hold an object; the first fault in it is raised."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: a json object is needed, this is a {type(content).__name__}")
-    return content
+    return Row(content, "", Problems(str(path)))
 
 
 class JsonKeys(NamedTuple):
@@ -214,16 +217,13 @@ def _parsed(path: Path, form: Any) -> Any:
         raise InputError(f"{path}: no such file") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(data) > _SMALL and len(data) < _LEAST_BYTES * (data.count(b"[") + data.count(b"{")):
+        raise InputError(f"{path}: not json that can be read: next to nothing but lists and objects in one another")
     try:
         return msgspec.json.decode(data, type=form)
     except (ValueError, RecursionError):
-        pass
-    try:
-        return _loaded(data)
-    except RecursionError as error:
-        raise InputError(f"{path}: not json that can be read: it is nested too deeply") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not json: {error}") from error
+        with refusing(path, "not json"):
+            return _loaded(data)
 
 
 def _loaded(data: bytes) -> Any:

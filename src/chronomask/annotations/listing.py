@@ -11,14 +11,9 @@ from chronomask.annotations.noun_phrases import asked_for
 from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.records import VideoEntry
 from chronomask.annotations.row import Row
+from chronomask.bounds import MAX_LENGTH
 from chronomask.categories import Category
 from chronomask.files import portable
-
-MAX_SIDE = 2**15
-"""Pixels of a frame's longest side. COCO's code counts the pixels of a mask with 32 bits."""
-
-MAX_LENGTH = 10**7
-"""Frames of a video: two days at 60 a second."""
 
 
 @dataclass(frozen=True)
@@ -128,16 +123,12 @@ def _video(row: Row, number: int) -> VideoEntry:
     # YouTube-VIS itself has no names: there a video is known by the folder of its frames.
     name = str(row.fields.get("name") or (Path(names[0]).parent if names else f"video {number}"))
     fps = row.number("fps") if "fps" in row else None
-    return VideoEntry(number, name, *_size(row), length, fps, names, _labelled(row))
+    return VideoEntry(number, name, *row.size(), length, fps, names, _labelled(row))
 
 
 def _still(row: Row, number: int) -> VideoEntry:
     name = portable(row.text("file_name"))
-    return VideoEntry(number, name, *_size(row), 1, file_names=(name,), labelled_classes=_labelled(row))
-
-
-def _size(row: Row) -> tuple[int, int]:
-    return row.whole("width", 1, MAX_SIDE), row.whole("height", 1, MAX_SIDE)
+    return VideoEntry(number, name, *row.size(), 1, file_names=(name,), labelled_classes=_labelled(row))
 
 
 def _labelled(row: Row) -> tuple[str, ...] | None:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chronomask.annotations.content import Content, Source, coded, items, opened, whole_value
-from chronomask.annotations.listing import MAX_SIDE, STILLS, VIDEOS, Form, Listing, read_listing
+from chronomask.annotations.listing import STILLS, VIDEOS, Form, Listing, read_listing
 from chronomask.annotations.masks import EncodedMasks
 from chronomask.annotations.problems import Policy, Problems, shown
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_number, is_whole
+from chronomask.bounds import MAX_PIXELS
 from chronomask.errors import InputError
 
 Depth = Literal["encoded", "checked", "edges"]
@@ -225,6 +226,5 @@ def _stated_size(mask: Any) -> tuple[int, int] | None:
     """Width and height that run lengths state."""
     mask = whole_value(mask)
     size = mask.get("size") if isinstance(mask, Mapping) else None
-    if isinstance(size, list | tuple) and len(size) == 2 and all(is_whole(s) and 0 < s <= MAX_SIDE for s in size):
-        return size[1], size[0]
-    return None
+    whole = isinstance(size, list | tuple) and len(size) == 2 and all(is_whole(side) and side > 0 for side in size)
+    return (size[1], size[0]) if whole and size[0] * size[1] <= MAX_PIXELS else None

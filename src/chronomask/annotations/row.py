@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from chronomask.annotations.problems import Problems, shown
+from chronomask.bounds import MAX_PIXELS, MAX_SIDE
 
 LARGEST = 2**53
 """Whole numbers beyond this are rounded by programs that read json as JavaScript does."""
@@ -93,6 +94,28 @@ class Row:
             return list(value)
         self._wrong(key, value, "is no list")
         return []
+
+    def size(self, width: str = "width", height: str = "height") -> tuple[int, int]:
+        """Width and height of frames, under these keys."""
+        size = self.whole(width, 1, MAX_SIDE), self.whole(height, 1, MAX_SIDE)
+        if size[0] * size[1] > MAX_PIXELS:
+            self.fault(width, f"{size[0]}x{size[1]} pixels are more than the {MAX_PIXELS:,} that a frame may have")
+        return size
+
+    def sides(self, key: str) -> tuple[int, int]:
+        """Width and height of frames that stand in a list [height, width]."""
+        sides = self.listed(key)
+        if len(sides) != 2:
+            self.fault(key, f"{shown(sides)} is no [height, width]")
+        height, width = (f"{key}[{place}]" for place in range(2))
+        return Row(dict(zip((height, width), sides, strict=False)), self.place, self.problems).size(width, height)
+
+    def inner(self, key: str) -> Row:
+        """The object that a field is; an empty one where it is missing or null."""
+        value = self.fields.get(key)
+        if value is not None and not isinstance(value, Mapping):
+            self.fault(key, f"{shown(value)} is no object")
+        return Row(value or {}, f"{self.place}.{key}".lstrip("."), self.problems)
 
     def rows(self, key: str) -> Iterator[Row]:
         """The objects in a list."""

@@ -7,8 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from chronomask.categories import LITE, Category
-from chronomask.errors import InputError
+from chronomask.categories import LITE, Category, categories_of
+from chronomask.errors import InputError, words_of
+
+MAX_CHANNELS, MAX_SQUEEZES, MAX_DIMENSIONS = 4096, 8, 64
+"""What a network has at most: a file may say anything, and no machine computes more."""
 
 BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0", "mobilenet_v2"]
 AttentionKind = Literal["none", "channel", "space-time", "both"]
@@ -73,18 +76,24 @@ class ModelConfig:
             if name not in get_args(Dimension):
                 raise InputError(f"embedding {self.embedding}: {name!r} is none of {', '.join(get_args(Dimension))}")
         for name in ("channels", "reduction"):
-            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
-                raise InputError(f"{name} {getattr(self, name)!r}: must be a whole number, 1 or more")
+            if not (type(getattr(self, name)) is int and 1 <= getattr(self, name) <= MAX_CHANNELS):
+                raise InputError(f"{name} {getattr(self, name)!r:.80}: must be a whole number, 1 to {MAX_CHANNELS}")
+        for name in ("decoder_activation", "foreground", "stride_in_1x1"):
+            if type(getattr(self, name)) is not bool:
+                raise InputError(f"{name} {getattr(self, name)!r:.80}: must be true or false")
+        if not all(type(number) is int and 0 <= number <= MAX_SQUEEZES for number in self.squeezes):
+            raise InputError(f"squeezes {self.squeezes!r:.80}: must be whole numbers, 0 to {MAX_SQUEEZES}")
         if len(self.squeezes) != 4 or any(a < b for a, b in zip(self.squeezes, self.squeezes[1:], strict=False)):
             raise InputError(f"squeezes {self.squeezes}: four numbers for strides 32, 16, 8, 4, not increasing")
         if self.squeezes[-1] != 0:
             raise InputError(f"squeezes {self.squeezes}: the level of stride 4 keeps every frame, so its number is 0")
-        if not self.embedding:
-            raise InputError("embedding (): at least one dimension is needed")
+        if not 1 <= len(self.embedding) <= MAX_DIMENSIONS:
+            raise InputError(f"embedding {self.embedding!r:.80}: one to {MAX_DIMENSIONS} dimensions are needed")
         if self.stride_in_1x1 and self.backbone not in ("resnet50", "resnet101"):
             raise InputError(f"stride_in_1x1: the backbone {self.backbone} has no such convolutions")
-        if len(self.tube_score) not in (0, len(TUBE_STATISTICS)):
-            raise InputError(f"tube_score {self.tube_score}: {len(TUBE_STATISTICS)} numbers, or none")
+        finite = all(type(value) in (int, float) and abs(value) < 1e300 for value in self.tube_score)  # no NaN
+        if len(self.tube_score) not in (0, len(TUBE_STATISTICS)) or not finite:
+            raise InputError(f"tube_score {self.tube_score!r:.80}: {len(TUBE_STATISTICS)} finite numbers, or none")
 
 
 def paper() -> ModelConfig:
@@ -120,10 +129,10 @@ def model_from_json(text: str) -> ModelConfig:
     """
     try:
         fields: dict[str, Any] = json.loads(text)
-        fields["categories"] = tuple(Category(**entry) for entry in fields["categories"])
+        fields["categories"] = categories_of(fields["categories"])
         fields["squeezes"] = tuple(fields["squeezes"])
         fields["embedding"] = tuple(fields["embedding"])
         fields["tube_score"] = tuple(fields.get("tube_score", ()))
         return ModelConfig(**fields)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"model configuration: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise InputError(f"model configuration: {words_of(error)}") from error

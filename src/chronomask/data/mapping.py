@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from chronomask.annotations.content import read_object
+from chronomask.annotations.content import read_row
 from chronomask.categories import LITE, NO_CLASS, OBJECT, OVIS, VOC, YTVIS_2019, YTVIS_2021, Category, plain
 from chronomask.errors import InputError
 
@@ -132,7 +132,7 @@ def read_mapping(file: Path | None, unmapped: Unmapped = "object") -> CategoryMa
     """
     if file is None:
         return CategoryMapping(unmapped=unmapped)
-    rules = read_object(file)
+    rules = read_row(file).fields
     for name, target in rules.items():
         if not isinstance(target, str):
             raise InputError(f"{file}: {name!r}: {target!r} is neither object, ignore or drop nor a class's name")

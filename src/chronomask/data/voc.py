@@ -18,7 +18,7 @@ from chronomask.data.entries import Annotation, Entry, EntryReader
 from chronomask.data.labels import FrameLabels, paint
 from chronomask.data.layouts import VOC_OBJECTS, voc_root
 from chronomask.data.mapping import BY_NAME, CategoryMapping
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.video.pictures import opened
 
 VOID = 255
@@ -146,10 +146,8 @@ class VocImages(EntryReader):
 def _listed(listing: Path, root: Path) -> list[str]:
     if listing.is_dir():
         return sorted(path.stem for path in (root / VOC_OBJECTS).glob("*.png"))
-    try:
-        lines = listing.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{listing}: cannot be read as a list of images: {error}") from error
+    with refusing(listing, "cannot be read as a list of images"):
+        lines = listing.read_text(encoding="utf-8").splitlines()
     names = [line.split()[0] for line in lines if line.strip()]
     if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
         raise InputError(f"{listing}: {repeated[0]} is listed more than once")
@@ -157,8 +155,6 @@ def _listed(listing: Path, root: Path) -> list[str]:
 
 
 def _names_in(xml: Path) -> list[str]:
-    try:
+    with refusing(xml, "cannot be read as xml"):
         root = ElementTree.parse(xml).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise InputError(f"{xml}: cannot be read as xml: {error}") from error
     return [found.findtext("name", "").strip() for found in root.iter("object")]

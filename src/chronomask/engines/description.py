@@ -10,9 +10,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from chronomask.categories import Category
+from chronomask.categories import Category, categories_of
 from chronomask.config import TUBE_STATISTICS, ModelConfig
-from chronomask.errors import InputError
+from chronomask.errors import InputError, words_of
+
+MAX_CLIP = 1000
+"""Frames of a clip: memory does not hold more."""
 
 FILE = "model.json"
 FORMAT = "chronomask-export-2"
@@ -82,23 +85,21 @@ def read_description(folder: Path) -> Description:
         fields: dict[str, Any] = json.loads(path.read_text())
         if fields["format"] != FORMAT:
             remedy = "export it again with this version of chronomask"
-            raise InputError(f"{path}: format is {fields['format']!r}, this version reads {FORMAT!r}; {remedy}")
+            raise InputError(f"format is {fields['format']!r:.80}, this version reads {FORMAT!r}; {remedy}")
         return _parsed(fields)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; is this a folder that `chronomask export` wrote?") from error
-    except InputError:
-        raise
     except KeyError as error:
         raise InputError(f"{path}: lacks the field {error}") from error
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: {error}") from error
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise InputError(f"{path}: {words_of(error)}") from error
 
 
 def _parsed(fields: Mapping[str, Any]) -> Description:
     """The description in a json object; ValueError, TypeError or KeyError where it is none."""
     description = Description(
         checkpoint_sha256=str(fields["checkpoint_sha256"]),
-        categories=tuple(Category(**entry) for entry in fields["categories"]),
+        categories=categories_of(fields["categories"]),
         embedding=_names(fields, "embedding"),
         foreground=fields["foreground"] is True,
         tube_score=tuple(float(value) for value in fields["tube_score"]),
@@ -106,8 +107,8 @@ def _parsed(fields: Mapping[str, Any]) -> Description:
         features=_names(fields, "features"),
         decoded=_names(fields, "decoded"),
     )
-    if description.clip_length < 1:
-        raise ValueError(f"clip_length {description.clip_length}: must be 1 or more")
+    if not 1 <= description.clip_length <= MAX_CLIP:
+        raise ValueError(f"clip_length {description.clip_length}: must be 1 or more, and at most {MAX_CLIP}")
     if missing := [name for name in ("level_16", *description.decoded) if name not in description.features]:
         raise ValueError(f"features {description.features}: {missing[0]} is not among them")
     if len(description.tube_score) not in (0, len(TUBE_STATISTICS)) or not all(map(isfinite, description.tube_score)):

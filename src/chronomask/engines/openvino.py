@@ -86,7 +86,7 @@ class OpenVinoEngine:
                 raise InputError(f"{path}: no such file; was the network exported with --format torch?")
             try:
                 model = core.read_model(path)
-            except RuntimeError as error:
+            except (RuntimeError, ValueError) as error:  # it also makes texts of what it quotes from the file
                 raise InputError(f"{path}: OpenVINO cannot read it: {_first_line(error)}") from error
             description.check(path, *([port.any_name for port in ports] for ports in (model.inputs, model.outputs)))
             models.append(model)

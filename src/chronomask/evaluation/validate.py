@@ -114,7 +114,7 @@ def validate(file: Source, against: Source | None = None, note: Note = unheard) 
     _Strict(reading, scored).look()
     if listing is not None:
         _warn_of_silence(reading, listing)
-    entries = reading.content.entries or reading.tracks
+    entries = reading.content.entries if isinstance(reading.content.entries, list) else reading.tracks
     kind = "results" if scored else "annotations"
     return Validation(reading.content.file, kind, tuple(reading.problems.found), len(entries))
 

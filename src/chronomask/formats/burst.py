@@ -16,11 +16,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chronomask.annotations.content import Content, read_object
+from chronomask.annotations.content import Content, read_row
 from chronomask.annotations.frames import mean_score
-from chronomask.annotations.listing import MAX_SIDE, read_categories
+from chronomask.annotations.listing import read_categories
 from chronomask.annotations.masks import EncodedMasks
-from chronomask.annotations.problems import Problems, shown
+from chronomask.annotations.problems import shown
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
 from chronomask.categories import Category
@@ -55,9 +55,8 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming file, sequence, field and value of what is missing or cannot be meant.
     """
-    content = read_object(path)
-    root = Row(content, "", Problems(str(path)))
-    categories = read_categories(Content(str(path), content, None), root.problems)
+    root = read_row(path)
+    categories = read_categories(Content(str(path), root.fields, None), root.problems)
     videos: dict[int, VideoEntry] = {}
     tracks: list[Track] = []
     frames = 0
@@ -68,7 +67,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
         videos[video.id] = video
         frames += everywhere
         tracks += _tracks(row, video, _classes(row, categories))
-    stated = content.get("info")
+    stated = root.fields.get("info")
     info = {**stated} if isinstance(stated, Mapping) else {}
     if "split" in root:
         info["split"] = root.text("split")
@@ -93,10 +92,9 @@ def _video(row: Row, categories: Categories) -> tuple[VideoEntry, int]:
     if fps is not None and len(annotated) < len(everywhere):
         skipped = places[annotated[-1]] - places[annotated[0]]
         fps = fps * (len(annotated) - 1) / skipped if skipped > 0 else None
-    size = row.whole("width", 1, MAX_SIDE), row.whole("height", 1, MAX_SIDE)
     names = tuple(posixpath.normpath(posixpath.join(name, portable(image))) for image in annotated)
     labelled = _labelled(row, categories)
-    return VideoEntry(row.whole("id"), name, *size, len(annotated), fps, names, labelled), len(everywhere)
+    return VideoEntry(row.whole("id"), name, *row.size(), len(annotated), fps, names, labelled), len(everywhere)
 
 
 def _labelled(row: Row, categories: Categories) -> tuple[str, ...] | None:

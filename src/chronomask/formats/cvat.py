@@ -12,13 +12,14 @@ import numpy as np
 
 from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
-from chronomask.errors import InputError
+from chronomask.bounds import MAX_LENGTH, MAX_SIDE
+from chronomask.errors import InputError, refusing
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.conversion_losses import counted, numbering_notes
 from chronomask.formats.cvat_shapes import attribute, check_kinds, masks_of, whole
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import files_of
+from chronomask.formats.folder import file_or_files_of
 from chronomask.formats.numbering import named_categories, numbered
 from chronomask.rle import Rle
 
@@ -63,11 +64,8 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming file, track, frame and value.
     """
-    files = files_of(path, ".xml") if path.is_dir() else [path]
-    if not files:
-        raise InputError(f"{path}: holds no .xml files")
     found = _Found()
-    for file in files:
+    for file in file_or_files_of(path, ".xml"):
         _read_file(file, assumed, found)
     categories = named_categories([*found.labels, *(label for label, _ in found.tracks)])
     ids = {category.name: category.id for category in categories}
@@ -155,12 +153,8 @@ def _mask_attributes(mask: Rle) -> dict[str, str]:
 
 
 def _root(file: Path) -> Element:
-    try:
+    with refusing(file, "no xml file"):
         root = ElementTree.parse(file).getroot()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
-    except (ElementTree.ParseError, ValueError) as error:
-        raise InputError(f"{file}: no xml file: {error}") from error
     if root.tag != "annotations":
         raise InputError(f"{file}: must be <annotations> of CVAT, is <{root.tag}>")
     if root.find("image") is not None:
@@ -184,7 +178,7 @@ def _task(file: Path, head: Element, number: int, assumed: Assumed) -> _Task:
     name = facts["name"] or file.stem
     sides = [head.findtext(f"original_size/{key}") for key in ("width", "height")]
     if all(sides):
-        size = tuple(whole(f"{file}: <original_size>", side, 1) for side in sides)
+        size = tuple(whole(f"{file}: <original_size>", side, 1, MAX_SIDE) for side in sides)
     else:
         size = assumed.size_of(number)
     if size is None:
@@ -193,7 +187,7 @@ def _task(file: Path, head: Element, number: int, assumed: Assumed) -> _Task:
         )
     if not facts["size"] and assumed.length is None:
         raise InputError(f"{file}: {name} has no <size>, the number of frames; give --length")
-    length = whole(f"{file}: <size>", facts["size"], 1) if facts["size"] else assumed.length or 1
+    length = whole(f"{file}: <size>", facts["size"], 1, MAX_LENGTH) if facts["size"] else assumed.length or 1
     step = re.search(r"step\s*=\s*(\d+)", facts["frame_filter"] or "")
     start = whole(f"{file}: <start_frame>", facts["start_frame"] or "0", 0)
     return _Task(VideoEntry(number, name, size[0], size[1], length), start, max(1, int(step[1])) if step else 1)

@@ -19,7 +19,7 @@ from jaxtyping import Float64
 from chronomask import rle
 from chronomask.annotations.records import VideoEntry
 from chronomask.errors import InputError
-from chronomask.rle import Rle
+from chronomask.rle import MAX_COORDINATE, Rle
 
 _Polygon = Float64[np.ndarray, "_ 2"]
 
@@ -32,14 +32,15 @@ def attribute(where: str, element: Element, key: str) -> str:
     return value
 
 
-def whole(what: str, value: str | None, least: int) -> int:
-    """A whole number of at least `least`, which CVAT may write as 12.0."""
+def whole(what: str, value: str | None, least: int, most: int = 2**40) -> int:
+    """A whole number between two bounds, which CVAT may write as 12.0."""
     try:
         number = float(value) if value is not None else float("nan")
     except ValueError:
         number = float("nan")
-    if not number.is_integer() or number < least or number > 2**40:
-        raise InputError(f"{what} must be a whole number from {least}, not {value!r:.40}")
+    if not number.is_integer() or not least <= number <= most:
+        bounds = f"from {least} to {most}" if number > most else f"from {least}"
+        raise InputError(f"{what} must be a whole number {bounds}, not {value!r:.40}")
     return int(number)
 
 
@@ -123,9 +124,12 @@ def _mask(where: str, shape: Element, video: VideoEntry) -> Rle:
 def _corners(where: str, shape: Element) -> _Polygon:
     points = attribute(f"{where}: <polygon>", shape, "points")
     try:
-        return np.array([[float(value) for value in point.split(",")] for point in points.split(";")]).reshape(-1, 2)
+        found = np.array([[float(value) for value in point.split(",")] for point in points.split(";")]).reshape(-1, 2)
     except ValueError as error:
         raise InputError(f"{where}: points must be x,y;x,y;..., not {points!r:.80}") from error
+    if not (abs(found) <= MAX_COORDINATE).all():
+        raise InputError(f"{where}: points hold a coordinate beyond {MAX_COORDINATE:,.0f}: {points!r:.80}")
+    return found
 
 
 def _filled(where: str, polygon: _Polygon, video: VideoEntry) -> Rle:

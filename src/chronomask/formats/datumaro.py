@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from chronomask import rle
-from chronomask.annotations.content import json_keys, read_object
-from chronomask.annotations.listing import MAX_SIDE
-from chronomask.annotations.problems import Problems, shown
+from chronomask.annotations.content import json_keys, read_row
 from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
 from chronomask.annotations.row import Row
 from chronomask.categories import Category
@@ -25,7 +23,7 @@ from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.conversion_losses import counted, numbering_notes
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import files_of
+from chronomask.formats.folder import file_or_files_of, files_of
 from chronomask.formats.joining import joined
 from chronomask.formats.numbering import named_categories, numbered
 from chronomask.rle import Rle
@@ -80,15 +78,9 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming file, item, annotation, field and value; boxes without masks in one sentence.
     """
-    files = (
-        files_of(path / "annotations" if (path / "annotations").is_dir() else path, ".json")
-        if path.is_dir()
-        else [path]
-    )
-    if not files:
-        raise InputError(f"{path}: holds no .json files")
     found = _Reading(assumed)
-    for file in files:
+    inside = path / "annotations"
+    for file in file_or_files_of(inside if inside.is_dir() else path, ".json"):
         _read_file(file, found)
     if found.boxes:
         held = f"{found.boxes} of {found.shapes} annotations are boxes without a mask or polygon"
@@ -110,8 +102,8 @@ def _file(found: _Reading, categories: tuple[Category, ...]) -> TracksFile:
 
 
 def _read_file(file: Path, found: _Reading) -> None:
-    root = Row(read_object(file), "", Problems(str(file)))
-    label = _inner(_inner(root, "categories"), "label") if "categories" in root else root
+    root = read_row(file)
+    label = root.inner("categories").inner("label") if "categories" in root else root
     names = [row.text("name") for row in label.rows("labels")] if "labels" in label else []
     found.names += names
     groups: dict[str, list[Row]] = {}
@@ -126,17 +118,9 @@ def _read_file(file: Path, found: _Reading) -> None:
         _add_tracks(video, [_parts(item, video, names, found) for item in items], found)
 
 
-def _inner(row: Row, key: str) -> Row:
-    """An object that is a field; empty where it is missing."""
-    value = row.fields.get(key)
-    if value is not None and not isinstance(value, dict):
-        row.fault(key, f"{shown(value)} is no object")
-    return Row(value or {}, f"{row.place}.{key}".lstrip("."), row.problems)
-
-
 def _video_name(item: Row) -> str:
     """The video that an item is a frame of, or the folder of its id; empty where neither is there."""
-    frame = _inner(item, "video_frame")
+    frame = item.inner("video_frame")
     if "video_path" in frame:
         return PurePosixPath(portable(frame.text("video_path"))).stem
     folder = str(PurePosixPath(item.text("id")).parent)
@@ -145,7 +129,7 @@ def _video_name(item: Row) -> str:
 
 def _frame(item: Row) -> int:
     for key, field_name in (("attr", "frame"), ("video_frame", "frame_index")):
-        inner = _inner(item, key)
+        inner = item.inner(key)
         if field_name in inner:
             return inner.whole(field_name, 0)
     return 0
@@ -163,24 +147,17 @@ def _video(number: int, name: str, items: list[Row], assumed: Assumed) -> VideoE
 
 def _size(item: Row) -> tuple[int, int] | None:
     """Width and height, of the image or of a mask."""
-    image = _inner(item, "image")
+    image = item.inner("image")
     if "size" in image:
-        return _sides(image)
+        return image.sides("size")
     for row in item.rows("annotations") if "annotations" in item else ():
         if "rle" in row:
-            return _sides(_inner(row, "rle"))
+            return row.inner("rle").sides("size")
     return None
 
 
-def _sides(row: Row) -> tuple[int, int]:
-    sides = [side for side in row.listed("size") if type(side) is int and 0 < side <= MAX_SIDE]
-    if len(sides) != 2:
-        row.fault("size", f"{shown(row.fields['size'])} is no [height, width]")
-    return sides[1], sides[0]
-
-
 def _file_name(item: Row) -> str:
-    image = _inner(item, "image")
+    image = item.inner("image")
     return portable(image.text("path")) if image.fields.get("path") not in (None, "") else f"{item.text('id')}.jpg"
 
 
@@ -192,7 +169,7 @@ def _parts(item: Row, video: VideoEntry, names: list[str], found: _Reading) -> d
     for row in item.rows("annotations") if "annotations" in item else ():
         found.shapes += 1
         key, kind = _key(row), row.text("type")
-        if _inner(row, "attributes").flag("outside"):  # what CVAT ends a track with: it is out of sight
+        if row.inner("attributes").flag("outside"):  # what CVAT ends a track with: it is out of sight
             continue
         if kind == _BOX:
             boxes.append(row)
@@ -209,14 +186,14 @@ def _parts(item: Row, video: VideoEntry, names: list[str], found: _Reading) -> d
             if part.category != category:
                 row.fault("label_id", f"is {category!r}, of the same object before {part.category!r}")
             part.masks.append(mask)
-            part.crowd |= _inner(row, "attributes").flag("is_crowd")
+            part.crowd |= row.inner("attributes").flag("is_crowd")
     # A box that goes with a mask says nothing new.
     found.boxes += sum(_key(row) not in parts and _group(row) not in groups - {0} for row in boxes)
     return parts
 
 
 def _key(row: Row) -> int | str:
-    attributes = _inner(row, "attributes")
+    attributes = row.inner("attributes")
     if "track_id" in attributes:
         return attributes.whole("track_id", 0)
     if "object_id" in row and row.whole("object_id") >= 0:
@@ -231,7 +208,7 @@ def _group(row: Row) -> int:
 
 def _mask(row: Row, kind: str, video: VideoEntry) -> Rle:
     key = "rle" if kind == "mask" else "points"
-    value = _inner(row, "rle").fields if kind == "mask" else [row.listed("points")]
+    value = row.inner("rle").fields if kind == "mask" else [row.listed("points")]
     try:
         return rle.from_annotation(value, video.height, video.width)
     except InputError as error:

@@ -15,6 +15,18 @@ def files_of(folder: Path, suffix: str) -> list[Path]:
     return sorted(files, key=lambda file: natural(file.stem))
 
 
+def file_or_files_of(path: Path, suffix: str) -> list[Path]:
+    """The files with an ending of a folder, or the one file that `path` is.
+
+    Raises:
+        InputError: there is none in the folder.
+    """
+    files = files_of(path, suffix) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: holds no {suffix} files")
+    return files
+
+
 def video_folders(path: Path, suffix: str) -> list[Path]:
     """The folder itself where it holds files with that ending, else its sub-folders that do, in natural order.
 

@@ -19,7 +19,6 @@ from jaxtyping import Bool, UInt8
 
 from chronomask import rle
 from chronomask.annotations.content import read_json
-from chronomask.annotations.listing import MAX_SIDE
 from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_number, is_whole
@@ -160,13 +159,12 @@ def _label(row: Row) -> str | None:
 
 
 def _mask(row: Row, kind: str, folder: str, found: _Reading) -> Rle:
-    size = row.whole("original_width", 1, MAX_SIDE), row.whole("original_height", 1, MAX_SIDE)
+    size = row.size("original_width", "original_height")
     if found.sizes.setdefault(folder, size) != size:
         row.fault("original_width", f"width and height are {size}, of an earlier image {found.sizes[folder]}")
     if "image_rotation" in row and row.number("image_rotation"):
         row.fault("image_rotation", f"{row.fields['image_rotation']} degrees: only upright images are read")
-    fields = row.fields.get("value")
-    value = Row(fields if isinstance(fields, dict) else {}, f"{row.place}.value", row.problems)
+    value = row.inner("value")
     try:
         if kind == "brush":
             numbers = value.listed("rle")

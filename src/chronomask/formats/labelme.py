@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chronomask import rle
-from chronomask.annotations.content import json_keys, read_object
-from chronomask.annotations.listing import MAX_SIDE
-from chronomask.annotations.problems import Problems
+from chronomask.annotations.content import json_keys, read_row
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.errors import InputError
@@ -86,15 +84,13 @@ def is_labelme(path: Path) -> bool:
 
 
 def _content(file: Path) -> Row:
-    content = read_object(file)
-    content.pop("imageData", None)  # the whole picture as text
-    return Row(content, "", Problems(str(file)))
+    content = read_row(file)
+    without_picture = {key: value for key, value in content.fields.items() if key != "imageData"}
+    return Row(without_picture, "", content.problems)
 
 
 def _size(files: list[Path], contents: list[Row]) -> tuple[int, int]:
-    sizes = [
-        (content.whole("imageWidth", 1, MAX_SIDE), content.whole("imageHeight", 1, MAX_SIDE)) for content in contents
-    ]
+    sizes = [content.size("imageWidth", "imageHeight") for content in contents]
     for file, size in zip(files, sizes, strict=True):
         if size != sizes[0]:
             raise InputError(f"{file}: imageWidth and imageHeight are {size}, in {files[0].name} {sizes[0]}")

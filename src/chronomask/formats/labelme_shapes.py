@@ -6,7 +6,6 @@ Legend: H W pixels.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from chronomask import rle
 from chronomask.annotations.problems import shown
 from chronomask.annotations.row import Row
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.rle import MAX_COORDINATE, Rle
 from chronomask.video.pictures import opened
 
@@ -82,10 +81,8 @@ def _of_circle(where: str, points: list[list[Any]], height: int, width: int) -> 
 
 def _of_png(where: str, picture: str, points: list[list[Any]], height: int, width: int) -> Rle:
     """A mask is a PNG as text, whose upper left and lower right pixel the two points name."""
-    try:
+    with refusing(where, "'mask' is no PNG in base64"):
         content = base64.b64decode(picture, validate=True)
-    except binascii.Error as error:
-        raise InputError(f"{where}: 'mask' is no PNG in base64: {error}") from error
     with opened(io.BytesIO(content), f"{where}: 'mask'") as image:
         part = np.asarray(image.convert("L")) > 0
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
 from chronomask.categories import Category
-from chronomask.errors import InputError
+from chronomask.errors import refusing
 from chronomask.formats.conversion_losses import numbering_notes
 from chronomask.formats.numbering import numbered, numbered_in_video
 from chronomask.rle import Rle
@@ -99,10 +99,8 @@ def read_labels(path: Path, used: Iterable[int]) -> tuple[Category, ...]:
     file = path / "labels.txt"
     names = dict(_KITTI)
     if file.is_file():
-        try:
+        with refusing(file, "cannot be read as text"):
             lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: cannot be read as text: {error}") from error
         names = {number: name for number, name in enumerate(lines) if number and name.strip()}
     for number in used:
         names.setdefault(number, IGNORED.name if number == IGNORED.id else f"class {number}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from chronomask import rle
 from chronomask.annotations.records import TracksFile, VideoEntry
-from chronomask.errors import InputError
+from chronomask.bounds import MAX_LENGTH, MAX_SIDE
+from chronomask.errors import InputError, refusing
 from chronomask.formats import mots
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
@@ -25,6 +26,10 @@ CAPABILITIES = Capabilities(
     ids_with_class=True,
     crowds="one region",
 )
+
+
+_MOST = {"frame": MAX_LENGTH, "id": 10**12, "class": 10**6, "height": MAX_SIDE, "width": MAX_SIDE}
+"""What the columns hold at most."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,8 @@ def write(file: TracksFile, path: Path) -> None:
 
 
 def _read_lines(file: Path, first_frame: int) -> list[_Line]:
-    try:
+    with refusing(file, "cannot be read as text"):
         text = file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read as text: {error}") from error
     lines = [
         _read_line(f"{file}: line {number}", line, first_frame)
         for number, line in enumerate(text.splitlines(), 1)
@@ -99,12 +102,14 @@ def _read_line(where: str, line: str, first_frame: int) -> _Line:
     words = line.split()
     if len(words) != 6:
         raise InputError(f"{where}: must hold frame, id, class, height, width and run lengths, has {line!r:.80}")
-    numbers = []
-    for word, meaning in zip(words, ("frame", "id", "class", "height", "width"), strict=False):
+    numbers = {}
+    for word, (meaning, most) in zip(words, _MOST.items(), strict=False):
         if not word.isdecimal():
             raise InputError(f"{where}: {meaning} must be a whole number, not {word!r:.40}")
-        numbers.append(int(word))
-    frame, number, class_id, height, width = numbers
+        if len(word) > 15 or int(word) > most:
+            raise InputError(f"{where}: {meaning} {word:.40} is more than {most}")
+        numbers[meaning] = int(word)
+    frame, number, class_id, height, width = numbers.values()
     if frame < first_frame:
         raise InputError(f"{where}: frame {frame} comes before the first, {first_frame} (--first-frame)")
     if min(height, width) < 1:

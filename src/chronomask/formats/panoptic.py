@@ -14,9 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from chronomask.annotations.content import read_object
-from chronomask.annotations.listing import MAX_SIDE
-from chronomask.annotations.problems import Problems
+from chronomask.annotations.content import read_row
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.categories import Category
@@ -78,7 +76,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
         InputError: naming file, entry, field and value, a PNG that is missing or no map of such colours, or one with
             a colour that is no segment of its frame.
     """
-    root = Row(read_object(path), "", Problems(str(path)))
+    root = read_row(path)
     categories = {row.whole("id"): (row, row.text("name")) for row in root.rows("categories")}
     things = {number for number, (row, _) in categories.items() if "isthing" not in row or row.flag("isthing")}
     groups = _grouped(root)
@@ -169,7 +167,7 @@ def _jpg(name: str) -> str:
 
 
 def _video(number: int, name: str, frames: list[_Frame]) -> VideoEntry:
-    sizes = [(frame.image.whole("width", 1, MAX_SIDE), frame.image.whole("height", 1, MAX_SIDE)) for frame in frames]
+    sizes = [frame.image.size() for frame in frames]
     for frame, size in zip(frames, sizes, strict=True):
         if size != sizes[0]:
             frame.image.fault("width", f"width and height are {size}, of the first image of {name} {sizes[0]}")

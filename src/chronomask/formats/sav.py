@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from chronomask import rle
-from chronomask.annotations.content import read_object
-from chronomask.annotations.listing import MAX_LENGTH, MAX_SIDE
+from chronomask.annotations.content import read_row
 from chronomask.annotations.masks import EncodedMasks
-from chronomask.annotations.problems import Problems, shown
+from chronomask.annotations.problems import shown
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
+from chronomask.bounds import MAX_LENGTH, MAX_SIDE
 from chronomask.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.files import natural
@@ -35,7 +35,7 @@ from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import MANY, Capabilities
 from chronomask.formats.conversion_losses import annotated_notes, numbering_notes
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import files_of
+from chronomask.formats.folder import file_or_files_of, files_of
 from chronomask.formats.numbering import numbered, numbered_in_video
 
 CAPABILITIES = Capabilities(title="SA-V json", several_videos="a file each", overlaps=True, fps=True)
@@ -58,14 +58,11 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     """
     if path.is_dir() and sav_frames.is_data_set(path):
         return sav_frames.read(path)
-    files = files_of(path, ".json") if path.is_dir() else [path]
-    if not files:
-        raise InputError(f"{path}: holds no .json files")
     films: dict[str, tuple[VideoEntry, int]] = {}
     tracks: list[Track] = []
     notes: list[str] = []
-    for file in sorted(files, key=_order):
-        row = Row(read_object(file), "", Problems(str(file)))
+    for file in sorted(file_or_files_of(path, ".json"), key=_order):
+        row = read_row(file)
         video, frames = _video(row, len(films) + 1)
         known = films.setdefault(video.name, (video, frames))[0]
         if replace(video, id=known.id) != known:

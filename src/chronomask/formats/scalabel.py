@@ -16,7 +16,6 @@ from typing import Any
 
 from chronomask import rle
 from chronomask.annotations.content import read_json
-from chronomask.annotations.listing import MAX_SIDE
 from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
@@ -26,7 +25,7 @@ from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.conversion_losses import counted, numbering_notes
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import files_of
+from chronomask.formats.folder import file_or_files_of
 from chronomask.formats.numbering import named_categories, numbered
 from chronomask.formats.scalabel_shapes import outline
 from chronomask.rle import Rle
@@ -77,21 +76,19 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming file, frame, label, field and value; labels that are boxes alone in one sentence.
     """
-    files = files_of(path, ".json") if path.is_dir() else [path]
     reading = _Reading(assumed)
     groups: dict[str, list[Row]] = {}
     names: list[str] = []
-    for file in files:
+    for file in file_or_files_of(path, ".json"):
         root = _root(file)
-        config = next(_inner(root, "config"), None)
-        if config is not None and "categories" in config:
+        config = root.inner("config")
+        if "categories" in config:
             names += [row.text("name") for row in config.rows("categories")]
-        size = next(_inner(config, "imageSize"), None) if config is not None else None
         for row in root.rows("frames"):
             video = row.text("videoName") if row.fields.get("videoName") not in (None, "") else file.stem
             groups.setdefault(video, []).append(row)
-            if size is not None:
-                reading.sizes[video] = size.whole("width", 1, MAX_SIDE), size.whole("height", 1, MAX_SIDE)
+            if "imageSize" in config:
+                reading.sizes[video] = config.inner("imageSize").size()
     if not groups:
         raise InputError(f"{path}: holds no frames")
     videos: list[VideoEntry] = []
@@ -138,16 +135,6 @@ def _root(file: Path) -> Row:
     return Row(content, "", Problems(str(file)))
 
 
-def _inner(row: Row, key: str) -> Iterator[Row]:
-    """An object that is a field, where it is there."""
-    value = row.fields.get(key)
-    place = f"{row.place}.{key}".lstrip(".")
-    if isinstance(value, dict):
-        yield Row(value, place, row.problems)
-    elif value is not None:
-        row.fault(key, f"{shown(value)} is no object")
-
-
 def _video(number: int, name: str, frames: list[Row], reading: _Reading) -> VideoEntry:
     """The video; its frames are put into their order."""
     indexed = [row for row in frames if "frameIndex" in row]
@@ -176,14 +163,11 @@ def _video(number: int, name: str, frames: list[Row], reading: _Reading) -> Vide
 
 def _size(row: Row) -> tuple[int, int] | None:
     """Width and height: what the frame states, else what its first run lengths do."""
-    for size in _inner(row, "size"):
-        return size.whole("width", 1, MAX_SIDE), size.whole("height", 1, MAX_SIDE)
+    if "size" in row:
+        return row.inner("size").size()
     for label in row.rows("labels") if "labels" in row else ():
-        for mask in _inner(label, "rle"):
-            sides = [side for side in mask.listed("size") if type(side) is int and 0 < side <= MAX_SIDE]
-            if len(sides) != 2:
-                mask.fault("size", f"{shown(mask.fields['size'])} is no [height, width]")
-            return sides[1], sides[0]
+        if "rle" in label:
+            return label.inner("rle").sides("size")
     return None
 
 
@@ -206,7 +190,8 @@ def _labels(video: VideoEntry, frames: list[Row], reading: _Reading) -> dict[str
                 label.fault("id", f"{key} is that of an earlier label of the frame too")
             one.masks[frame] = mask
             one.scores.append(label.number("score") if "score" in label else 1.0)
-            one.crowd |= any(flags.flag("crowd") or flags.flag("ignored") for flags in _inner(label, "attributes"))
+            flags = label.inner("attributes")
+            one.crowd |= flags.flag("crowd") or flags.flag("ignored")
     return found
 
 

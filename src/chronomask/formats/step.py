@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.conversion_losses import numbering_notes
@@ -90,10 +90,8 @@ def _names(path: Path, things: set[int]) -> list[str]:
     file = path / "labels.txt"
     if not file.is_file():
         return _PEOPLE if things == {_PERSON} else _CITYSCAPES
-    try:
+    with refusing(file, "cannot be read as text"):
         return file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read as text: {error}") from error
 
 
 def _is_folder(path: Path) -> bool:

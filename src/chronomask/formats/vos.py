@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chronomask.annotations.content import read_object
-from chronomask.annotations.problems import Problems, shown
+from chronomask.annotations.content import read_row
+from chronomask.annotations.problems import shown
 from chronomask.annotations.row import Row
 from chronomask.errors import InputError
 from chronomask.formats.folder import files_of
@@ -91,7 +91,7 @@ def is_all_there_is(path: Path) -> bool:
 def _classes(file: Path) -> dict[str, dict[int, str]] | None:
     found: dict[str, dict[int, str]] = {}
     unnamed: list[Row] = []
-    for name, video in _members(Row(read_object(file), "", Problems(str(file))), "videos"):
+    for name, video in _members(read_row(file), "videos"):
         found[name] = {}
         for number, one in _members(video, "objects"):
             if not (number.isdecimal() and number.isascii()):

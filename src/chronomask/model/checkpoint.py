@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import safe_open
 from safetensors.torch import save
 
 from chronomask.config import model_from_json, model_to_json
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
 from chronomask.model.network import Network
 
@@ -38,19 +39,18 @@ def load_network(path: Path) -> Network:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint file")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a safetensors file: {error}") from error
+    with refusing(path, "not a safetensors file"), safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this project (metadata format is {metadata.get('format')!r})")
     try:
-        network = Network(model_from_json(metadata.get("config", "")))
+        config = model_from_json(metadata.get("config", ""))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    expected = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    with torch.device("meta"):  # shapes alone: the configuration may say anything
+        shapes = Network(config).state_dict()
+    expected = {name: t for name, t in shapes.items() if not name.endswith("num_batches_tracked")}
     if missing := sorted(expected.keys() - tensors.keys()):
         raise InputError(f"{path}: lacks the tensor {missing[0]} ({len(missing)} missing)")
     if extra := sorted(tensors.keys() - expected.keys()):
@@ -60,5 +60,6 @@ def load_network(path: Path) -> Network:
             raise InputError(f"{path}: {name} has shape {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
         if broken := int((~tensors[name].isfinite()).sum()):
             raise InputError(f"{path}: {name} holds infinities or NaN ({broken} of {tensor.numel()} values)")
+    network = Network(config)
     network.load_state_dict(tensors, strict=False)  # only the counters of batch norm are not there
     return network.eval()

@@ -16,7 +16,6 @@ Legend: H W pixels as displayed.
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -28,10 +27,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from chronomask.errors import InputError
-
-MOST_PIXELS = 2**27
-"""Larger pictures are refused: four times a frame of 8K video, 0.4 GB as RGB."""
+from chronomask.bounds import MAX_PIXELS
+from chronomask.errors import InputError, refusing
 
 _ORIENTATION = 0x0112
 """Tag of EXIF and TIFF; from 5 on it exchanges width and height."""
@@ -44,18 +41,7 @@ _MIRRORED = (2, 4, 5, 7)
 _ANIMATED = ("GIF", "WEBP", "PNG")
 """Formats whose further pictures are frames. In JPEG files they are previews and gain maps."""
 
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-    struct.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow's decoders raise on damaged files, and on frames of an animation beyond their limit."""
+_WHAT = "cannot be read as an image"
 
 _opening = threading.Lock()
 """Pillow's own limit, which warns of some sizes and names none, is a setting of the whole process."""
@@ -70,10 +56,10 @@ def opened(file: Path | BytesIO, name: str = "") -> Generator[Image.Image, None,
         name: how messages call it; the path by default.
 
     Raises:
-        InputError: it is no picture, or one of more than MOST_PIXELS; inside the block where its pixels are broken.
+        InputError: it is no picture, or one of more than MAX_PIXELS; inside the block where its pixels are broken.
     """
     name = name or str(file)
-    with _named(name):
+    with refusing(name, _WHAT):
         image = _open(file)
         with image:
             _check_pixels(image, name)
@@ -94,7 +80,7 @@ class PictureFile:
         self.file = file
         self._opened = opened(file)
         self._image = self._opened.__enter__()
-        with _named(str(file)):
+        with refusing(file, _WHAT):
             self._pages = _pages(self._image)
             self._first = _stored(self._image)
 
@@ -125,7 +111,7 @@ class PictureFile:
             InputError: it is damaged, or nothing says what is white in it.
         """
         _, _, orientation = self._look(number)
-        with _named(str(self.file)):
+        with refusing(self.file, _WHAT):
             self._image.seek(self._pages[number])
             self._image.load()
             pixels = _rgb(self._image, str(self.file))
@@ -161,7 +147,7 @@ class PictureFile:
         """Stored width and height, and the orientation, of a picture. Frames of an animation all have the first's."""
         if self._image.format != "TIFF":
             return self._first
-        with _named(str(self.file)):
+        with refusing(self.file, _WHAT):
             self._image.seek(self._pages[number])
             _check_pixels(self._image, str(self.file))
             return _stored(self._image)
@@ -194,20 +180,10 @@ def pixels_of(image: Image.Image, name: str) -> UInt8[np.ndarray, "H W 3"]:
     Raises:
         InputError: it is damaged, or nothing says what is white in it.
     """
-    with _named(name):
+    with refusing(name, _WHAT):
         image.load()
         pixels = _rgb(image, name)
         return pixels if image.format == "TIFF" else _upright(pixels, _stored(image)[2])
-
-
-@contextmanager
-def _named(name: str) -> Generator[None, None, None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except _BROKEN as error:
-        raise InputError(f"{name}: cannot be read as an image: {error}") from error
 
 
 def _open(file: Path | BytesIO) -> Image.Image:
@@ -222,8 +198,8 @@ def _open(file: Path | BytesIO) -> Image.Image:
 
 def _check_pixels(image: Image.Image, name: str) -> None:
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise InputError(f"{name}: {width}x{height} pixels are more than the {MOST_PIXELS:,} that a picture may have")
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{name}: {width}x{height} pixels are more than the {MAX_PIXELS:,} that a picture may have")
 
 
 def _pages(image: Image.Image) -> list[int]:
