@@ -129,7 +129,7 @@ def test_segment_does_not_replace_results_unasked(
     assert run(*arguments, "--overwrite") == 0
     (tmp_path / "out/overlay.mp4").write_text("of another video")
     assert run(*arguments, "--overwrite") == 0
-    assert not (tmp_path / "out/overlay.mp4").exists()
+    assert (tmp_path / "out/overlay.mp4").read_text() == "of another video"
 
 
 @pytest.mark.network

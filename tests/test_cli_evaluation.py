@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_evaluate_leaves_out_low_scores_of_what_knows_no_scores(
     options = ("--davis", "one", "--tracking", "--json", tmp_path / "scores.json")
     assert run("evaluate", TRUTH, RESULTS, *options) == 0
     usual = json.loads((tmp_path / "scores.json").read_text())
-    assert run("evaluate", TRUTH, RESULTS, *options, "--min-score", "1.1") == 0
+    assert run("evaluate", TRUTH, RESULTS, *options, "--min-score", "1.1", "--overwrite") == 0
     nothing = json.loads((tmp_path / "scores.json").read_text())
     assert usual["AP"] == nothing["AP"]
     assert usual["davis"]["J"] > nothing["davis"]["J"]
@@ -105,3 +106,40 @@ def test_submit_packs_the_plain_list(tmp_path: Path) -> None:
         assert len(json.loads(archive.read("results.json"))) == len(json.loads(RESULTS.read_text()))
     assert run("submit", _with_unknown_video(tmp_path), "--out", tmp_path / "bad.zip", "--against", TRUTH) == 2
     assert not (tmp_path / "bad.zip").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("predict", TRUTH, "--frames", ".", "--out", "OUT"),
+        ("evaluate", TRUTH, RESULTS, "--json", "OUT"),
+        ("evaluate", TRUTH, RESULTS, "--report", "OUT"),
+        ("submit", RESULTS, "--out", "OUT"),
+        ("submit", RESULTS, "--against", TRUTH, "--out", "OUT"),
+        ("dataset", "info", TRUTH, "--json", "OUT"),
+        ("calibrate", TRUTH, RESULTS, "--out", "OUT"),
+        ("edit", RESULTS, "delete:1", "--out", "OUT"),
+        ("convert", RESULTS, "OUT", "--to", "coco", "--against", TRUTH),
+    ],
+    ids=lambda command: " ".join(word for word in command if isinstance(word, str)),
+)
+def test_no_command_replaces_what_is_there_or_what_it_reads(
+    command: tuple[str | Path, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine.png"
+    out.write_text("mine")
+    assert run(*(out if word == "OUT" else word for word in command)) == 2
+    assert "mine.png: exists already; name another file, or say --overwrite" in capsys.readouterr().err
+    inputs = [word for word in command if isinstance(word, Path)]
+    for link in (False, True):
+        for path in inputs:
+            named, again = tmp_path / f"{link}-{path.name}", tmp_path / f"again-{link}-{path.name}"
+            shutil.copy(path, named)
+            if link:
+                again.symlink_to(named)
+            words = [
+                (again if link else named) if word == path else named if word == "OUT" else word for word in command
+            ]
+            assert run(*words, "--overwrite") == 2
+            assert f"{named}: is read too" in capsys.readouterr().err
+            assert named.read_bytes() == path.read_bytes()

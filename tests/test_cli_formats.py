@@ -160,8 +160,10 @@ def test_edit_in_the_order_given(tracks: Path, tmp_path: Path, capsys: pytest.Ca
     assert [(track.id, track.category_id) for track in file.tracks] == [(1, 17), (2, 19)]
     assert file.info["edits"] == ["split:1@1", "merge:2+3", "class:robot", "relabel:2=robot"]
     assert run("edit", out, "delete:2", "--out", out) == 2
-    assert run("edit", out, "delete:2", "--out", out, "--overwrite") == 0
-    assert [track.id for track in read(out).tracks] == [1]
+    assert run("edit", out, "delete:2", "--out", out, "--overwrite") == 2
+    assert "edited.json: is read too" in capsys.readouterr().err
+    assert run("edit", tracks, "delete:2", "--out", out, "--overwrite") == 0
+    assert 2 not in [track.id for track in read(out).tracks]
 
 
 def test_edit_says_which_tracks_got_other_numbers(

@@ -155,9 +155,11 @@ def test_no_path_of_this_machine_goes_into_the_files(exported):
     assert not [path.name for path in exported.iterdir() if b"halves.py" in path.read_bytes()]
 
 
-def test_an_export_over_another_leaves_nothing_of_it(checkpoint, older, monkeypatch):
-    export_doubled(checkpoint, older, "torch", monkeypatch)
-    assert names_in(older) == ["encoder.pt2", FILE]
+def test_an_export_over_another_leaves_none_that_would_not_fit(checkpoint, older, monkeypatch):
+    with pytest.raises(InputError, match=r"encoder\.onnx: is of an earlier export, .* --format both"):
+        room.outputs_of(older, "torch")
+    export_doubled(checkpoint, older, "both", monkeypatch)
+    assert names_in(older) == ["encoder.onnx", "encoder.pt2", FILE]
     assert read_description(older).clip_length == 1
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from chronomask import __version__
+from chronomask.claims import Output
 from chronomask.engines.description import FILE, Description, describe
 from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError
@@ -119,16 +120,23 @@ def export(
             for write in writers:
                 file, found = write(program, part, out, stack, scales)
                 differences += _differences(file, part, expected, found, HALF_TOLERANCE if half else TOLERANCE)
-    _remove_others(out, {difference.file for difference in differences})
     return differences
 
 
-def _remove_others(out: Path, written: Collection[str]) -> None:
-    """Takes away what an earlier export in another form left in the folder: it may be of other weights."""
-    stems = {Path(name).stem for name in written}
-    for path in (out / f"{stem}{ending}" for stem in stems for ending in (".onnx", ".pt2")):
-        if path.name not in written:
-            path.unlink(missing_ok=True)
+def outputs_of(out: Path, form: Format) -> list[Output]:
+    """What `export` writes into a folder, for `chronomask.claims`.
+
+    Raises:
+        InputError: the folder holds a network in another form too, which would not be replaced: it may be of other
+            weights.
+    """
+    endings = {"onnx": (".onnx",), "torch": (".pt2",), "both": (".onnx", ".pt2")}[form]
+    written = [out / f"{stem}{ending}" for stem in ("encoder", "decoder") for ending in endings]
+    for path in (out / f"{stem}{ending}" for stem in ("encoder", "decoder") for ending in (".onnx", ".pt2")):
+        if path not in written and path.exists():
+            hint = "say --format both, or name another folder"
+            raise InputError(f"{path}: is of an earlier export, and would not fit this one; {hint}")
+    return [Output(path) for path in (*written, out / FILE)]
 
 
 def _halves(encoder: nn.Module, decoder: nn.Module, known: Description) -> tuple[_Half, _Half]:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,20 +24,9 @@ def portable(name: str) -> str:
     return name.replace("\\", "/")
 
 
-def prepare_place(path: Path) -> None:
-    """Make the folder of a file that is to be written, and find out before the work begins whether it can be.
-
-    Raises:
-        InputError: the folder cannot be made or written to, or `path` is a folder.
-    """
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"cannot write {path}: its folder may not be written to")
+def _aside(path: Path, end: str = "") -> Path:
+    """A name beside `path`. The dot keeps it out of `ls`, of globs and of our own listing of frame folders."""
+    return path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}{end}")
 
 
 @contextmanager
@@ -55,12 +44,13 @@ def written_aside(path: str | Path) -> Generator[Path, None, None]:
         the format by it). Nothing lies there yet: the block creates the file, so that it gets ordinary permissions.
 
     Raises:
-        InputError: the folder cannot be made or written to, or `path` is a folder.
+        InputError: the folder cannot be made, or `path` is a folder.
     """
     path = Path(path)
-    prepare_place(path)
-    # A leading dot keeps the unfinished file out of `ls`, of globs and of our own listing of frame folders.
-    aside = path.with_name(f".{path.stem[:100]}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
+    _make_parents(path)
+    aside = _aside(path)
     try:
         yield aside
         os.replace(aside, path)
@@ -71,26 +61,19 @@ def written_aside(path: str | Path) -> Generator[Path, None, None]:
 
 
 @contextmanager
-def folder_written_aside(path: Path, suffixes: Collection[str], overwrite: bool) -> Generator[Path, None, None]:
-    """Give a new folder beside `path`; rename it to `path` when the block ends well, remove it when it raises.
+def folder_written_aside(path: Path) -> Generator[Path, None, None]:
+    """Give a new folder beside `path`; swap it for what is at `path` when the block ends well, else remove it.
 
-    Args:
-        path: where the folder shall lie in the end.
-        suffixes: endings of the files of this kind of folder. Only a folder that holds nothing else is replaced; none
-            where none ever is.
-        overwrite: whether a folder that is not empty may be replaced.
+    Whether a folder that is there may be replaced, `chronomask.claims` finds out.
 
     Raises:
-        InputError: `path` is a file, a folder that may not be replaced, or cannot be made.
+        InputError: it cannot be made.
     """
-    path = path.absolute()
-    _check_replaceable(path, suffixes, overwrite)
-    aside, old = (path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}{end}") for end in ("", ".old"))
+    path = Path(os.path.abspath(path))
+    _make_parents(path)
+    aside, old = _aside(path), _aside(path, ".old")
     try:
-        aside.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"cannot make a folder in {path.parent}: {error.strerror}") from error
-    try:
+        aside.mkdir()
         yield aside
         if path.exists():
             os.replace(path, old)
@@ -104,29 +87,26 @@ def folder_written_aside(path: Path, suffixes: Collection[str], overwrite: bool)
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove what processes that were killed left when they wrote `path`, a file or a folder without an ending, aside.
+    """Remove what processes that were killed left when they wrote `path`, a file or a folder, aside.
 
-    For who knows that nobody writes it now: what is being written looks the same.
+    For who knows that nobody writes it now: what is being written looks the same. Should only the folder that was to
+    be replaced be left, it comes back.
     """
-    digits = "[0-9a-f]" * 8
-    stem, suffix = glob.escape(path.stem[:100]), glob.escape(path.suffix)
-    for pattern in (f".{stem}.{digits}{suffix}", f".{stem}{suffix}.{digits}.old"):
-        for left in path.parent.glob(pattern):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink()
+    name = f".{glob.escape(path.stem)}.{'[0-9a-f]' * 8}{glob.escape(path.suffix)}"
+    for old in path.parent.glob(f"{name}.old"):
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(old, path)
+    for left in path.parent.glob(name):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink()
 
 
-def _check_replaceable(path: Path, suffixes: Collection[str], overwrite: bool) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise InputError(f"cannot write {path}: it is a file, a folder is to be made there")
-    inside = sorted(entry for entry in path.rglob("*") if not entry.is_dir())
-    if inside and not overwrite:
-        hint = ", or say --overwrite" if suffixes else ""
-        raise InputError(f"{path}: exists already, and is not empty; name another folder{hint}")
-    for file in inside:
-        if file.suffix.lower() not in suffixes:
-            raise InputError(f"{path}: holds {file.relative_to(path)}, which is not replaced; name another folder")
+def _make_parents(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.results import TrackInfo
-from chronomask.runs.predict import predict
+from chronomask.runs.predict import _line, predict
 from chronomask.segmenter.segmenter import Segmenter
 from segmenter.colour import COLOURS, ColourEngine
 
@@ -54,8 +55,8 @@ def change(data: Path, **fields: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | fields))
 
 
-def run(segmenter: Segmenter, data: Path, out: Path) -> int:
-    return predict(segmenter, data / "instances.json", data, out)
+def run(segmenter: Segmenter, data: Path, out: Path, overwrite: bool = False) -> int:
+    return predict(segmenter, data / "instances.json", data, out, overwrite=overwrite)
 
 
 def test_predictions_carry_the_ids_of_the_data_set(segmenter: Segmenter, data: Path) -> None:
@@ -112,10 +113,29 @@ def test_classes_become_the_categories_that_mean_them(
 
 
 def test_a_partial_run_of_another_data_set_is_refused(segmenter: Segmenter, data: Path) -> None:
-    (data / "out").mkdir()
-    (data / "out/tracks.json.partial").write_text('{"info": {}, "instances_sha256": "0"}\n')
-    with pytest.raises(InputError, match=r"checkpoint_sha256 None, .* give the same, or delete the file"):
+    log = data / "out/tracks.json.partial/videos.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(_line({"info": {}, "instances_sha256": "0"}))
+    with pytest.raises(InputError, match=r"checkpoint_sha256 None, .* give the same, or start anew by --overwrite"):
         run(segmenter, data, data / "out/tracks.json")
+    assert run(segmenter, data, data / "out/tracks.json", overwrite=True) == 6
+    assert sorted(path.name for path in (data / "out").iterdir()) == ["results.json", "tracks.json"]
+
+
+def test_a_changed_byte_in_what_was_kept_is_noticed(
+    segmenter: Segmenter, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("chronomask.runs.predict.write_results", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(segmenter, data, data / "out/tracks.json")
+    log = data / "out/tracks.json.partial/videos.jsonl"
+    kept = log.read_bytes()
+    log.write_bytes(kept.replace(b'"category_id":7', b'"category_id":8', 1))
+    with pytest.raises(InputError, match=r"videos\.jsonl: is damaged; delete its folder"):
+        run(segmenter, data, data / "out/tracks.json")
+    log.write_bytes(kept)
+    run(segmenter, data, data / "out/tracks.json")
 
 
 def test_a_killed_run_continues_behind_the_finished_videos(
@@ -134,13 +154,13 @@ def test_a_killed_run_continues_behind_the_finished_videos(
     monkeypatch.setattr(Segmenter, "segment", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         run(segmenter, data, data / "cut/tracks.json")
-    partial = data / "cut/tracks.json.partial"
+    partial = data / "cut/tracks.json.partial/videos.jsonl"
     partial.write_bytes(partial.read_bytes() + b'{"video": 30, "tr')  # a line that was being written
     assert not (data / "cut/tracks.json").exists()
     run(segmenter, data, data / "cut/tracks.json")
     assert seen == ["v1", "v2", "v3", "v3"]
     assert (data / "cut/tracks.json").read_bytes() == (data / "whole/tracks.json").read_bytes()
-    assert not partial.exists()
+    assert not partial.parent.exists()
 
 
 def test_bad_data_names_its_place(segmenter: Segmenter, data: Path) -> None:
@@ -162,7 +182,7 @@ def test_bad_data_names_its_place(segmenter: Segmenter, data: Path) -> None:
         with pytest.raises(InputError, match=named):
             run(segmenter, data, data / "out/tracks.json")
         assert not (data / "out/tracks.json").exists()
-        (data / "out/tracks.json.partial").unlink(missing_ok=True)
+        shutil.rmtree(data / "out/tracks.json.partial", ignore_errors=True)
 
 
 def test_the_place_is_looked_at_before_the_work(

@@ -37,6 +37,7 @@ from segmenter.colour import ColourEngine, moving_objects
 
 EVERYTHING = Outputs(masks="png", cutout="png", csv=True)
 NOTHING = Outputs(overlay=False)
+KEPT = [".partial/frames.db", ".partial/replaces.json"]
 
 
 @pytest.fixture
@@ -271,12 +272,109 @@ def test_other_files_are_left_alone(tmp_path, run):
     assert (out / "masks/mine.png").exists()
 
 
-def test_overwriting_leaves_nothing_of_the_earlier_run(tmp_path, run):
-    film(tmp_path / "a.mkv", moving_square(6), "ffv1")
-    paths = run(tmp_path / "a.mkv", outputs=EVERYTHING).paths
+def test_overwriting_replaces_what_is_written_again_and_nothing_else(tmp_path, run):
+    source, other = (
+        film(tmp_path / name, moving_square(6, size), "ffv1")
+        for name, size in (("a.mkv", (64, 48)), ("b.mkv", (48, 64)))
+    )
+    paths = run(source, outputs=EVERYTHING).paths
     assert all(path.exists() for path in paths)
-    run(tmp_path / "a.mkv", overwrite=True)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.json", "tracks.json"]
+    before = contents(tmp_path / "out")
+    run(other, overwrite=True)
+    after = contents(tmp_path / "out")
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {"results.json", "tracks.json"}
+    (tmp_path / "out/masks/00077.png").write_text("of a longer video")
+    run(other, overwrite=True, outputs=EVERYTHING)
+    run(other, tmp_path / "new", outputs=EVERYTHING)
+    assert contents(tmp_path / "out") == contents(tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["recording.mp4", "overlay.mp4", "masks", "cutouts/1"])
+def test_a_source_is_never_replaced(tmp_path, run, name):
+    """Among the results of an earlier run lies what is segmented now."""
+    source = film(tmp_path / "a.mp4", moving_square(6))
+    run(source, outputs=EVERYTHING)
+    shutil.copy(source, tmp_path / "out/recording.mp4")
+    before = contents(tmp_path / "out")
+    path = tmp_path / "out" / name
+    (tmp_path / "link").symlink_to(path)
+    if name == "recording.mp4":  # is not written, and stays
+        run(path, outputs=EVERYTHING, overwrite=True)
+        assert contents(tmp_path / "out")[name] == before[name]
+        return
+    for named in (path, tmp_path / "link"):
+        with pytest.raises(InputError, match=r"is read too|, which is read"):
+            run(named, outputs=EVERYTHING, overwrite=True)
+    assert contents(tmp_path / "out") == before
+
+
+def test_an_error_while_drawing_leaves_what_was_there(tmp_path, run):
+    source = film(tmp_path / "a.mkv", moving_square(8), "ffv1")
+    run(source, outputs=EVERYTHING)
+    before = contents(tmp_path / "out")
+    with pytest.raises(ZeroDivisionError):
+        run(
+            source, outputs=EVERYTHING, overwrite=True, progress=stopping(5, ZeroDivisionError(), None, None, "drawing")
+        )
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.usefixtures("saving_always")
+def test_a_swap_that_was_cut_short_is_done_again(tmp_path, run, monkeypatch):
+    source, other = (film(tmp_path / f"{n}.mkv", moving_square(n), "ffv1") for n in (30, 8))
+    run(source, tmp_path / "whole", EVERYTHING)
+    run(other, outputs=EVERYTHING)
+    swap, copies = os.replace, []
+
+    def copying(one, two):
+        if os.fspath(two).startswith((str(tmp_path / "out/.partial/replaced"), str(tmp_path / "out"))):
+            copies.append(shutil.copytree(tmp_path / "out", tmp_path / f"killed{len(copies)}"))
+        swap(one, two)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chronomask.runs.partial.os.replace", copying)
+        run(source, outputs=EVERYTHING, overwrite=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    halves = [copy for copy in copies if not (copy / "tracks.json").exists()]
+    assert len(halves) >= 6
+    for killed in halves[::3]:
+        run(source, killed, EVERYTHING, resume=True)
+        assert contents(killed) == contents(tmp_path / "whole")
+
+
+def test_going_on_replaces_nothing_that_the_run_had_not_claimed(tmp_path, run):
+    source, out = film(tmp_path / "a.mkv", moving_square(30), "ffv1"), tmp_path / "out"
+    out.mkdir()
+    for name in ("recording.mp4", "tracks.csv", "overlay.mp4"):
+        (out / name).write_text("mine")
+    with pytest.raises(Interrupted):
+        run(source, progress=pressing_ctrl_c(11, "segmenting"))
+    with pytest.raises(InputError, match=r"tracks\.csv: exists already"):
+        run(source, outputs=Outputs(overlay=False, csv=True), resume=True)
+    run(source, resume=True)
+    for name in ("recording.mp4", "tracks.csv", "overlay.mp4"):
+        assert (out / name).read_text() == "mine"
+
+
+def test_what_is_in_the_way_of_a_run_is_refused(tmp_path, run):
+    source, out = film(tmp_path / "a.mkv", moving_square(6), "ffv1"), tmp_path / "out"
+    (out / ".partial").mkdir(parents=True)
+    (out / ".partial/notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"\.partial: holds notes\.txt"):
+        run(source, overwrite=True)
+    shutil.rmtree(out / ".partial")
+    (out / ".partial").symlink_to(tmp_path)
+    with pytest.raises(InputError, match=r"\.partial: is a link"):
+        run(source, overwrite=True)
+    (out / ".partial").unlink()
+    (tmp_path / "link").symlink_to(out)
+    run(source, tmp_path / "link")  # the folder of the results may be a link: nothing replaces it
+    assert (tmp_path / "link").is_symlink()
+    (out / "tracks.json").rename(tmp_path / "moved.json")
+    (out / "tracks.json").symlink_to(tmp_path / "moved.json")
+    with pytest.raises(InputError, match=r"tracks\.json: is a link"):
+        run(source, overwrite=True)
 
 
 def stopping(at, error, out, copy=None, task_begins="segmenting"):
@@ -331,15 +429,12 @@ def test_a_killed_run_resumes_and_nobody_can_tell(tmp_path, run):
 def test_what_a_run_killed_while_drawing_left_is_removed(tmp_path, run):
     source = film(tmp_path / "a.mkv", moving_square(8), "ffv1")
     whole, killed = killed_run(run, source, 5, "drawing")
-    left = sorted(path.name.split(".")[1] for path in killed.iterdir() if path.name.startswith("."))
-    assert left == ["cutouts", "masks", "overlay", "partial"]
-    (killed / ".masks.89abcdef.old").mkdir()
-    of_others = {".masks.89abcde", ".masks.89abcdef.png", ".notes.89abcdef.mp4", ".overlay.mp4"}
-    for name in of_others:
-        (killed / name).touch()
+    assert os.listdir(killed) == [".partial"]
+    left = sorted(path.name.split(".")[1] for path in (killed / ".partial/results").iterdir())
+    assert left == ["csv", "cutouts", "masks", "overlay"]
+    (killed / ".overlay.89abcdef.mp4").touch()  # somebody else's
     run(source, killed, EVERYTHING, resume=True)
-    assert set(os.listdir(killed)) == {*os.listdir(whole), *of_others}
-    assert {name: data for name, data in contents(killed).items() if name not in of_others} == contents(whole)
+    assert {name: data for name, data in contents(killed).items() if name != ".overlay.89abcdef.mp4"} == contents(whole)
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path, run):
@@ -348,7 +443,7 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path, run):
     def progress(items, task, total):
         for item in items:
             for choice in ({"resume": True}, {"overwrite": True}):
-                with pytest.raises(InputError, match="out: another run is writing its results there") as error:
+                with pytest.raises(InputError, match="out: another run is writing there") as error:
                     run(source, **choice)
                 refused.append(error)
             yield item
@@ -420,9 +515,9 @@ def test_ctrl_c_keeps_what_is_final(tmp_path, run):
     content = tracks_of(tmp_path / "out")
     assert content["videos"][0]["length"] == 12
     assert content["info"]["complete"] is False
-    assert sorted(contents(tmp_path / "out")) == [".partial/frames.db", "results.json", "tracks.csv", "tracks.json"]
-    run(source, resume=True)
-    run(source, tmp_path / "whole")
+    assert sorted(contents(tmp_path / "out")) == [*KEPT, "results.json", "tracks.csv", "tracks.json"]
+    run(source, outputs=Outputs(csv=True), resume=True)
+    run(source, tmp_path / "whole", outputs=Outputs(csv=True))
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -458,7 +553,7 @@ def test_ctrl_c_while_drawing_keeps_the_tracks(tmp_path, run):
     with pytest.raises(Interrupted):
         run(source, outputs=Outputs(masks="png"), progress=pressing_ctrl_c(11, "drawing"))
     assert tracks_of(tmp_path / "out")["videos"][0]["length"] == 30
-    assert sorted(contents(tmp_path / "out")) == [".partial/frames.db", "results.json", "tracks.json"]
+    assert sorted(contents(tmp_path / "out")) == [*KEPT, "results.json", "tracks.json"]
 
 
 @pytest.mark.usefixtures("saving_always")
@@ -475,7 +570,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, run, phase):
         run(source, outputs=Outputs(masks="png"), progress=progress)
     names = [thread.name for thread in threading.enumerate()]
     assert not any(name.startswith(("ahead", "behind")) for name in names), f"{names} after {error.value}"
-    assert set(contents(tmp_path / "out")) <= {".partial/frames.db"}
+    assert set(contents(tmp_path / "out")) <= {*KEPT}
     assert run(source, resume=True).frames == 12
 
 

@@ -1,5 +1,6 @@
 import re
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from chronomask.cli import main
 from chronomask.commands.training import recipe_config
 from chronomask.config import LossConfig, MachineConfig, fine_tune_recipe, lite_recipe, paper_recipe
 from chronomask.engines.models import bundled_weights
+from chronomask.locks import locked
 from chronomask.model.checkpoint import load_network, save_network
 from chronomask.training import loop
 from chronomask.training.failures import TrainingError
@@ -35,7 +37,7 @@ def calls(monkeypatch):
     """What the command hands to the training loop, which does nothing."""
     found = []
 
-    def train(network, sources, config, out, machine, monitors, origin):
+    def train(network, sources, config, out, machine, monitors, origin, overwrite):
         found.append((network, config, machine, origin))
         return config.steps
 
@@ -128,3 +130,18 @@ def test_what_is_not_the_callers_fault_exits_with_1(data, checkpoint, tmp_path, 
     monkeypatch.setattr(loop, "train", fail)
     assert main(["train", *data, "--out", str(tmp_path), "--init", checkpoint]) == 1
     assert "chronomask: a data worker died" in capsys.readouterr().err
+
+
+def test_train_replaces_nothing_that_it_reads_and_runs_alone_in_its_folder(data, checkpoint, calls, tmp_path, capsys):
+    weights = tmp_path / "run/model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(Path(checkpoint).read_bytes())
+    common = ["train", *data, "--out", str(weights.parent)]
+    assert main([*common, "--init", checkpoint]) == 2
+    assert "model.safetensors: exists already" in capsys.readouterr().err
+    assert main([*common, "--init", str(weights), "--overwrite"]) == 2
+    assert "model.safetensors: is read too" in capsys.readouterr().err
+    with locked(weights.parent / ".lock", weights.parent):
+        assert main([*common, "--init", checkpoint, "--overwrite"]) == 2
+    assert "run: another run is writing there" in capsys.readouterr().err
+    assert calls == []

@@ -161,3 +161,42 @@ def test_steps_are_logged_once_however_often_a_run_is_stopped(data, tmp_path):
     train(thin_network(), sources, config, tmp_path, machine)
     with (tmp_path / "log.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["0", "10", "20"]
+
+
+def test_what_is_no_runs_is_left_alone_and_another_run_is_replaced_when_its_successor_has_a_checkpoint(data, tmp_path):
+    sources, weights = open_sources(data), tmp_path / "model.safetensors"
+    weights.write_text("mine")
+    with pytest.raises(InputError, match=r"model\.safetensors: exists already, and is of no run; .* --overwrite"):
+        train(thin_network(), sources, SHORT, tmp_path, MACHINE)
+    assert names_in(tmp_path) == ["model.safetensors"]
+    assert weights.read_text() == "mine"
+
+    def look(step):
+        seen.append(sorted(path.name for path in tmp_path.rglob("*") if path.is_file()))
+
+    other, seen = replace(SHORT, learning_rate=0.5), []
+    assert train(thin_network(), sources, SHORT, tmp_path, MACHINE, [Each(look)], overwrite=True) == SHORT.steps
+    assert (
+        seen
+        == [["config.json", "log.csv", "model.safetensors"]] * 2
+        + [["config.json", "log.csv", "model.safetensors", "state-00000002.pt"]] * 2
+    )
+    first = weights.read_bytes()
+
+    def stop(step):
+        if step == 1:
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(thin_network(), sources, other, tmp_path, MACHINE, [Each(stop)], overwrite=True)
+        assert (tmp_path / ".replaced/model.safetensors").read_bytes() == first
+    assert train(thin_network(), sources, other, tmp_path, MACHINE, overwrite=True) == SHORT.steps
+    assert names_in(tmp_path) == [
+        "config.json",
+        "log.csv",
+        "model.safetensors",
+        "state-00000002.pt",
+        "state-00000004.pt",
+    ]
+    assert weights.read_bytes() != first

@@ -76,7 +76,7 @@ def test_the_best_checkpoint_is_that_of_the_highest_ap(videos, tmp_path, monkeyp
     validation = Validation(videos, NAMES, every=3, device="cpu")
     told = []
     validation.listeners = [lambda step, scores: told.append((step, scores))]
-    monkeypatch.setattr(validation, "scores", lambda network: GOOD if not told else BAD)
+    monkeypatch.setattr(validation, "scores", lambda network, out: GOOD if not told else BAD)
     out, sources = tmp_path / "run", open_sources(tmp_path / "data")
     bests = []
     watch = Each(lambda step: bests.append((out / "best.safetensors").exists()))
@@ -91,7 +91,7 @@ def test_the_best_checkpoint_is_that_of_the_highest_ap(videos, tmp_path, monkeyp
 def test_a_step_is_scored_once_and_later_lines_are_dropped(videos, tmp_path, monkeypatch):
     validation = Validation(videos, NAMES, every=1, device="cpu")
     answers = iter([BAD, BAD, GOOD])
-    monkeypatch.setattr(validation, "scores", lambda network: next(answers))
+    monkeypatch.setattr(validation, "scores", lambda network, out: next(answers))
     for step in (0, 4):
         validation.run(step, thin_network(), tmp_path)
     assert validation.run(0, thin_network(), tmp_path) == BAD

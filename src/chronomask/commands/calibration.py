@@ -26,6 +26,7 @@ def calibrate(
     out: Path,
     clips: int = 300,
     seed: int = 0,
+    overwrite: bool = False,
     clip: MixtureConfig = CLIPS,
 ) -> int:
     """Fit the score of tracks, so that it says how likely a track is right.
@@ -36,24 +37,27 @@ def calibrate(
     Args:
         weights: checkpoint file, such as the model.safetensors of a training run.
         data: annotated data as `chronomask train` takes it, with the same options behind commas.
-        out: checkpoint file to write, with weights in half precision; may be WEIGHTS itself.
+        out: checkpoint file to write, with weights in half precision; another one than WEIGHTS.
         clips: to draw; a second each on a laptop.
         seed: of all chance.
+        overwrite: replace --out where it is there already.
         clip: what the clips look like.
     """
+    from chronomask.claims import Output, claimed
     from chronomask.data.sources import open_training_sources
     from chronomask.model.checkpoint import load_network, save_network
     from chronomask.training.calibration import calibrated, fit_tube_score, judged_tubes
 
     if not data:
         raise InputError("DATA: name at least one annotation file")
-    network = load_network(weights)
-    sources = open_training_sources(data, network.config.categories)
-    judged = []
-    for tubes in progress_bar(judged_tubes(network, sources, clip, clips, seed), "clips", clips):
-        judged += tubes
-    coefficients = fit_tube_score(judged)
-    save_network(out, calibrated(network, coefficients), half=True)
+    with claimed([Output(out)], [weights, *(text.partition(",")[0] for text in data)], overwrite=overwrite):
+        network = load_network(weights)
+        sources = open_training_sources(data, network.config.categories)
+        judged = []
+        for tubes in progress_bar(judged_tubes(network, sources, clip, clips, seed), "clips", clips):
+            judged += tubes
+        coefficients = fit_tube_score(judged)
+        save_network(out, calibrated(network, coefficients), half=True)
     _show(judged, coefficients)
     print(f"weights: {out}")
     return 0

@@ -32,6 +32,7 @@ def info(
     pixels: bool = True,
     skip_broken: bool = False,
     json: Path | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Count what a data set holds, and find what is wrong with it.
 
@@ -46,18 +47,21 @@ def info(
         pixels: decode every image and mask; without it this takes seconds, but only finds the faults of the files.
         skip_broken: faults are to be left out in training too (train --skip-broken): list them, but exit with 0.
         json: also write all of it to this file.
+        overwrite: replace --json where it is there already.
     """
     from rich.console import Console
 
+    from chronomask.claims import Output, claimed
     from chronomask.data.info import dataset_info, info_tables
     from chronomask.files import written_aside
 
-    found = dataset_info(path, images=images, pixels=pixels, progress=progress_bar)
-    print_notes(found.notes)
-    Console().print(*info_tables(found))
-    if json is not None:
-        with written_aside(json) as aside:
-            aside.write_text(dumps(asdict(found), indent=1))
+    with claimed([Output(json)] if json else [], [path], [images], overwrite):
+        found = dataset_info(path, images=images, pixels=pixels, progress=progress_bar)
+        print_notes(found.notes)
+        Console().print(*info_tables(found))
+        if json is not None:
+            with written_aside(json) as aside:
+                aside.write_text(dumps(asdict(found), indent=1))
     _list_faults("problem", found.problems)
     print(f"problems: {len(found.problems)}" + (", left out" if skip_broken and found.problems else ""))
     return 2 if found.problems and not skip_broken else 0
@@ -76,6 +80,7 @@ def preview(
     width: int = 1280,
     fps: float = 8.0,
     skip_broken: bool = False,
+    overwrite: bool = False,
     config: Annotated[MixtureConfig, tyro.conf.arg(name="data")] = lite_recipe().data,  # noqa: B008  (frozen)
 ) -> None:
     """Draw some entries of a data set with their masks, numbers and names, as one picture or a short video.
@@ -94,21 +99,24 @@ def preview(
         width: of the sheet or video, in pixels.
         fps: frames a second of a video; a still stays for a second.
         skip_broken: go on where something cannot be read, and list it in the end.
+        overwrite: replace --out where it is there already.
         config: the settings of --as-trained.
     """
+    from chronomask.claims import Output, claimed
     from chronomask.data.preview import clip_strips, entry_strips, frames_for, write_preview
     from chronomask.data.sources import open_training_sources
 
     names = [name.strip() for name in entries.split(",") if name.strip()]
     _check_preview(names, as_trained, count, width, fps)
     frames, categories = frames_for(out, fps), CLASS_LISTS[classes]
-    (source,) = open_training_sources([data], categories, skip_broken=skip_broken)
-    print_notes(source.reader.notes)
-    if as_trained:
-        strips = clip_strips(source, categories, config, count, seed, frames)
-    else:
-        strips = entry_strips(source.reader, names, count, seed, frames)
-    skipped = write_preview(strips, out, width=width, fps=fps, skip_broken=skip_broken, progress=progress_bar)
+    with claimed([Output(out)], [data.partition(",")[0]], overwrite=overwrite):
+        (source,) = open_training_sources([data], categories, skip_broken=skip_broken)
+        print_notes(source.reader.notes)
+        if as_trained:
+            strips = clip_strips(source, categories, config, count, seed, frames)
+        else:
+            strips = entry_strips(source.reader, names, count, seed, frames)
+        skipped = write_preview(strips, out, width=width, fps=fps, skip_broken=skip_broken, progress=progress_bar)
     _list_faults("skipped", [*source.reader.skipped, *skipped])
     print(f"preview: {out}")
 
@@ -131,6 +139,7 @@ def synthesize(
     /,
     images: Path | None = None,
     skip_broken: bool = False,
+    overwrite: bool = False,
     config: Annotated[SynthesizeConfig, tyro.conf.arg(name="")] = SynthesizeConfig(),  # noqa: B008  (frozen)
 ) -> None:
     """Make a data set of videos from annotated stills, by moving a camera over each.
@@ -140,17 +149,21 @@ def synthesize(
 
     Args:
         stills: annotation file of COCO form, list of VOC images, or the folder that holds one.
-        out: folder for the data set; must not exist yet, or be empty.
+        out: folder for the data set.
         images: folder of the images; found beside the annotations by default.
         skip_broken: go on where something cannot be read, and list it in the end.
+        overwrite: replace OUT where it holds an earlier data set, and nothing else.
         config: the settings below.
     """
+    from chronomask.claims import claimed
     from chronomask.data.sources import open_reader
     from chronomask.data.synthetic_videos import synthesize as run
+    from chronomask.formats.training_data import data_set
 
-    reader = open_reader(stills, None, images=images, skip_broken=skip_broken)
-    print_notes(reader.notes)
-    made = run(reader, out, config, skip_broken=skip_broken, progress=progress_bar)
+    with claimed([data_set(out)], [stills], [images], overwrite):
+        reader = open_reader(stills, None, images=images, skip_broken=skip_broken)
+        print_notes(reader.notes)
+        made = run(reader, out, config, skip_broken=skip_broken, overwrite=overwrite, progress=progress_bar)
     _list_faults("skipped", [*reader.skipped, *made.skipped])
     print(f"{made.videos} videos, {made.instances} instances, {made.ignored} ignored: {out / 'instances.json'}")
 

@@ -29,6 +29,7 @@ def evaluate(
     davis: Literal["no", "one", "many"] = "no",
     tracking: bool = False,
     min_score: float | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Score results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 first, then the rest, overall and per class.
 
@@ -47,9 +48,11 @@ def evaluate(
         tracking: also print HOTA and IDF1, per class and their mean (needs the package trackeval).
         min_score: J, F, HOTA and IDF1 know no scores: results below this one are left out of them. By default that is
             none for J and F, and those below 0.5 for HOTA and IDF1.
+        overwrite: replace --json and --report where they are there already.
     """
     from rich.console import Console
 
+    from chronomask.claims import Output, claimed
     from chronomask.evaluation import ap
     from chronomask.evaluation.selection import Selection
     from chronomask.evaluation.validate import read_results, read_truth
@@ -59,44 +62,46 @@ def evaluate(
         raise InputError(f"--min-score {min_score}: is for --davis and --tracking; AP takes results of every score")
     if frames is not None and report is None:
         raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
-    console = Console()
-    annotated = read_truth(truth, print_note)
-    names = tuple(name.strip() for text in classes for name in text.split(",") if name.strip())
-    selection = Selection(names, open_vocabulary, class_agnostic)
-    annotated, found = selection.of(annotated, read_results(results, annotated, print_note, class_agnostic))
-    if report is not None:
-        from chronomask.evaluation.error_analysis import breakdown_table
-        from chronomask.evaluation.report import draw_report
+    outputs = [Output(path) for path in (json, report) if path is not None]
+    with claimed(outputs, [truth, results], [frames], overwrite):
+        console = Console()
+        annotated = read_truth(truth, print_note)
+        names = tuple(name.strip() for text in classes for name in text.split(",") if name.strip())
+        selection = Selection(names, open_vocabulary, class_agnostic)
+        annotated, found = selection.of(annotated, read_results(results, annotated, print_note, class_agnostic))
+        if report is not None:
+            from chronomask.evaluation.error_analysis import breakdown_table
+            from chronomask.evaluation.report import draw_report
 
-        written = draw_report(report, (str(results), str(truth)), annotated, found, frames)
-        evaluation = written.evaluation
-        console.print(ap.evaluation_table(evaluation), breakdown_table(written.breakdown))
-        print(f"report: {report}")
-    else:
-        evaluation = ap.score(annotated, found)
-        console.print(ap.evaluation_table(evaluation))
-    numbers = ap.evaluation_json(evaluation)
-    threshold = {} if min_score is None else {"min_score": min_score}
-    if boxes:
-        by_boxes = ap.score(annotated, found, "boxes")
-        console.print(ap.evaluation_table(by_boxes, "the same of the boxes around the masks"))
-        numbers["boxes"] = ap.evaluation_json(by_boxes)
-    if davis != "no":
-        from chronomask.evaluation.davis import davis_table, score_davis
+            written = draw_report(report, (str(results), str(truth)), annotated, found, frames)
+            evaluation = written.evaluation
+            console.print(ap.evaluation_table(evaluation), breakdown_table(written.breakdown))
+            print(f"report: {report}")
+        else:
+            evaluation = ap.score(annotated, found)
+            console.print(ap.evaluation_table(evaluation))
+        numbers = ap.evaluation_json(evaluation)
+        threshold = {} if min_score is None else {"min_score": min_score}
+        if boxes:
+            by_boxes = ap.score(annotated, found, "boxes")
+            console.print(ap.evaluation_table(by_boxes, "the same of the boxes around the masks"))
+            numbers["boxes"] = ap.evaluation_json(by_boxes)
+        if davis != "no":
+            from chronomask.evaluation.davis import davis_table, score_davis
 
-        regions = score_davis(annotated, found, davis, **threshold)
-        console.print(davis_table(regions))
-        numbers["davis"] = _numbers(regions, ("J", "F", "J_and_F"))
-    if tracking:
-        from chronomask.evaluation.tracking import score_tracking, tracking_table
+            regions = score_davis(annotated, found, davis, **threshold)
+            console.print(davis_table(regions))
+            numbers["davis"] = _numbers(regions, ("J", "F", "J_and_F"))
+        if tracking:
+            from chronomask.evaluation.tracking import score_tracking, tracking_table
 
-        identities, keys = score_tracking(annotated, found, **threshold), ("HOTA", "DetA", "AssA", "IDF1")
-        console.print(tracking_table(identities))
-        per_category = {name: _numbers(scores, keys) for name, scores in identities.per_category.items()}
-        numbers["tracking"] = _numbers(identities.scores, keys) | {"per_category": per_category}
-    if json is not None:
-        with written_aside(json) as aside:
-            aside.write_text(dumps(numbers, indent=1, allow_nan=False))
+            identities, keys = score_tracking(annotated, found, **threshold), ("HOTA", "DetA", "AssA", "IDF1")
+            console.print(tracking_table(identities))
+            per_category = {name: _numbers(scores, keys) for name, scores in identities.per_category.items()}
+            numbers["tracking"] = _numbers(identities.scores, keys) | {"per_category": per_category}
+        if json is not None:
+            with written_aside(json) as aside:
+                aside.write_text(dumps(numbers, indent=1, allow_nan=False))
 
 
 def _numbers(scores: object, names: tuple[str, ...]) -> dict[str, float]:
@@ -157,6 +162,7 @@ def submit(
     /,
     out: Path,
     against: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Check results and pack them into the zip that evaluation servers take.
 
@@ -164,10 +170,13 @@ def submit(
         results: a submission list or a tracks.json.
         out: the zip to write.
         against: the annotation file of the videos, to check the results against.
+        overwrite: replace --out where it is there already.
     """
+    from chronomask.claims import Output, claimed
     from chronomask.evaluation.submission import submit as pack
 
-    packed = pack(results, out, against)
+    with claimed([Output(out)], [results, against], overwrite=overwrite):
+        packed = pack(results, out, against)
     for warning in packed.warnings:
         print(f"chronomask: warning: {warning.place}: {warning.message}", file=sys.stderr)
     print(f"{packed.results} results: {packed.path}")

@@ -32,21 +32,22 @@ def export(
         format: onnx for OpenVINO, onnxruntime and others, torch for torch.export's .pt2, or both.
         clip_length: frames of a clip, which is built into the decoder.
         half: keep the weights of ONNX files in 16 bits: half the size; what is computed stays float32.
-        overwrite: replace what was exported into the folder before.
+        overwrite: replace what was exported into the folder before, in the same format.
     """
     from rich.console import Console
     from rich.table import Table
 
-    from chronomask.engines.description import FILE
+    from chronomask.claims import claimed
     from chronomask.engines.models import checkpoint_file
     from chronomask.export import export as run
+    from chronomask.export import outputs_of
 
-    if (out / FILE).exists() and not overwrite:
-        raise InputError(f"{out}: holds an exported network already; name another folder, or say --overwrite")
     if clip_length < 1:
         raise InputError(f"clip_length {clip_length}: must be 1 or more")
     table = Table("file", "output", "largest difference", "of the largest value")
-    for found in run(checkpoint_file(model), out, clip_length, format, half):
-        table.add_row(found.file, found.output, f"{found.largest:.1e}", f"{found.share:.1e}")
+    checkpoint = checkpoint_file(model)
+    with claimed(outputs_of(out, format), [checkpoint], overwrite=overwrite):
+        for found in run(checkpoint, out, clip_length, format, half):
+            table.add_row(found.file, found.output, f"{found.largest:.1e}", f"{found.share:.1e}")
     Console().print(table)
     print(f"written: {out}")

@@ -52,22 +52,23 @@ def convert(
         crowds_as_objects: take crowds for single objects, in COCO files of Datumaro and CVAT, which flag every mask.
         overwrite: replace DST; a folder only where it holds nothing but files of that format.
     """
+    from chronomask.claims import claimed
     from chronomask.formats.assumed import Assumed
     from chronomask.formats.conversion_losses import counted
-    from chronomask.formats.convert import read, write
-    from chronomask.formats.training_data import check_footage, write_dataset
+    from chronomask.formats.convert import output_of, read, write
+    from chronomask.formats.training_data import check_footage, data_set, write_dataset
 
-    if source.exists() and target.resolve() in source.resolve().parents:
-        raise InputError(f"{target}: holds {source}; name another folder")
     assumed = Assumed(against, _parse_size(size), length, fps, first_frame, video, crowds_as_objects)
-    file = read(source, source_format, assumed)
-    print_notes(file.notes)
-    if target_format == "dataset":
-        write_dataset(file, video, target, overwrite)
-    else:
-        if video:
-            check_footage(file, video)
-        _print_losses(write(file, target, target_format, overwrite))
+    output = data_set(target) if target_format == "dataset" else output_of(target, target_format)
+    with claimed([output], [source, against, *video], overwrite=overwrite):
+        file = read(source, source_format, assumed)
+        print_notes(file.notes)
+        if target_format == "dataset":
+            write_dataset(file, video, target, overwrite)
+        else:
+            if video:
+                check_footage(file, video)
+            _print_losses(write(file, target, target_format, overwrite))
     print(f"{counted(len(file.tracks), 'track')} of {counted(len(file.videos), 'video')}: {target}")
 
 
@@ -88,23 +89,26 @@ def edit(
         source: a tracks.json, or tracks in another format that convert reads.
         operations: such as delete:3 relabel:2=dog merge:1+4 split:5@120.
         out: the tracks.json to write; what was done is noted in its info.
-        overwrite: replace --out; it may be the file that is read.
+        overwrite: replace --out, which is another file than TRACKS.
     """
+    from chronomask.claims import claimed
     from chronomask.editing import Merge, apply, parse_operation, shared_frames
     from chronomask.formats.conversion_losses import counted
-    from chronomask.formats.convert import read, write
+    from chronomask.formats.convert import output_of, read, write
 
     if not operations:
         raise InputError("no operation: name at least one, such as delete:3")
     parsed = [parse_operation(text) for text in operations]
-    file = read(source)
-    print_notes(file.notes)
-    for operation in parsed:
-        if isinstance(operation, Merge) and (frames := shared_frames(file, operation)):
-            where = f"{counted(len(frames), 'frame')}, from {frames[0]} to {frames[-1]}"
-            print(f"chronomask: {operation}: several are seen in {where}; their union is taken there", file=sys.stderr)
-        file = apply(file, operation)
-    _print_losses(write(file, out, "youtube-vis", overwrite))
+    with claimed([output_of(out, "youtube-vis")], [source], overwrite=overwrite):
+        file = read(source)
+        print_notes(file.notes)
+        for operation in parsed:
+            if isinstance(operation, Merge) and (frames := shared_frames(file, operation)):
+                where = f"{counted(len(frames), 'frame')}, from {frames[0]} to {frames[-1]}"
+                union = f"{operation}: several are seen in {where}; their union is taken there"
+                print(f"chronomask: {union}", file=sys.stderr)
+            file = apply(file, operation)
+        _print_losses(write(file, out, "youtube-vis", overwrite))
     print(f"{counted(len(file.tracks), 'track')}: {out}")
 
 

@@ -68,7 +68,7 @@ def segment(
         every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then speak of
             these frames alone.
         fps: frames a second of folders of frames.
-        overwrite: replace the results of an earlier run, finished or not.
+        overwrite: replace the results of an earlier run, finished or not; only those that are written again.
         resume: go on with an interrupted run of the same source and settings; its results are those of a run in one
             piece. What is complete already is left as it is.
         outputs: what is written, below.
@@ -85,8 +85,9 @@ def segment(
     folders = [out / source.name if len(sources) > 1 else out for source in opened]
     if shared := next((folder for folder in folders if folders.count(folder) > 1), None):
         raise InputError(f"{shared}: would hold the results of two sources of that name; segment them in two calls")
+    reads = [file for source in opened for file in source.files] + ([checkpoint] if checkpoint else [])
     for source, folder in zip(opened, folders, strict=True):
-        check_output(folder, outputs, overwrite, resume, source.live)
+        check_output(folder, outputs, source.live, reads, overwrite, resume)
     if not opened:
         return 2
     share_heap()
@@ -186,6 +187,7 @@ def predict(
     device: str = "auto",
     engine: EngineChoice = "auto",
     precision: Precision = "auto",
+    overwrite: bool = False,
     config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(score=0.0, max_tracks=100),  # noqa: B008
 ) -> None:
     """Segment every video of a data set, for evaluation.
@@ -203,12 +205,15 @@ def predict(
         engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
         precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it. What was used is written
             into tracks.json; between the two, tracks differ by a few pixels.
+        overwrite: replace files that are there, and what an interrupted run with other settings has done.
         config: the settings below.
     """
+    from chronomask.runs.predict import check_output
     from chronomask.runs.predict import predict as run
     from chronomask.segmenter.load import load
 
+    check_output(out, [instances, *([checkpoint] if checkpoint else [])], frames, overwrite)
     share_heap()
     segmenter = load(checkpoint or model, device, engine, precision, config)
-    found = run(segmenter, instances, frames, out, progress=progress_bar)
+    found = run(segmenter, instances, frames, out, overwrite=overwrite, progress=progress_bar)
     print(f"{found} tracks: {out}, {out.with_name('results.json')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -45,6 +46,7 @@ def train(
     import_fpn: bool = False,
     fine_tune: str | None = None,
     holdout: float = _HOLDOUT,
+    overwrite: bool = False,
     watch: Annotated[WatchConfig, tyro.conf.arg(name="")] = WatchConfig(),  # noqa: B008  (frozen)
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008  (frozen)
     machine: Annotated[MachineConfig, tyro.conf.arg(name="")] = MachineConfig(),  # noqa: B008  (frozen)
@@ -75,18 +77,25 @@ def train(
         fine_tune: bundled model or checkpoint file that shall learn the classes of DATA, which is one file or folder
             then. Changes the values below to those of a short run.
         holdout: with --fine-tune, share of the images or videos (40 at most) that are not trained on but scored.
+        overwrite: replace a run with other settings in --out, or files there that are no run's. They go when the first
+            checkpoint is complete.
         watch: the settings below.
         config: the settings below.
         machine: the settings below.
     """
     from chronomask.training.distributed import is_first_process
     from chronomask.training.failures import TrainingError
+    from chronomask.training.folder import run_folder
     from chronomask.training.loop import train as run
     from chronomask.training.progress import ProgressLine
 
     origin: dict[str, Any] = {"recipe": recipe, "data": data, "init": str(init)}
     origin |= {"backbone_weights": str(backbone_weights), "import_fpn": import_fpn}
-    with ProgressLine() as progress:
+    reads = [*(text.partition(",")[0] for text in data), init, backbone_weights, fine_tune, watch.validate]
+    with ExitStack() as stack:
+        if is_first_process():
+            stack.enter_context(run_folder(out, reads, overwrite))
+        progress = stack.enter_context(ProgressLine())
         if fine_tune is not None:
             _refuse_beside_fine_tune(
                 {"--recipe": recipe != "lite", "--init": init, "--backbone-weights": backbone_weights},
@@ -95,7 +104,9 @@ def train(
                 {"--validate-every": watch.validate_every != WatchConfig().validate_every},
             )
             origin |= {"fine_tune": fine_tune, "holdout": holdout}
-            network, sources, validation = _begin_fine_tuning(fine_tune, data, holdout, config, machine, out, origin)
+            network, sources, validation = _begin_fine_tuning(
+                fine_tune, data, holdout, config, machine, out, origin, overwrite
+            )
         else:
             if holdout != _HOLDOUT:
                 raise InputError(f"--holdout {holdout}: only --fine-tune holds data back; see --validate")
@@ -104,7 +115,7 @@ def train(
             validation = _validation(watch, network, machine)
         monitors = [progress, *_watchers(watch, validation, progress, sources, config, out)]
         try:
-            done = run(network, sources, config, out, machine, monitors, origin)
+            done = run(network, sources, config, out, machine, monitors, origin, overwrite)
         except TrainingError as error:
             print(f"chronomask: {error}", file=sys.stderr)
             return 1
@@ -154,6 +165,7 @@ def _begin_fine_tuning(
     machine: MachineConfig,
     out: Path,
     origin: dict[str, Any],
+    overwrite: bool,
 ) -> tuple[Network, list[WeightedSource], Validation | None]:
     """Opens and shows the data, scores the weights on what is held back, and adapts them to the new classes."""
     import os
@@ -173,7 +185,7 @@ def _begin_fine_tuning(
     print_notes(start.training.notes)
     console.print(finetune.class_table(start))
     # Now, for the folder of another run is not to be touched.
-    with claimed_run(out, start.network, config, machine, origin):
+    with claimed_run(out, start.network, config, machine, origin, overwrite):
         finetune.draw_preview(start, config, out / "preview.png")
         console.print(f"what it will learn from: {out / 'preview.png'}")
         validation = None

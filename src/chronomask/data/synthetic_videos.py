@@ -19,6 +19,7 @@ from torch import Tensor
 
 from chronomask import __version__, rle
 from chronomask.categories import NO_CLASS, OBJECT, Category
+from chronomask.claims import check_outputs
 from chronomask.config import MixtureConfig
 from chronomask.data.entries import EntryReader
 from chronomask.data.mixture import ClipMixture, WeightedSource
@@ -28,6 +29,7 @@ from chronomask.data.synthesis import Canvas, drift_colours
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
+from chronomask.formats.training_data import data_set
 from chronomask.progress import Progress, silent
 from chronomask.structures import Clip
 
@@ -54,6 +56,7 @@ def synthesize(
     config: SynthesizeConfig,
     *,
     skip_broken: bool = False,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> Synthesized:
     """Writes `out`/instances.json and `out`/JPEGImages/<video>/<frame>.jpg.
@@ -63,17 +66,19 @@ def synthesize(
 
     Args:
         stills: opened with the data set's own classes.
-        out: a folder that does not exist yet, or an empty one; it appears when all is written.
+        out: the folder; it appears when all is written.
         config: what the videos look like.
         skip_broken: go on where a still cannot be read.
+        overwrite: whether an earlier data set may be replaced.
         progress: shows how far the work is.
 
     Raises:
-        InputError: `out` holds something, `stills` holds videos or nothing, or a still cannot be read.
+        InputError: `out` holds what is not to be replaced, `stills` holds videos or nothing, or a still cannot be read.
     """
     if videos := [index for index in range(len(stills)) if stills.length(index) > 1]:
         raise InputError(f"{stills.annotations}: {stills.name(videos[0])} is a video; videos are made from stills")
-    with folder_written_aside(out, (), overwrite=False) as aside:
+    check_outputs([data_set(out)], overwrite=overwrite)
+    with folder_written_aside(out) as aside:
         pasting = MixtureConfig(max_pastes=config.max_pastes, objects=config.objects)
         mixture = ClipMixture([WeightedSource(stills, 1.0)], pasting, config.seed, 0, skip_broken)
         writer = _Writer(aside, stills.file_categories, config)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from chronomask.annotations.records import TracksFile
+from chronomask.claims import Output, check_outputs, only_endings
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside, written_aside
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities, Format
+from chronomask.formats.file_format import FileFormat
 from chronomask.formats.fit import fit
 from chronomask.formats.label_maps import check_all_label_maps
 from chronomask.formats.polygons import polygon_losses
@@ -56,25 +59,45 @@ def write(file: TracksFile, path: str | Path, format: Format | None = None, over
         InputError: there is something at `path` that may not be replaced, or the format has no room for the tracks.
     """
     path = Path(path)
-    format = format or format_of_ending(path)
-    entry = named(format)
-    if entry.write is None:
-        raise InputError(f"{path}: {format} is read, but not written")
+    entry, written = _writable(path, format)
+    check_outputs([output_of(path, format)], overwrite=overwrite)
     fitted = fit(file, entry.capabilities)
     if not fitted.file.videos:
-        raise InputError(f"{path}: nothing to write: no video has an object, and {format} holds objects alone")
-    if entry.ending and (not entry.held or path.suffix == entry.ending):
-        if path.exists() and not overwrite:
-            raise InputError(f"{path}: exists already; name another file, or say --overwrite")
-        with written_aside(path) as aside:
-            entry.write(fitted.file, aside)
-    else:
-        if path.suffix in (".txt", ".png", ".json"):
-            raise InputError(f"{path}: {format} is a folder with a file or folder for every video; name a folder")
-        if overwrite and entry.pixels:
-            check_all_label_maps(path, entry.pixels)
-        with folder_written_aside(path, entry.held, overwrite) as aside:
-            entry.write(fitted.file, aside)
+        raise InputError(f"{path}: nothing to write: no video has an object, and {entry.name} holds objects alone")
+    with written_aside(path) if _is_file(path, entry) else folder_written_aside(path) as aside:
+        written(fitted.file, aside)
     if entry.capabilities.exact_pixels:
         return fitted.losses
     return (*fitted.losses, *polygon_losses(fitted.file))
+
+
+def output_of(path: Path, format: Format | None = None) -> Output:
+    """What `write` will write, for `chronomask.claims`.
+
+    Raises:
+        InputError: the format is only read, or the path has the ending of a file and the format is a folder.
+    """
+    entry, _ = _writable(path, format)
+    if _is_file(path, entry):
+        return Output(path)
+    if path.suffix in (".txt", ".png", ".json"):
+        raise InputError(f"{path}: {entry.name} is a folder with a file or folder for every video; name a folder")
+    endings = only_endings(entry.held)
+
+    def refusal(folder: Path) -> str | None:
+        if entry.pixels:
+            check_all_label_maps(folder, entry.pixels)
+        return endings(folder)
+
+    return Output(path, refusal)
+
+
+def _writable(path: Path, format: Format | None) -> tuple[FileFormat, Callable[[TracksFile, Path], None]]:
+    entry = named(format or format_of_ending(path))
+    if entry.write is None:
+        raise InputError(f"{path}: {entry.name} is read, but not written")
+    return entry, entry.write
+
+
+def _is_file(path: Path, entry: FileFormat) -> bool:
+    return bool(entry.ending) and (not entry.held or path.suffix == entry.ending)

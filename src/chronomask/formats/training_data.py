@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from chronomask.annotations.records import TracksFile, VideoEntry
+from chronomask.claims import Output, check_outputs, only_endings
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
 from chronomask.formats.ytvis import write_tracks
@@ -33,15 +34,25 @@ def write_dataset(file: TracksFile, sources: Sequence[str | Path], path: Path, o
             there is something at `path` that may not be replaced.
     """
     _check_number(file, sources)
-    if overwrite and path.is_dir() and any(path.iterdir()) and not (path / "instances.json").is_file():
-        raise InputError(f"{path}: holds no instances.json, so it is no data set to replace; name another folder")
+    check_outputs([data_set(path)], overwrite=overwrite)
     selection = _selection(file)
-    with folder_written_aside(path, (".jpg", ".json"), overwrite) as aside:
+    with folder_written_aside(path) as aside:
         videos = [
             _extract(video, source, selection, aside / "JPEGImages", whole=file.info.get("complete", True))
             for video, source in zip(file.videos, sources, strict=True)
         ]
         write_tracks(aside / "instances.json", videos, file.categories, file.tracks, file.info)
+
+
+def data_set(path: Path) -> Output:
+    """A data set that will be written, for `chronomask.claims`: one may take the place of another."""
+
+    def refusal(folder: Path) -> str | None:
+        if not (folder / "instances.json").is_file():
+            return "holds no instances.json, so it is no data set to replace"
+        return only_endings((".jpg", ".json"))(folder)
+
+    return Output(path, refusal)
 
 
 def check_footage(file: TracksFile, sources: Sequence[str | Path]) -> None:

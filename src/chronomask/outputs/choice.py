@@ -1,16 +1,14 @@
-"""Which files a run writes, where they lie, and which of them an earlier run left."""
+"""Which files a run writes, and where they lie."""
 
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from chronomask.claims import Output, only
 from chronomask.errors import InputError
-from chronomask.files import remove_unfinished
 
 RECORDING = "recording.mp4"
 """The frames of a live source, which pass by once: what its results speak of."""
@@ -93,56 +91,13 @@ class Outputs:
         }
         return [folder / name for name, wanted in chosen.items() if wanted]
 
+    def claims(self, folder: Path, live: bool = False) -> list[Output]:
+        """The same, as `chronomask.claims` takes them."""
+        ours = only(lambda path: _FRAME_FILES.fullmatch(path.as_posix()) is not None)
+        return [Output(path, None if path.suffix else ours) for path in self.paths(folder, live)]
+
     def _named_ids(self) -> list[int]:
         parts = [part.strip() for part in self.cutout_tracks.split(",")]
         if not all(part.isdecimal() for part in parts):
             raise InputError(f"cutout_tracks {self.cutout_tracks!r}: all, together, or track ids such as 1,3")
         return sorted({int(part) for part in parts})
-
-
-_EVERYTHING = Outputs(masks="png", cutout="png", csv=True)
-"""All that any run writes, by its names."""
-
-
-def check_replaceable(paths: list[Path], overwrite: bool) -> None:
-    """Finds out whether results may take the place of what is there.
-
-    Raises:
-        InputError: something is there and may not be replaced, or it is not what an earlier run left.
-    """
-    for path in paths:
-        if not path.exists():
-            continue
-        if not overwrite:
-            raise InputError(f"{path}: exists already; name another folder, or say --overwrite")
-        if path.is_dir() != (path.suffix == ""):
-            raise InputError(f"{path}: is in the way of a result of this name; name another folder")
-        if path.is_dir() and (foreign := next(_foreign(path), None)):
-            raise InputError(f"{path}: holds {foreign}, which is no result of this program; name another folder")
-
-
-def remove_earlier(folder: Path, live: bool) -> None:
-    """Removes the results of an earlier run from a folder, those that are not written again too; nothing else.
-
-    Args:
-        live: whether the source of the present run is live: then the recording is the present one.
-    """
-    # From the last to the first: while results are incomplete, there is no tracks.json.
-    for path in reversed(_EVERYTHING.paths(folder, live=not live)):
-        if path.is_file():
-            path.unlink()
-        elif path.is_dir() and not any(_foreign(path)):
-            shutil.rmtree(path)
-
-
-def clear_unfinished(folder: Path) -> None:
-    """Removes what a killed run had not finished; for who knows that no other run writes into the folder."""
-    for path in _EVERYTHING.paths(folder):
-        remove_unfinished(path)
-
-
-def _foreign(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if not path.is_dir() and not _FRAME_FILES.fullmatch(relative.as_posix()):
-            yield relative

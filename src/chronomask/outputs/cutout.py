@@ -38,7 +38,7 @@ def cutouts(
     Args:
         groups: name of the cutout and the ids of its tracks.
     """
-    with folder_written_aside(folder, (".png", ".webm"), overwrite=True) as aside, ExitStack() as stack:
+    with folder_written_aside(folder) as aside, ExitStack() as stack:
         if kind == "webm":
             writers = {name: stack.enter_context(_video(aside / f"{name}.webm", source)) for name in groups}
         else:

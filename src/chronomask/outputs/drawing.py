@@ -51,7 +51,7 @@ def mask_images(folder: Path, highest: int) -> Generator[DrawFrame, None, None]:
     if highest > 65535:
         raise InputError(f"masks: track id {highest} does not fit into a PNG, which holds ids up to 65535")
     palette = bytes(3) + b"".join(bytes(track_colour(number)) for number in range(1, 256))
-    with folder_written_aside(folder, (".png", ".webm"), overwrite=True) as aside:
+    with folder_written_aside(folder) as aside:
 
         def draw(frame: Frame, drawn: SpooledFrame) -> None:
             ids = np.zeros(frame.image.shape[:2], np.uint8 if highest < 256 else np.uint16)

@@ -1,86 +1,150 @@
-"""What a run keeps beside its results until it is complete, and what it says when the disk is full."""
+"""What a run keeps beside its results until it is complete: one folder, which the next run finds."""
 
 from __future__ import annotations
 
-import errno
+import json
+import os
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import av
-
+from chronomask.claims import Output, check_outputs, explained, make_folder, only, remove_empty
 from chronomask.errors import InputError
-from chronomask.runs.interruption import Interrupted
-from chronomask.runs.spool import KeptSpool, in_use
+from chronomask.files import written_aside
+from chronomask.locks import in_use, locked
 
-PARTIAL = ".partial"
-"""Folder beside the results, in which a run keeps what it has until it is complete."""
+PARTIAL, SPOOL, LOG = ".partial", "frames.db", "videos.jsonl"
+"""Names: of the folder of a run whose results lie in a folder, of the spool in it, of a list of finished videos."""
 
-_FRAMES = "frames.db"
-"""The spool in it."""
+_LOCK, _NAMES = "lock", "replaces.json"
+_RESULTS, _REPLACED = "results", "replaced"
+_KEPT = (SPOOL, f"{SPOOL}-journal", LOG)
+
+
+@dataclass
+class Workplace:
+    """The folder in which a run works, and which nobody else writes to meanwhile.
+
+    Whatever the run writes lies in it, so that one that is killed leaves nothing anywhere else.
+
+    Attributes:
+        folder: the folder.
+        out: the folder of the results.
+        worth_keeping: whether it stays behind should the run end by an error.
+    """
+
+    folder: Path
+    out: Path
+    worth_keeping: bool = False
+
+    @property
+    def results(self) -> Path:
+        """A folder for results that are not complete yet."""
+        folder = self.folder / _RESULTS
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def claim(self, names: Sequence[str]) -> None:
+        """Notes names of results that another run, which goes on with this one, may replace."""
+        with written_aside(self.folder / _NAMES) as aside:
+            aside.write_text(json.dumps(sorted({*names, *_claimed(self.folder)})))
+
+    def publish(self, names: Sequence[str]) -> None:
+        """Swaps complete results for what lies at their places.
+
+        Args:
+            names: in `results`. The last of them says that all are there: what is at its place goes first.
+        """
+        replaced = self.folder / _REPLACED
+        replaced.mkdir(exist_ok=True)
+        try:
+            for name in (names[-1], *names[:-1]):
+                if (self.out / name).exists() and (name == names[-1] or (self.out / name).is_dir()):
+                    os.replace(self.out / name, replaced / name)
+                if name != names[-1]:
+                    os.replace(self.results / name, self.out / name)
+            os.replace(self.results / names[-1], self.out / names[-1])
+        finally:
+            _put_back(replaced, self.out)
 
 
 @contextmanager
-def kept_spool(out: Path, description: dict[str, Any], resume: bool) -> Generator[KeptSpool, None, None]:
-    """A spool that stays behind, in `.partial`, when the block raises after something worth keeping was saved.
+def workplace(
+    folder: Path, out: Path, shown: Path, resume: bool, go_on: str = "go on by --resume"
+) -> Generator[Workplace, None, None]:
+    """The folder of a run, gone when the block ends well, and what it keeps for another run when it does not.
+
+    Args:
+        folder: of the run.
+        out: the folder of the results.
+        shown: what messages say that is written to.
+        resume: go on with what is there.
+        go_on: how the user does that.
 
     Raises:
-        InputError: the folder cannot be made, another run writes to it, or it holds the spool of another run.
+        InputError: another run writes there, or the disk is full or the place gone, which goes for the block too.
     """
-    partial, is_new = out / PARTIAL, not out.exists()
-    if resume:
-        _check_unused(out)
-    else:
-        remove_partial(out)
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {partial}: {error.strerror}") from error
-    worth_keeping = True
-    try:
-        with KeptSpool(partial / _FRAMES, description) as spool:
-            try:
-                yield spool
-            except Interrupted:
-                raise
-            except BaseException:
-                worth_keeping = spool.snapshot is not None
-                raise
-            worth_keeping = False
-    finally:
-        if not worth_keeping:
-            shutil.rmtree(partial)
-            if is_new:
-                with suppress(OSError):  # it holds something by now
-                    out.rmdir()
-
-
-def remove_partial(out: Path) -> None:
-    """Removes what an earlier run kept, so that nobody goes on with it.
-
-    Raises:
-        InputError: that run is still at work.
-    """
-    _check_unused(out)
-    shutil.rmtree(out / PARTIAL, ignore_errors=True)
-
-
-def _check_unused(out: Path) -> None:
-    path = out / PARTIAL / _FRAMES
-    if path.exists() and in_use(path):
-        raise InputError(f"{out}: another run is writing its results there")
-
-
-@contextmanager
-def full_disk_explained(out: Path, advice: str | None = None) -> Generator[None, None, None]:
-    """A full disk is nobody's fault of ours: says so, and what to do; by default as it is with `kept_spool`."""
-    try:
-        yield
-    except (OSError, av.FFmpegError) as error:
-        if error.errno != errno.ENOSPC:
+    with ExitStack() as stack:
+        stack.enter_context(explained([shown], lambda: go_on if folder.exists() else "start again"))
+        stack.callback(remove_empty, [folder, *make_folder(folder)[1:]])
+        stack.enter_context(locked(folder / _LOCK, shown))
+        _put_back(folder / _REPLACED, out)
+        _clear(folder, [] if not resume else [*_KEPT, _NAMES])
+        place = Workplace(folder, out, worth_keeping=any((folder / name).exists() for name in _KEPT))
+        try:
+            yield place
+        except BaseException:
+            _clear(folder, [*_KEPT, _NAMES] if place.worth_keeping else [])
             raise
-        usual = "go on by --resume" if (out / PARTIAL).exists() else "start again"
-        rest = f"make room and {advice or usual}"
-        raise InputError(f"{out}: the disk is full, the results could not be written; {rest}") from error
+        _clear(folder, [])
+
+
+def check_claims(
+    folder: Path, outputs: Sequence[Output], reads: Sequence[Path], roots: Sequence[Path], overwrite: bool
+) -> None:
+    """As `chronomask.claims.check_outputs`, but what the run that left a folder had claimed may be replaced."""
+    ours = _claimed(folder)
+    for mine in (True, False):
+        claims = [output for output in outputs if (output.path.name in ours) == mine]
+        check_outputs(claims, reads, roots, overwrite or mine)
+
+
+def check_workplace(folder: Path, shown: Path) -> None:
+    """Finds out whether a run can work in a folder.
+
+    Raises:
+        InputError: somebody does, or something else than what a run keeps is there.
+    """
+    if in_use(folder / _LOCK):
+        raise InputError(f"{shown}: another run is writing there")
+    ours = {_LOCK, _NAMES, _RESULTS, _REPLACED, *_KEPT}
+    of_runs = only(lambda path: path.parts[0] in ours or path.parts[0].startswith(("chronomask-", ".replaces.")))
+    check_outputs([Output(folder, of_runs)], overwrite=True)
+
+
+def _claimed(folder: Path) -> set[str]:
+    """Names of the results that the run that left a folder had been allowed to replace, or had written itself."""
+    try:
+        return set(json.loads((folder / _NAMES).read_text()))
+    except (OSError, ValueError, TypeError):
+        return set()
+
+
+def _put_back(replaced: Path, out: Path) -> None:
+    """What a run took away, and did not put its successor there; what has one goes."""
+    for path in replaced.iterdir() if replaced.is_dir() else ():
+        if not (out / path.name).exists():
+            os.replace(path, out / path.name)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _clear(folder: Path, kept: Sequence[str]) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name in (*kept, _LOCK):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from chronomask.annotations.records import Track, VideoEntry
 from chronomask.categories import OBJECT, Category
+from chronomask.claims import Output
 from chronomask.data.mapping import joined
 from chronomask.errors import InputError
-from chronomask.files import prepare_place
 from chronomask.formats.ytvis import read_head, write_results, write_tracks
 from chronomask.progress import Progress, silent
-from chronomask.runs.partial import full_disk_explained
+from chronomask.runs.partial import LOG, check_claims, check_workplace, workplace
 from chronomask.runs.segment import chosen_tracks, provenance, track_of
 from chronomask.runs.spool import Spool, difference
 from chronomask.segmenter.segmenter import Segmenter
@@ -30,6 +31,7 @@ def predict(
     frames: Path,
     out: Path,
     *,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> int:
     """Segments all videos of a YouTube-VIS-form file and writes their tracks; returns the number of tracks.
@@ -44,40 +46,60 @@ def predict(
         instances: names the videos and categories; annotations in it are not looked at.
         frames: the folder that `file_names` are relative to.
         out: tracks in the form of tracks.json; a plain submission list goes to results.json beside it.
+        overwrite: whether files that are there may be replaced, and finished videos of a run with other settings.
         progress: shows how far the work is.
 
     Raises:
-        InputError: a file without what is needed of it, no class in common, a frame that is missing or of the wrong
-            size, a place that cannot be written to, a full disk, or a partial run with other settings.
+        InputError: as `check_output`; a file without what is needed of it, no class in common, a frame that is missing
+            or of the wrong size, a full disk, or a partial run with other settings.
     """
+    check_output(out, [instances], frames, overwrite)
     videos, categories = read_head(instances)
     category_of = _category_of(segmenter, categories)
     if not category_of.keys() - {OBJECT.name}:
         raise InputError(f"{instances}: none of its categories is a class of the model")
-    if out.name == "results.json":
-        raise InputError(f"{out}: that name is for the submission list; name the file tracks.json, say")
-    prepare_place(out)
-    results, partial = out.with_name("results.json"), out.with_name(out.name + ".partial")
-    prepare_place(results)
-    prepare_place(partial)
     info = provenance(segmenter)
     header = {"info": info, "instances_sha256": hashlib.sha256(instances.read_bytes()).hexdigest()}
-    done = _finished(partial, header)
-    with full_disk_explained(out, "give the same command again, which goes on"):
-        with partial.open("a") as log:
-            if not done and partial.stat().st_size == 0:
-                log.write(json.dumps(header) + "\n")
+    go_on = "give the same command again, which goes on"
+    with workplace(_partial(out), out.parent, out, resume=True, go_on=go_on) as place:
+        check_claims(place.folder, _outputs(out), [instances], [frames], overwrite)
+        done = _finished(place.folder / LOG, header, overwrite)
+        place.claim([output.path.name for output in _outputs(out)])
+        place.worth_keeping = True
+        with (place.folder / LOG).open("ab") as log:
             for video in progress(videos, "predicting", len(videos)):
                 if video.id not in done:
-                    found = [dataclasses.asdict(track) for track in _tracks_of(segmenter, video, frames, category_of)]
-                    done[video.id] = found
-                    log.write(json.dumps({"video": video.id, "tracks": found}) + "\n")
+                    tracks = _tracks_of(segmenter, video, frames, category_of, place.folder)
+                    done[video.id] = [dataclasses.asdict(track) for track in tracks]
+                    log.write(_line({"video": video.id, "tracks": done[video.id]}))
                     log.flush()
-        tracks = _numbered(done[video.id] for video in videos)
-        write_results(results, videos, tracks)
-        write_tracks(out, videos, categories, tracks, info)
-    partial.unlink()
-    return len(tracks)
+        found = _numbered(done[video.id] for video in videos)
+        write_results(place.results / "results.json", videos, found)
+        write_tracks(place.results / out.name, videos, categories, found, info)
+        place.publish(["results.json", out.name])
+    return len(found)
+
+
+def check_output(out: Path, reads: Sequence[Path], frames: Path, overwrite: bool) -> None:
+    """Finds out before the work begins whether its results can be written; writes nothing.
+
+    Args: as for `predict`, and all that is read.
+
+    Raises:
+        InputError: as `chronomask.claims.check_outputs`; or somebody works there.
+    """
+    if out.name == "results.json":
+        raise InputError(f"{out}: that name is for the submission list; name the file tracks.json, say")
+    check_workplace(_partial(out), out)
+    check_claims(_partial(out), _outputs(out), reads, [frames], overwrite)
+
+
+def _outputs(out: Path) -> list[Output]:
+    return [Output(out.with_name("results.json")), Output(out)]
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(out.name + ".partial")
 
 
 def _category_of(segmenter: Segmenter, categories: Sequence[Category]) -> dict[str, Category]:
@@ -91,11 +113,11 @@ def _category_of(segmenter: Segmenter, categories: Sequence[Category]) -> dict[s
 
 
 def _tracks_of(
-    segmenter: Segmenter, video: VideoEntry, frames: Path, category_of: dict[str, Category]
+    segmenter: Segmenter, video: VideoEntry, frames: Path, category_of: dict[str, Category], folder: Path
 ) -> Iterator[Track]:
     files = [frames / name for name in video.file_names or ()]
     source = open_frames(video.name, files, annotated=(video.width, video.height))
-    with Spool() as spool:
+    with Spool(folder) as spool:
         for result in segmenter.segment(source, raw=True):
             spool.add(result)
         for info in chosen_tracks(segmenter.named(category_of), spool.track_ids(), segmenter.config, category_of):
@@ -108,21 +130,40 @@ def _numbered(videos: Iterable[list[dict[str, Any]]]) -> list[Track]:
     return [dataclasses.replace(Track(**track), id=next(numbers)) for tracks in videos for track in tracks]
 
 
-def _finished(partial: Path, header: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
-    """Tracks by video of an interrupted run; a last line that was cut off is left out, and cut from the file."""
-    if not partial.exists():
-        return {}
+def _line(entry: Mapping[str, Any]) -> bytes:
+    """Of the log: a checksum and json."""
+    text = json.dumps(entry, separators=(",", ":")).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _finished(log: Path, header: dict[str, Any], overwrite: bool) -> dict[int, list[dict[str, Any]]]:
+    """Tracks by video of an interrupted run, whose log is cut behind its last whole line; a new log has a header.
+
+    Raises:
+        InputError: the run had another header, and `overwrite` is not said; or the log is damaged.
+    """
     whole, done = 0, {}
-    for number, line in enumerate(partial.read_bytes().splitlines(keepends=True)):
+    for line in log.read_bytes().splitlines(keepends=True) if log.exists() else ():
         if not line.endswith(b"\n"):
-            break
-        entry = json.loads(line)
-        if number == 0 and entry != json.loads(json.dumps(header)):
-            found = difference(entry, json.loads(json.dumps(header)))
-            raise InputError(f"{partial}: {found}; give the same, or delete the file to start anew")
-        if number > 0:
+            break  # it was being written
+        entry = _entry(line, log)
+        if whole == 0 and entry != (now := json.loads(json.dumps(header))):
+            if overwrite:
+                break
+            found = difference(entry, now)
+            raise InputError(f"{log}: {found}; give the same, or start anew by --overwrite")
+        if whole > 0:
             done[entry["video"]] = entry["tracks"]
         whole += len(line)
-    with partial.open("r+b") as file:
+    with log.open("ab") as file:
         file.truncate(whole)
+        if whole == 0:
+            file.write(_line(header))
     return done
+
+
+def _entry(line: bytes, log: Path) -> dict[str, Any]:
+    text = line[9:-1]
+    if line[:9] != b"%08x " % zlib.crc32(text):
+        raise InputError(f"{log}: is damaged; delete its folder to start anew")
+    return json.loads(text)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +16,22 @@ import numpy as np
 from chronomask import __version__, rle
 from chronomask.annotations.records import Segmentations, Track, VideoEntry
 from chronomask.categories import Category
+from chronomask.claims import check_outputs
 from chronomask.config import SegmentConfig
 from chronomask.device import processor_features
 from chronomask.errors import InputError, close_names
 from chronomask.formats.ytvis import read_tracks, write_results, write_tracks
-from chronomask.outputs.choice import RECORDING, Outputs, check_replaceable, clear_unfinished, remove_earlier
+from chronomask.outputs.choice import RECORDING, Outputs
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
 from chronomask.results import TrackInfo
 from chronomask.runs.interruption import Interrupted, Interruption
 from chronomask.runs.live import Live
-from chronomask.runs.partial import PARTIAL, full_disk_explained, kept_spool, remove_partial
+from chronomask.runs.partial import PARTIAL, SPOOL, Workplace, check_claims, check_workplace, workplace
 from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.resume import segment_into
-from chronomask.runs.spool import Spool
+from chronomask.runs.spool import KeptSpool, Spool
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource, VideoWriter
 
@@ -105,48 +105,53 @@ def segment_to_folder(
     if unknown := [name for name in wanted if name not in names]:
         hint = close_names(unknown[0], names) or f"its classes are {', '.join(names)}"
         raise InputError(f"classes: {unknown[0]!r} is not a class of this model; {hint}")
-    check_output(out, outputs, overwrite, resume, source.live)
     if resume and source.live:
         raise InputError(f"{source.name}: a live source cannot be resumed")
+    check_output(out, outputs, source.live, source.files, overwrite, resume)
     info = provenance(segmenter) | {"source": _description(source)}
-    if resume and (out / "tracks.json").exists() and not (out / PARTIAL).exists():
+    if resume and _is_complete(out):
         return _finished(out, info | {"classes": wanted}, outputs)
-    job = _Job(segmenter, out, outputs, wanted, info, progress)
-    with full_disk_explained(out):
-        return job.live(source) if source.live else job.file(source, resume)
+    with workplace(out / PARTIAL, out, out, resume) as place:
+        # Again, for another run may have ended there just now.
+        check_claims(place.folder, outputs.claims(out, source.live), source.files, [], overwrite)
+        place.claim([path.name for path in outputs.paths(out, source.live)])
+        job = _Job(segmenter, place, outputs, wanted, info, progress)
+        return job.live(source) if source.live else job.file(source)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What the steps of one run share; the fields are those of `segment_to_folder`.
+    """What the steps of one run share; the fields are those of `segment_to_folder`, and the place where it works.
 
     The classes are not part of `info`, which an interrupted run cannot change: these it may still choose.
     """
 
     segmenter: Segmenter
-    out: Path
+    place: Workplace
     outputs: Outputs
     classes: list[str]
     info: dict[str, Any]
     progress: Progress
 
-    def file(self, source: VideoSource, resume: bool) -> Summary:
+    def file(self, source: VideoSource) -> Summary:
         """Segments something that can be read again, writing down what a later run needs to go on."""
-        with kept_spool(self.out, self.info, resume) as spool:
-            clear_unfinished(self.out)  # here, where the spool keeps other runs away
-            left = None if source.length is None else max(0, source.length - len(spool))
-            # Closed, because what reads ahead would go on after an error as long as anybody holds its traceback.
-            with Interruption() as interruption, closing(segment_into(spool, self.segmenter, source)) as frames:
-                for _ in self.progress(frames, f"segmenting {source.name}", left):
-                    if interruption.wanted:
-                        break
-            return self.write(source, spool, complete=not interruption.wanted)
+        with KeptSpool(self.place.folder / SPOOL, self.info) as spool:
+            try:
+                left = None if source.length is None else max(0, source.length - len(spool))
+                # Closed, because what reads ahead would go on after an error as long as anybody holds its traceback.
+                with Interruption() as interruption, closing(segment_into(spool, self.segmenter, source)) as frames:
+                    for _ in self.progress(frames, f"segmenting {source.name}", left):
+                        if interruption.wanted:
+                            break
+                return self.write(source, spool, complete=not interruption.wanted)
+            except BaseException as error:
+                self.place.worth_keeping = isinstance(error, Interrupted) or spool.snapshot is not None
+                raise
 
     def live(self, source: VideoSource) -> Summary:
         """Segments something that passes by once, and records it for the outputs that are drawn later."""
-        remove_partial(self.out)  # whoever went on with an earlier run would remove the recording
-        path = self.out / RECORDING
-        with Spool() as spool:
+        path = self.place.results / RECORDING
+        with Spool(self.place.folder) as spool:
             with Interruption() as interruption, VideoWriter(path, source.width, source.height, source.fps) as writer:
                 if isinstance(source, Live):
                     source.stop = lambda: interruption.wanted  # a camera may fall silent, and then no frame asks
@@ -154,7 +159,8 @@ class _Job:
                 with closing(self.segmenter.segment(recorded, raw=True)) as frames:
                     for result in self.progress(frames, f"segmenting {source.name}", None):
                         spool.add(result)
-            return self.write(Recording(path, source), spool)
+            self.place.publish([RECORDING])  # now, for it cannot be made again whatever happens to the rest
+            return self.write(Recording(self.place.out / RECORDING, source), spool)
 
     def write(self, source: VideoSource, spool: Spool, complete: bool = True) -> Summary:
         """Writes the results of what is in the spool; of an incomplete run only those that need no pictures.
@@ -168,30 +174,27 @@ class _Job:
         wanted = self.classes or [category.name for category in categories]
         chosen = chosen_tracks(self.segmenter.tracks, spool.track_ids(), self.segmenter.config, wanted)
         by_id = {info.id: info for info in chosen}
-        if complete:
-            self.outputs.cutouts(list(by_id))  # a wrong id is found before anything is touched
-        if (self.out / "tracks.json").exists():
-            # While the files are replaced, nothing may claim that they belong together.
-            remove_earlier(self.out, source.live)
+        results, out = self.place.results, self.place.out
         if self.outputs.csv:
-            write_csv(self.out / "tracks.csv", spool, by_id)
+            write_csv(results / "tracks.csv", spool, by_id)
         complete = complete and self._drawn(source, spool, by_id)
         names = None if source.file_names is None else source.file_names[: len(spool)]
         entry = VideoEntry(1, source.name, source.width, source.height, len(spool), source.fps, names)
         tracks, info = _Tracks(spool, chosen), self.info | {"classes": self.classes, "complete": complete}
-        write_results(self.out / "results.json", [entry], tracks)
-        # Last, because it is what says that the folder is complete.
-        write_tracks(self.out / "tracks.json", [entry], categories, tracks, info)
+        write_results(results / "results.json", [entry], tracks)
+        write_tracks(results / "tracks.json", [entry], categories, tracks, info)
+        paths = self.outputs.paths(out, source.live)
+        self.place.publish([path.name for path in paths if (results / path.name).exists()])
         if not complete:
             raise Interrupted(len(spool))
-        return Summary(_rows(tracks, categories), len(spool), self.outputs.paths(self.out, source.live))
+        return Summary(_rows(tracks, categories), len(spool), paths)
 
     def _drawn(self, source: VideoSource, spool: Spool, tracks: dict[int, TrackInfo]) -> bool:
         """Makes the outputs that need pictures; False when Ctrl-C ended that."""
         if not self.outputs.drawn:
             return True
         try:
-            with closing(draw_outputs(source, spool, self.out, self.outputs, tracks)) as frames:
+            with closing(draw_outputs(source, spool, self.place.results, self.outputs, tracks)) as frames:
                 deque(self.progress(frames, f"drawing {source.name}", len(spool)), maxlen=0)
         except KeyboardInterrupt:
             return False
@@ -229,26 +232,26 @@ def provenance(segmenter: Segmenter) -> dict[str, Any]:
 
 
 def check_output(
-    out: Path, outputs: Outputs, overwrite: bool = False, resume: bool = False, live: bool = False
+    out: Path, outputs: Outputs, live: bool, reads: Sequence[Path], overwrite: bool = False, resume: bool = False
 ) -> None:
     """Finds out before the work begins whether its results can be written; writes nothing.
 
-    Args: as for `segment_to_folder`, and whether the source is live.
+    Args: as for `segment_to_folder`, and whether the source is live, and which files are read.
 
     Raises:
-        InputError: a file stands in the way, the place is not writable, or it holds results that may not be replaced.
+        InputError: as `chronomask.claims.check_outputs`; or somebody works there, or has not ended his work.
     """
-    interrupted = (out / PARTIAL).exists()
-    if interrupted and not (overwrite or resume):
+    check_workplace(out / PARTIAL, out)
+    if (out / PARTIAL / SPOOL).exists() and not (overwrite or resume):
         raise InputError(f"{out}: holds an interrupted run; go on with it by --resume, or start anew by --overwrite")
-    # Results beside an interrupted run, or complete ones that shall be completed, are this program's.
-    ours = resume and (interrupted or (out / "tracks.json").exists())
-    check_replaceable(outputs.paths(out, live), overwrite or ours)
-    place = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not place.is_dir():
-        raise InputError(f"{place}: is not a folder, so {out} cannot hold the results")
-    if not os.access(place, os.W_OK):
-        raise InputError(f"{place}: may not be written to, so {out} cannot hold the results")
+    if resume and not _is_complete(out):
+        check_claims(out / PARTIAL, outputs.claims(out, live), reads, [], overwrite)
+    elif not resume:
+        check_outputs(outputs.claims(out, live), reads, overwrite=overwrite)
+
+
+def _is_complete(out: Path) -> bool:
+    return (out / "tracks.json").exists() and not (out / PARTIAL / SPOOL).exists()
 
 
 def _description(source: VideoSource) -> dict[str, Any]:

@@ -22,11 +22,21 @@ from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
 from chronomask.training.average import MovingAverage
 from chronomask.training.failures import first_line
+from chronomask.training.folder import (
+    BEST,
+    DESCRIPTION,
+    WEIGHTS,
+    check_no_run,
+    is_replacing,
+    outputs,
+    put_back,
+    remove_replaced,
+    set_aside,
+    states,
+)
 
 KEPT = 2
 """Number of newest states that stay: should the newest be unreadable, the run continues from the one before."""
-
-WEIGHTS, BEST = "model.safetensors", "best.safetensors"
 
 
 @dataclass
@@ -66,7 +76,12 @@ class TrainingState:
 
 
 def claim_run(
-    out: Path, network: Network, config: TrainConfig, machine: MachineConfig, origin: Mapping[str, Any]
+    out: Path,
+    network: Network,
+    config: TrainConfig,
+    machine: MachineConfig,
+    origin: Mapping[str, Any],
+    overwrite: bool = False,
 ) -> None:
     """Makes or checks the folder of a run: before anything else is written to it, config.json says whose it is.
 
@@ -76,43 +91,56 @@ def claim_run(
         config: what is trained; part of the description.
         machine: how it is carried out this time; kept in config.json too, and free to change.
         origin: what else decides the run; part of the description.
+        overwrite: whether a run of another description, or files of none, may be replaced.
 
     Raises:
-        InputError: `out` holds a run of another description.
+        InputError: `out` holds a run of another description, or files that are no run's.
     """
     description = {"model": asdict(network.config), "train": asdict(config), "origin": dict(origin)}
-    path, described = out / "config.json", json.loads(json.dumps(description))
-    if path.exists():
-        there = {name: value for name, value in _read_description(path).items() if name != "machine"}
-        difference = _difference(there, described)
-        if difference:
-            raise InputError(
-                f"{path}: the folder holds a run with another configuration: {difference}; name another folder"
-            )
+    path, described = out / DESCRIPTION, json.loads(json.dumps(description))
+    if not path.exists():
+        set_aside(out) if overwrite else check_no_run(out)
+    elif difference := _difference(_read_description(path), {**described, "machine": None}):
+        if not overwrite:
+            message = f"the folder holds a run with another configuration: {difference}"
+            raise InputError(f"{path}: {message}; name another folder, or say --overwrite")
+        set_aside(out)
     with written_aside(path) as aside:
         aside.write_text(json.dumps({**described, "machine": asdict(machine)}, indent=1))
 
 
 @contextmanager
 def claimed_run(
-    out: Path, network: Network, config: TrainConfig, machine: MachineConfig, origin: Mapping[str, Any]
+    out: Path,
+    network: Network,
+    config: TrainConfig,
+    machine: MachineConfig,
+    origin: Mapping[str, Any],
+    overwrite: bool = False,
 ) -> Generator[None, None, None]:
     """Claims the folder of a run for what is prepared inside; a folder that was new goes again if its input is bad.
 
     Args and Raises: as for `claim_run`.
     """
-    new = not out.exists() or not any(out.iterdir())
-    claim_run(out, network, config, machine, origin)
+    was_run = (out / DESCRIPTION).exists()
+    claim_run(out, network, config, machine, origin, overwrite)
     try:
         yield
     except InputError:
-        if new:
-            shutil.rmtree(out, ignore_errors=True)
+        if not was_run or is_replacing(out):
+            for made in (output.path for output in outputs(out) if output.path.exists()):
+                shutil.rmtree(made) if made.is_dir() else made.unlink()
+            put_back(out)
         raise
 
 
 def open_run(
-    out: Path, network: Network, config: TrainConfig, machine: MachineConfig, origin: Mapping[str, Any]
+    out: Path,
+    network: Network,
+    config: TrainConfig,
+    machine: MachineConfig,
+    origin: Mapping[str, Any],
+    overwrite: bool = False,
 ) -> dict[str, Any] | None:
     """Claims the folder of a run; the saved state to continue from, None where there is none.
 
@@ -121,7 +149,7 @@ def open_run(
     Raises:
         InputError: `out` holds a run of another description, or none of its states can be read.
     """
-    claim_run(out, network, config, machine, origin)
+    claim_run(out, network, config, machine, origin, overwrite)
     for pattern in (".state-*.pt", ".model.*.safetensors", ".best.*.safetensors"):
         for leftover in out.glob(pattern):
             leftover.unlink()  # half a file, of a run that was killed while it wrote
@@ -143,7 +171,8 @@ def save_checkpoint(out: Path, state: TrainingState, score: float | None) -> Non
             state.best = score
         with written_aside(_state_path(out, state.step)) as aside:
             torch.save(state.to_dict(), aside)
-    for old in _states(out)[:-KEPT]:
+    remove_replaced(out)
+    for old in states(out)[:-KEPT]:
         old.unlink()
 
 
@@ -151,13 +180,8 @@ def _state_path(out: Path, step: int) -> Path:
     return out / f"state-{step:08d}.pt"
 
 
-def _states(out: Path) -> list[Path]:
-    """Of all checkpoints, the newest last."""
-    return sorted(out.glob("state-*.pt"))
-
-
 def _newest_state(out: Path) -> dict[str, Any] | None:
-    paths = _states(out)
+    paths = states(out)
     for path in reversed(paths):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -176,7 +200,9 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 
 def _difference(there: Any, here: Any, name: str = "") -> str:
-    """Names the first field that differs; empty where nothing does."""
+    """Names the first field that differs, `machine` aside; empty where nothing does."""
+    if name == "machine":
+        return ""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in {**there, **here}:
             found = _difference(there.get(key), here.get(key), f"{name}.{key}" if name else key)
@@ -192,8 +218,7 @@ def _failures_explained(out: Path, step: int) -> Generator[None, None, None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        states = _states(out)
-        intact = f"{states[-1].name} is intact" if states else "there is none before it"
+        intact = f"{kept[-1].name} is intact" if (kept := states(out)) else "there is none before it"
         raise InputError(
             f"{out}: cannot write the checkpoint of step {step} ({first_line(error)}); {intact}. "
             "If the disk is full, free space; then give the same command again to continue"

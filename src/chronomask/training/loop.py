@@ -36,6 +36,7 @@ def train(
     machine: MachineConfig = MachineConfig(),  # noqa: B008  (frozen)
     monitors: Sequence[Monitor] = (),
     origin: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Trains `network` in place; continues where `out` holds an interrupted run. Under torchrun, together with others.
 
@@ -51,6 +52,7 @@ def train(
         machine: how it is carried out.
         monitors: those who watch, and score checkpoints; called in the first process only.
         origin: what else decides the run (names of data and initial weights), for config.json.
+        overwrite: whether a run with another configuration, or files that are no run's, may be replaced.
 
     Returns:
         Steps done: fewer than `config.steps` where `machine.stop_after` ended the run.
@@ -64,7 +66,8 @@ def train(
     with failures_explained(out), joined_ranks(machine.device) as ranks:
         _check_batch(config, machine, ranks)
         _check_instances(sources)
-        state = _open(network, config, machine, out, origin or {}, ranks)
+        saved = ranks.on_first(partial(open_run, out, network, config, machine, origin or {}, overwrite))
+        state = _state(network, config, ranks, saved)
         batches = _batches(sources, config, machine, ranks, state.step)
         stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks)
         watching = [CsvLog(out, state.step), SkippedList(out, sources), *monitors] if ranks.first else []
@@ -102,14 +105,11 @@ def _check_instances(sources: Sequence[WeightedSource]) -> None:
         raise InputError(f"{names or 'no training data'}: not one labelled instance to learn from")
 
 
-def _open(
-    network: Network, config: TrainConfig, machine: MachineConfig, out: Path, origin: Mapping[str, Any], ranks: Ranks
-) -> TrainingState:
-    """The state to begin with: of the given network, or of the interrupted run in `out`."""
+def _state(network: Network, config: TrainConfig, ranks: Ranks, saved: Mapping[str, Any] | None) -> TrainingState:
+    """The state to begin with: of the given network, or what an interrupted run saved."""
     network.to(ranks.device)
     to_channels_last(network)
     state = TrainingState(0, network, MovingAverage(network, config.ema), build_optimizer(network, config))
-    saved = ranks.on_first(partial(open_run, out, network, config, machine, origin))
     if saved is not None:
         state.restore(saved)
     if config.backbone_rate == 0:

@@ -21,6 +21,7 @@ from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
 from chronomask.runs.predict import predict
 from chronomask.segmenter.load import load
+from chronomask.training.folder import VALIDATING, WEIGHTS
 from chronomask.training.monitor import Milestones, StepReport
 
 EVERYTHING = SegmentConfig(score=0.0, max_tracks=100)
@@ -100,16 +101,20 @@ class Validation:
         known = read_scores(out)
         scores = known.get(step)
         if scores is None:
-            scores = self.scores(network)
+            scores = self.scores(network, out)
             _write_scores(out, {done: value for done, value in known.items() if done < step} | {step: scores})
         for listener in self.listeners:
             listener(step, scores)
         return scores
 
-    def scores(self, network: Network) -> ValidationScores:
-        """Scores a network, as it will be when it is loaded from its file."""
-        with TemporaryDirectory() as place:
-            weights, tracks = Path(place) / "model.safetensors", Path(place) / "tracks.json"
+    def scores(self, network: Network, out: Path | None = None) -> ValidationScores:
+        """Scores a network, as it will be when it is loaded from its file.
+
+        Args:
+            out: folder of the run, in which a killed one leaves less behind than where temporary files lie.
+        """
+        with TemporaryDirectory(prefix=VALIDATING, dir=out) as place:
+            weights, tracks = Path(place) / WEIGHTS, Path(place) / "tracks.json"
             save_network(weights, network, half=True)
             segmenter = load(weights, self.device, "torch", config=EVERYTHING)
             predict(segmenter, self.instances, self.frames, tracks)

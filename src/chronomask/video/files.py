@@ -41,6 +41,7 @@ class VideoFile(VideoSource):
     def __init__(self, address: str, name: str, shown: str, selection: Selection) -> None:
         self.name, self.selection = name, selection
         self._address, self._shown = address, shown
+        self.files = [Path(address)] if Path(address).is_file() else []
         with open_container(address, shown) as container:
             stream = video_stream(container, shown)
             rate = frame_rate(stream)

@@ -81,7 +81,7 @@ class ImageFiles(VideoSource):
         strict: bool = False,
         annotated: tuple[int, int] | None = None,
     ) -> None:
-        self._strict = strict
+        self._strict, self.files = strict, files
         self._unreadable: dict[_Place, str] = {}
         with closing(_Album()) as album:
             places = [place for file in files for place in self._places_in(album, file)]

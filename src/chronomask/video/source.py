@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
@@ -85,6 +86,7 @@ class VideoSource(ABC):
         sound: the file whose sound belongs to the frames, None where there can be none.
         live: whether frames pass by once, at their own pace.
         again: whether they can be iterated more than once.
+        files: all that is read, where it lies on this machine.
     """
 
     name: str
@@ -98,6 +100,7 @@ class VideoSource(ABC):
     sound: str | None = None
     live: bool = False
     again: bool = True
+    files: Sequence[Path] = ()
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
