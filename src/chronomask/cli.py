@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import tyro
 
-from chronomask.errors import InputError
+from chronomask import __version__
+from chronomask.errors import InputError, close_names
 
 
 class _Command(NamedTuple):
@@ -58,8 +59,13 @@ EXTRAS = {"torch": "torch", "safetensors": "torch", "cv2": "train", "onnx": "exp
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
+        if arguments[0] == "--version":
+            print(f"chronomask {__version__}")
+            return 0
+        if not arguments[0].startswith("-"):
+            _check_command(arguments[0])
         code = _app(arguments).cli(
             prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
         )
@@ -83,6 +89,14 @@ def main(arguments: list[str] | None = None) -> int:
     return code or 0
 
 
+def _check_command(name: str) -> None:
+    """Raises InputError where there is no command of a name."""
+    if name not in COMMANDS:
+        hint = close_names(name, COMMANDS) or f"there are {', '.join(COMMANDS)}"
+        hint = f"to segment it: chronomask segment {name}" if os.path.exists(name) else hint
+        raise InputError(f"no command {name!r}; {hint}")
+
+
 def _app(arguments: list[str]) -> tyro.extras.SubcommandApp:
     """The parser. Of all commands but the one that is asked for it knows the name and a line of help only.
 
@@ -100,8 +114,12 @@ def _app(arguments: list[str]) -> tyro.extras.SubcommandApp:
 def _imported(name: str, command: _Command, arguments: list[str]) -> Any:
     module = import_module(f"chronomask.commands.{command.module}")
     found: Callable[..., Any] = getattr(module, command.attribute or name)
+    if command.attribute:
+        return found
+    from chronomask.commands.described import described
+
     # The defaults of `train` depend on its options.
-    return partial(found, config=module.recipe_config(arguments)) if name == "train" else found
+    return described(partial(found, config=module.recipe_config(arguments)) if name == "train" else found)
 
 
 def _not_asked_for() -> None:

@@ -12,8 +12,9 @@ class InputError(ValueError):
 
 
 def close_names(name: str, known: Iterable[str]) -> str:
-    """Such as "close ones are cat, cow"; empty where no name is close."""
-    close = difflib.get_close_matches(name, list(known), n=3)
+    """Such as "close ones are cat, cow"; empty where no name is close. Case makes no difference."""
+    names = {other.lower(): other for other in known}
+    close = [names[found] for found in difflib.get_close_matches(name.lower(), list(names), n=3)]
     return f"close ones are {', '.join(close)}" if close else ""
 
 
@@ -50,3 +51,10 @@ def words_of(error: Exception) -> str:
         return f"{error} is missing"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def some_names(known: Iterable[str], most: int = 12) -> str:
+    """The names joined by commas; of very many the first, and how many more there are."""
+    names = list(known)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

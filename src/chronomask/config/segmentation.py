@@ -79,16 +79,15 @@ class SegmentConfig:
         long_side: and the long side at most this many.
         clip_length: T, frames a clip.
         overlap: frames that neighbouring clips share; fewer is faster, more joins better.
-        latency: a frame is handed out when at most this many later ones were taken in. None waits until every clip
-            with the frame in it has had its say, which takes clip_length - 1. With less, later clips add nothing to
-            frames that are out already; below clip_length - overlap - 1 clips also follow each other more closely than
-            `overlap` asks for (by one frame for 0), which costs time: with the bundled model 1.3 times as much for 1,
-            1.8 times for 0.
+        latency: a frame is handed out when at most this many later ones were taken in. By default it waits until every
+            clip with the frame in it has had its say: for a clip's length less one. With less, later clips add nothing
+            to frames that are out already; below that less the overlap, clips also follow each other more closely (by
+            one frame for 0), which costs time: with the bundled model 1.3 times as much for 1, 1.8 times for 0.
         score: tracks below this confidence are left out of what is written.
         max_tracks: only this many tracks, best first, are written.
         object_below: tracks whose best class has a probability below this are named `object`.
-        cluster: see ClusterConfig.
-        stitch: see StitchConfig.
+        cluster: how the tubes of a clip are found.
+        stitch: how tubes become tracks.
     """
 
     short_side: int = 256

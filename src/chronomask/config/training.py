@@ -65,8 +65,8 @@ class TrainConfig:
         ema: decay of the moving average of the weights, the one that is saved; 0 saves the weights themselves.
         seed: of weights and data.
         skip_broken: go on with other clips where frames or masks cannot be read; skipped.txt lists them.
-        losses: see LossConfig.
-        data: see MixtureConfig.
+        losses: weights of the terms of eq. (6), and where they are taken.
+        data: what the clips look like.
     """
 
     model: Literal["lite", "paper"] = "lite"
