@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from chronomask.guided_filter import EDGE_VARIANCE
-from chronomask.painting import REACH, paint
+from chronomask.painting import EDGE_VARIANCE, REACH, paint
 
 RECORDED = Path(__file__).parent / "painted.npz"
 
@@ -60,19 +59,31 @@ def whole(probability, picture):
     return slopes * guide + offsets + (1 - edges) * cv2.resize(probability, guide.shape[::-1])
 
 
-@pytest.mark.parametrize("size", [(48, 60), (20, 28), (47, 61), (121, 200), (3, 9), (1, 1)])
-def test_boxes_give_what_the_whole_frame_gives(size):
-    ids, (rows, columns) = [7, 3, 40_000, 12], (12, 15)
+@pytest.mark.parametrize(
+    ("cells", "size"),
+    [((12, 15), (48, 60)), ((12, 15), (20, 28)), ((12, 15), (47, 61)), ((12, 15), (121, 200))],
+)
+def test_boxes_give_what_the_whole_frame_gives(cells, size):
+    ids, (rows, columns) = [7, 3, 40_000, 12], cells
     probabilities = disjoint_tubes(4, rows, columns, 0)
     picture = (smooth_noise(3, 4 * rows, 4 * columns, 10).clip(0, 1) * 255).astype(np.uint8)
     expected, certain = np.zeros(size, int), np.ones(size, bool)
     for tube in (3, 2, 1, 0):
         full = cv2.resize(whole(probabilities[tube], picture).astype(np.float32), size[::-1])
         expected[full > 0.5] = ids[tube]
-        certain &= abs(full - 0.5) > 0.02  # positions are rounded to a thirty-second of a pixel
+        certain &= abs(full - 0.5) > 0.02  # OpenCV rounds positions to a thirty-second of a pixel
     painted = paint_whole(probabilities, ids, picture, size)
     assert certain.sum() > 0.7 * certain.size - 1
     np.testing.assert_array_equal(painted[certain], expected[certain])
+
+
+@pytest.mark.parametrize(("cells", "size"), [((1, 1), (1, 1)), ((1, 2), (3, 9)), ((2, 1), (9, 2))])
+def test_tiny_sources(cells, size):
+    """At the size at which a network sees them."""
+    level = np.ones(cells, np.float32)
+    assert (paint_whole([level], [4], grey(*cells), size) == 4).all()
+    level[-1, -1] = 0
+    assert paint_whole([level], [4], grey(*cells), size)[-1, -1] == 0
 
 
 @pytest.mark.parametrize("size", [(48, 60), (121, 200)])

@@ -36,7 +36,6 @@ def under_triangles(image, size):
 
 @pytest.mark.parametrize(("short", "long"), [(256, 448), (128, 224), (100, 150), (40, 60)])
 def test_frames_are_shrunk_as_an_eye_would(short, long):
-    """Of large ones blocks are averaged first, which is not quite the same."""
     image, config = data.chelsea(), SegmentConfig(short_side=short, long_side=long)
     found = shrunk(image, config)
     assert found.dtype == np.uint8
@@ -44,7 +43,7 @@ def test_frames_are_shrunk_as_an_eye_would(short, long):
     expected = under_triangles(image.astype(float), network_size(*image.shape[:2], config))
     difference = np.abs(found.transpose(1, 2, 0) - expected)
     assert difference.mean() < 0.7
-    assert difference.max() < (1.5 if short > 100 else 16)
+    assert difference.max() < (2.5 if short > 100 else 4)
 
 
 def test_frames_of_the_right_size_stay_as_they_are():

@@ -80,7 +80,7 @@ def _video(path: Path, source: VideoSource) -> Generator[WriteCutout, None, None
             first = frame.time if first is None else first
             last = max(last + 1, round(1000 * (frame.time - first)))
             picture = av.VideoFrame.from_ndarray(_with_alpha(frame.image, mask, _MARGIN), format="rgba")
-            picture = picture.reformat(format="yuva420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            picture = picture.reformat(format="yuva420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
             picture.pts, picture.time_base = last, context.time_base
             container.mux(stream.encode(picture))
 

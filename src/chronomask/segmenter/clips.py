@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 
+import av
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from chronomask.config import SegmentConfig
 from chronomask.embedding import STRIDE
@@ -216,11 +216,13 @@ class ClipFinder:
 def shrunk(image: UInt8[np.ndarray, "H W 3"], config: SegmentConfig) -> UInt8[np.ndarray, "3 h w"]:
     """The image as the network sees it: every pixel an average under a triangle that covers what it stands for."""
     height, width = network_size(image.shape[0], image.shape[1], config)
-    if (height, width) != image.shape[:2]:
-        # Of large images whole blocks are averaged first, which no eye would see and takes half the time.
-        small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        image = np.asarray(small)
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
+    if (height, width) == image.shape[:2]:
+        return np.ascontiguousarray(image.transpose(2, 0, 1))
+    frame = av.VideoFrame.from_ndarray(image, "rgb24")
+    # By FFmpeg, which takes a third of the time that Pillow takes; in one thread, for frames are shrunk side by side.
+    small = frame.reformat(width, height, "gbrp", interpolation="BILINEAR", threads=1)
+    green, blue, red = (np.frombuffer(memoryview(plane), np.uint8).reshape(height, -1) for plane in small.planes)
+    return np.stack([red[:, :width], green[:, :width], blue[:, :width]])
 
 
 def network_size(height: int, width: int, config: SegmentConfig) -> tuple[int, int]:

@@ -103,7 +103,8 @@ def upright(frame: av.VideoFrame, stored: tuple[int, int]) -> UInt8[np.ndarray, 
         stored: width and height of the first frame as stored. A stream may change its size on the way; masks of one
             video have one size.
     """
-    image = frame.to_ndarray(format="rgb24", width=stored[0], height=stored[1])
+    # More threads, which FFmpeg starts anew for every frame, cost more than they bring.
+    image = frame.to_ndarray(format="rgb24", width=stored[0], height=stored[1], threads=1)
     # FFmpeg and NumPy both count anticlockwise.
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 

@@ -109,9 +109,10 @@ class VideoWriter:
             self._first = time - max(self._pts, 0) / _TICKS if self._first is None else self._first
             pts = round((time - self._first) * _TICKS)
         self._pts = max(pts, self._pts + 1)
-        padded = np.pad(image, ((0, self._height % 2), (0, self._width % 2), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(padded, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        if (odd := (self._height % 2, self._width % 2)) != (0, 0):
+            image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
         frame.pts, frame.time_base = self._pts, Fraction(1, _TICKS)
         self._container.mux(self._stream.encode(frame))
         self._advance_sound(self._pts)
