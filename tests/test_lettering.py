@@ -1,4 +1,4 @@
-from pathlib import Path
+import os
 
 import matplotlib
 import numpy as np
@@ -12,16 +12,15 @@ RED, WHITE = (200, 0, 0), (255, 255, 255)
 
 @pytest.fixture
 def fonts(monkeypatch):
-    """Chooses the folders that are looked through."""
+    """Chooses the folders in whose `fonts` systems of free software look."""
 
     def choose(*folders):
-        monkeypatch.setattr(lettering, "_folders", lambda: [Path(folder) for folder in folders])
-        lettering._installed.cache_clear()
-        lettering.plate.cache_clear()
+        monkeypatch.setenv("XDG_DATA_HOME", os.devnull)
+        monkeypatch.setenv("XDG_DATA_DIRS", ":".join(map(str, folders)) or os.devnull)
+        lettering._font.cache_clear()
 
     yield choose
-    lettering._installed.cache_clear()
-    lettering.plate.cache_clear()
+    lettering._font.cache_clear()
 
 
 def drawn(text):
@@ -44,7 +43,8 @@ def test_what_no_font_has_is_escaped(fonts, text, shown):
 
 
 def test_a_font_of_the_system_is_found(fonts, tmp_path):
-    (tmp_path / "simsun.ttf").write_text("no font")
+    (tmp_path / "fonts").mkdir()
+    (tmp_path / "fonts/simsun.ttf").write_text("no font")
     fonts(tmp_path)
     assert drawn("1 кот") == r"1 \u043a\u043e\u0442"
     fonts(matplotlib.get_data_path())
@@ -55,15 +55,15 @@ def test_a_font_of_the_system_is_found(fonts, tmp_path):
 
 def test_plates_are_as_large_as_their_text_asks():
     small, long = plate("1 cat", 10, 2, RED, WHITE), plate("1 catcat", 10, 2, RED, WHITE)
-    assert small.shape[0] == long.shape[0]
-    assert small.shape[1] < long.shape[1]
-    assert plate("gypqÅ", 10, 2, RED, WHITE).shape[0] == small.shape[0]
+    assert small.height == long.height
+    assert small.width < long.width
+    assert plate("gypqÅ", 10, 2, RED, WHITE).height == small.height
     large = plate("1 cat", 40, 8, RED, WHITE)
-    assert large.shape[0] == pytest.approx(4 * small.shape[0], abs=4)
-    assert large.shape[1] == pytest.approx(4 * small.shape[1], rel=0.1)
-    for image in (small, large):
+    assert large.height == pytest.approx(4 * small.height, abs=4)
+    assert large.width == pytest.approx(4 * small.width, rel=0.1)
+    for image in map(np.asarray, (small, large)):
         assert (image[0] == RED).all()
         assert (image[:, [0, -1]] == RED).all()
         assert (image > 180).all(2).any()
-    assert plate("", 10, 2, RED, WHITE).shape == (small.shape[0], 4, 3)
-    assert not np.array_equal(plate("1 cat", 10, 2, RED, (0, 0, 0)), small)
+    assert plate("", 10, 2, RED, WHITE).size == (4, small.height)
+    assert plate("1 cat", 10, 2, RED, (0, 0, 0)) != small

@@ -1,19 +1,12 @@
-"""Plates with a line of text on them, in any script that some font of the system has.
-
-Legend: h w pixels of a plate.
-"""
+"""Plates with a line of text on them, in any script that some font of the system has."""
 
 from __future__ import annotations
 
-import os
-import sys
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 FONTS = (
@@ -51,10 +44,8 @@ _UNASSIGNED = "\U0010fffe"
 
 
 @lru_cache(maxsize=256)
-def plate(
-    text: str, size: int, padding: int, colour: tuple[int, int, int], ink: tuple[int, int, int]
-) -> UInt8[np.ndarray, "h w 3"]:
-    """A line of text on a ground; not to be written to.
+def plate(text: str, size: int, padding: int, colour: tuple[int, int, int], ink: tuple[int, int, int]) -> Image.Image:
+    """A line of text on a ground; RGB, not to be written to.
 
     Args:
         text: letters that no font has lose their accents, or are written as \\u732b.
@@ -68,32 +59,36 @@ def plate(
     ascent, descent = font.getmetrics()
     image = Image.new("RGB", (right - left + 2 * padding, ascent + descent + padding), colour)
     ImageDraw.Draw(image).text((padding - left, padding // 2), text, fill=ink, font=font)
-    return np.asarray(image)
+    return image
 
 
 def _drawable(text: str, size: int) -> tuple[str, ImageFont.FreeTypeFont]:
     """The text, or what can be written instead, and the font for it."""
     text = " ".join(text.split())
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    fonts = [font for path in (None, *_installed()) if (font := _font(path, size)) is not None]
     for shown in (text, plain):
-        for font in fonts:
+        for font in _fonts(size):
             if not _missing(font, shown):
                 return shown, font
-    font = min(fonts, key=lambda font: len(_missing(font, plain)))
+    font = min(_fonts(size), key=lambda font: len(_missing(font, plain)))
     missing = _missing(font, plain)
     return "".join(ascii(letter)[1:-1] if letter in missing else letter for letter in plain), font
 
 
+def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
+    """Pillow's own, and those of the list that are installed, in its order; looked for as far as they are needed."""
+    return (font for name in (None, *FONTS) if (font := _font(name, size)) is not None)
+
+
 @lru_cache(maxsize=64)
-def _font(path: Path | None, size: int) -> ImageFont.FreeTypeFont | None:
-    """A font, or Pillow's own; None if it cannot be read."""
-    if path is None:
+def _font(name: str | None, size: int) -> ImageFont.FreeTypeFont | None:
+    """A font of the system, or Pillow's own; None if it is not there or cannot be read."""
+    if name is None:
         font = ImageFont.load_default(size)
         assert isinstance(font, ImageFont.FreeTypeFont), "Pillow has FreeType in all its wheels"
         return font
     try:
-        return ImageFont.truetype(path, size)
+        return ImageFont.truetype(name, size)
     except OSError:
         return None
 
@@ -107,24 +102,3 @@ def _missing(font: ImageFont.FreeTypeFont, text: str) -> set[str]:
 def _shape(font: ImageFont.FreeTypeFont, letter: str) -> tuple[tuple[int, int], bytes]:
     mask: Any = font.getmask(letter)
     return mask.size, bytes(mask)
-
-
-@lru_cache(maxsize=1)
-def _installed() -> tuple[Path, ...]:
-    """The fonts of the list that are there, in its order."""
-    found: dict[str, Path] = {}
-    for folder in _folders():
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in (".ttf", ".ttc", ".otf"):
-                found.setdefault(path.stem.lower(), path)
-    return tuple(found[name.lower()] for name in FONTS if name.lower() in found)
-
-
-def _folders() -> list[Path]:
-    """Where systems keep their fonts."""
-    home = Path.home()
-    if sys.platform == "win32":
-        return [Path(os.environ.get("WINDIR", r"C:\Windows"), "Fonts")]
-    if sys.platform == "darwin":
-        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
-    return [home / ".local/share/fonts", home / ".fonts", Path("/usr/local/share/fonts"), Path("/usr/share/fonts")]

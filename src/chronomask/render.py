@@ -57,11 +57,17 @@ def draw_tracks(
         A new RGB image.
     """
     assert len(masks) == len(track_ids) == len(labels), "one mask, id and label a track"
-    boxes = [_box(mask) for mask in masks]
+    boxes = [Image.fromarray(mask.view(np.uint8)).getbbox() for mask in masks]
     seen = [(place, box) for place, box in enumerate(boxes) if box is not None]
     side = (image.shape[0] * image.shape[1]) ** 0.5
-    scene = image.copy()
-    _tint(scene, masks, seen, track_ids)
+    plain = Image.fromarray(image)
+    scene = plain.copy()
+    # Where masks overlap, the smaller one is seen.
+    for place, box in sorted(seen, key=lambda one: -np.count_nonzero(masks[one[0]])):
+        left, top, right, bottom = box
+        ground = Image.new("RGB", (right - left, bottom - top), track_colour(int(track_ids[place])))
+        tinted = Image.blend(plain.crop(box), ground, _OPACITY)
+        scene.paste(tinted, box, Image.fromarray(masks[place, top:bottom, left:right]))
     for place, box in seen:
         _draw_outline(scene, masks[place], box, track_colour(int(track_ids[place])), max(1, round(side / 450)))
     # The oldest track first: its label shall not leap when another comes.
@@ -70,11 +76,9 @@ def draw_tracks(
     for number, text, box in named:
         colour = track_colour(number)
         label = plate(text, max(9, round(side / 46)), max(2, round(side / 220)), colour, _ink(colour))
-        taken.append(_free_place(label.shape, box, scene.shape, taken))
-        left, top, right, bottom = taken[-1]
-        near = scene[top:bottom, left:right]
-        near[:] = label[: near.shape[0], : near.shape[1]]
-    return scene
+        taken.append(_free_place(label.size, box, scene.size, taken))
+        scene.paste(label, taken[-1][:2])
+    return np.array(scene)
 
 
 def contact_sheet(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, width: int) -> UInt8[np.ndarray, "H W 3"]:
@@ -109,49 +113,8 @@ def contact_sheet(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, wi
     return np.array(sheet)
 
 
-def _tint(
-    scene: UInt8[np.ndarray, "H W 3"],
-    masks: Bool[np.ndarray, "K H W"],
-    seen: Sequence[tuple[int, _Rectangle]],
-    track_ids: Int64[np.ndarray, " K"],
-) -> None:
-    """Colours the areas; where masks overlap, the smaller one is seen."""
-    height, width = masks.shape[1:]
-    lines, faded = scene.reshape(height, 3 * width), _faded(scene).reshape(height, 3 * width)
-    free = np.ones((height, width), bool)
-    parts = [(masks[place, top:bottom, left:right], place, (left, top)) for place, (left, top, right, bottom) in seen]
-    for mask, place, (left, top) in sorted(parts, key=lambda part: np.count_nonzero(part[0])):
-        rows, columns = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
-        mask = mask & free[rows, columns]
-        free[rows, columns] ^= mask
-        thrice = np.empty((*mask.shape, 3), bool)
-        for channel in range(3):
-            thrice[..., channel] = mask
-        columns = slice(3 * left, 3 * (left + mask.shape[1]))
-        colour = np.rint(np.multiply(track_colour(int(track_ids[place])), _OPACITY)).astype(np.uint8)
-        tinted = faded[rows, columns] + np.tile(colour, mask.shape[1])
-        np.copyto(lines[rows, columns], tinted, where=thrice.reshape(tinted.shape))
-
-
-def _faded(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
-    """What is left of a picture under colours."""
-    share, half = np.uint16(round(256 * (1 - _OPACITY))), np.uint16(128)
-    values = np.zeros(image.size + image.size % 2, np.uint8)
-    values[: image.size] = image.reshape(-1)
-    # Two at a time, as the halves of one number: several times as fast as numbers of 8 bits turned into 16.
-    pairs = values.view(np.uint16)
-    low, high = pairs & np.uint16(255), pairs >> np.uint16(8)
-    for part in (low, high):
-        part *= share
-        part += half
-    low >>= np.uint16(8)
-    high &= np.uint16(0xFF00)
-    low |= high
-    return low.view(np.uint8)[: image.size].reshape(image.shape)
-
-
 def _draw_outline(
-    scene: UInt8[np.ndarray, "H W 3"],
+    scene: Image.Image,
     mask: Bool[np.ndarray, "H W"],
     box: _Rectangle,
     colour: tuple[int, int, int],
@@ -160,14 +123,10 @@ def _draw_outline(
     """A line along the edge of a mask; its middle runs through the outermost pixels."""
     outer, inner = thickness // 2, (thickness + 1) // 2
     left, top, right, bottom = box
-    near = np.zeros((bottom - top + 2 * inner, right - left + 2 * inner), bool)
-    near[inner:-inner, inner:-inner] = mask[top:bottom, left:right]
+    near = np.pad(mask[top:bottom, left:right], inner)
     line = dilated(near, outer) & dilated(~near, inner)
-    row, column = np.divmod(np.flatnonzero(line), line.shape[1])
-    row += top - inner
-    column += left - inner
-    there = (row >= 0) & (row < mask.shape[0]) & (column >= 0) & (column < mask.shape[1])
-    scene[row[there], column[there]] = colour
+    place = (left - inner, top - inner, right + inner, bottom + inner)
+    scene.paste(colour, place, Image.fromarray(line))
 
 
 def _ink(colour: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -177,13 +136,17 @@ def _ink(colour: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _free_place(
-    label: tuple[int, ...], box: _Rectangle, picture: tuple[int, ...], taken: Sequence[_Rectangle]
+    label: tuple[int, int], box: _Rectangle, picture: tuple[int, int], taken: Sequence[_Rectangle]
 ) -> _Rectangle:
-    """Where a label lies best: beside its object, inside the picture, and on as little of other labels as may be."""
-    height, width = label[:2]
-    most_y, most_x = max(0, picture[0] - height), max(0, picture[1] - width)
+    """Where a label lies best: beside its object, inside the picture, and on as little of other labels as may be.
+
+    Args:
+        label, picture: width and height.
+    """
+    width, height = label
+    most_x, most_y = max(0, picture[0] - width), max(0, picture[1] - height)
     best, least = (0, 0, width, height), None
-    for x, y in _places((width, height), box):
+    for x, y in _places(label, box):
         x, y = min(max(0, x), most_x), min(max(0, y), most_y)
         place = (x, y, x + width, y + height)
         covered = sum(_common(place, other) for other in taken)
@@ -212,13 +175,3 @@ def _common(one: _Rectangle, other: _Rectangle) -> int:
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     return max(0, width) * max(0, height)
-
-
-def _box(mask: Bool[np.ndarray, "H W"]) -> _Rectangle | None:
-    """The tightest around a mask; None for an empty one."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return None
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
-    return int(columns[0]), top, int(columns[-1]) + 1, bottom
