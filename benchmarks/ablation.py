@@ -37,7 +37,7 @@ from torch.nn import functional as F
 from chronomask.config import ClusterConfig, MachineConfig, SegmentConfig, StitchConfig, TrainConfig, lite
 from chronomask.config.training import lite_recipe
 from chronomask.data.annotation_file import YtvisVideos
-from chronomask.data.mixture import WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_training_sources
 from chronomask.engines.models import bundled_weights
 from chronomask.files import written_aside

@@ -29,7 +29,8 @@ from torch.utils.data import DataLoader
 
 from chronomask.categories import LITE
 from chronomask.config import MachineConfig, MixtureConfig, TrainConfig, lite
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader, open_training_sources
 from chronomask.files import written_aside
 from chronomask.model.network import Network, to_channels_last

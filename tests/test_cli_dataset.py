@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,8 @@ def test_synthesize_checks_its_settings_first(stills: Path, capsys: pytest.Captu
     assert run("dataset", "synthesize", stills, stills.parent / "made", "--quality", "300") == 2
     assert "quality 300" in capsys.readouterr().err
     assert not (stills.parent / "made").exists()
+
+
+def test_info_does_without_pytorch(stills: Path) -> None:
+    command = [sys.executable, str(Path(__file__).parent / "without.py"), "torch,cv2", "dataset", "info", str(stills)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -6,6 +6,8 @@ import lap
 import numpy as np
 from jaxtyping import Float
 
+from chronomask.errors import InputError
+
 
 def assign(similarity: Float[np.ndarray, "R C"]) -> list[tuple[int, int]]:
     """The pairs of rows and columns whose similarities have the greatest sum; each is in one pair at most.
@@ -18,11 +20,14 @@ def assign(similarity: Float[np.ndarray, "R C"]) -> list[tuple[int, int]]:
         afterwards.
 
     Raises:
-        ValueError: a similarity is infinite or NaN.
+        InputError: a similarity is infinite or NaN, as those of features are that a network of broken weights gives.
     """
     if not np.isfinite(similarity).all():
         row, column = np.argwhere(~np.isfinite(similarity))[0]
-        raise ValueError(f"similarity of row {row} and column {column}: {similarity[row, column]} is not finite")
+        raise InputError(
+            f"similarity of row {row} and column {column}: {similarity[row, column]} is not finite;"
+            " where features are compared, the network's checkpoint gives numbers that are not"
+        )
     if similarity.size == 0:
         return []
     # Halved, so that no difference overflows; from 0 to 1, for lap takes costs of a million for infinite.

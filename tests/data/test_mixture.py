@@ -5,7 +5,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from chronomask.config import MixtureConfig, MotionConfig, published_motion
-from chronomask.data.mixture import MOST_ATTEMPTS, ClipMixture, WeightedSource
+from chronomask.data.mixture import MOST_ATTEMPTS, ClipMixture
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_training_sources
 from chronomask.errors import InputError
 from data.files import NETWORK, box, small_set, textured, write_stills, write_videos

@@ -9,9 +9,10 @@ from PIL import Image
 
 from chronomask.commands.dataset import preview
 from chronomask.config import MixtureConfig, lite_recipe
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
 from chronomask.data.panels import BAR, Panel, draw_panel
 from chronomask.data.preview import clip_strips, entry_strips, frames_for, write_preview
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.errors import InputError
 from data.files import NETWORK, box, small_set, textured, write_stills

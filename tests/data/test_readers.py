@@ -31,7 +31,7 @@ def region(*sides):
 @settings(max_examples=25, deadline=None)
 def test_masks_of_a_label_map(instances, seed):
     labels = torch.randint(instances + 1, (2, 3, 4), generator=torch.Generator().manual_seed(seed)).short()
-    masks = to_masks(labels, instances)
+    masks = torch.from_numpy(to_masks(labels.numpy(), instances))
     assert masks.shape == (instances, 2, 3, 4)
     for number, mask in enumerate(masks, 1):
         assert torch.equal(mask, labels == number)

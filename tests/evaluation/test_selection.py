@@ -41,6 +41,12 @@ def test_some_classes_and_none() -> None:
     assert pytest.approx(2 / 3) == agnostic.scores.AR100
     with pytest.raises(InputError, match="classes: 'clas2': close ones are class2"):
         evaluate(TRUTH, found, Selection(("clas2",)))
+    with pytest.raises(InputError, match="classes: 'class3': no object of the annotations, so that there is nothing"):
+        evaluate(TRUTH, found, Selection(("class3",)))
+    notes: list[str] = []
+    truth = read_truth(TRUTH)
+    Selection(("class3", "class2")).of(truth, read_results(found, truth), notes.append)
+    assert notes == ["classes: 'class3': no object of the annotations, and so no score"]
 
 
 def test_categories_that_nobody_uses_change_nothing_and_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:

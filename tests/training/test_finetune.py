@@ -10,7 +10,7 @@ from chronomask import rle
 from chronomask.categories import Category
 from chronomask.cli import main
 from chronomask.config import MixtureConfig, fine_tune_recipe
-from chronomask.data.mixture import WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError

@@ -9,7 +9,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from chronomask.config import LossConfig, MachineConfig, TrainConfig
-from chronomask.data.mixture import WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.errors import InputError
 from chronomask.model.convolution import ClipConvolution
 from chronomask.training.average import MovingAverage

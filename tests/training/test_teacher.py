@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from chronomask.categories import Category
 from chronomask.config import MixtureConfig
-from chronomask.data.mixture import WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.errors import InputError
 from chronomask.training.class_head import fit_class_head

@@ -27,7 +27,7 @@ from chronomask.config import (
 from chronomask.errors import InputError
 
 if TYPE_CHECKING:
-    from chronomask.data.mixture import WeightedSource
+    from chronomask.data.protocol import WeightedSource
     from chronomask.model.network import Network
     from chronomask.training.monitor import Monitor
     from chronomask.training.progress import ProgressLine

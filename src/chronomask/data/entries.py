@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from jaxtyping import UInt8
 
 from chronomask import rle
 from chronomask.annotations.masks import EncodedMasks
 from chronomask.categories import Category
-from chronomask.data.labels import FrameLabels, paint, read_pixels, to_masks
+from chronomask.data.labels import FrameLabels, paint, to_masks
 from chronomask.data.mapping import Meaning
 from chronomask.data.protocol import InstanceInfo
 from chronomask.errors import InputError
-from chronomask.structures import Clip
+from chronomask.video.pictures import read_picture
+
+if TYPE_CHECKING:
+    from chronomask.structures import Clip  # brings PyTorch, which who counts or checks a data set does without
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +134,33 @@ class EntryReader:
         Raises:
             InputError: an image or mask of these frames is missing or broken.
         """
+        import torch
+
+        from chronomask.structures import Clip
+
         entry, wanted = self.entries[index], list(frames)
         labels = {frame: self.labels(index, frame) for frame in set(wanted)}
-        pixels = {
-            frame: read_pixels(self.images / entry.file_names[frame], entry.height, entry.width) for frame in labels
-        }
+        pixels = {frame: self.pixels(index, frame) for frame in labels}
+        numbers, ignore, unknown = (np.stack(maps) for maps in zip(*(labels[frame] for frame in wanted), strict=True))
         class_ids = [info.class_id for info in self.instances(index) if not info.crowd]
         shown = f", frames {wanted}" if len(entry.file_names) > 1 else ""
         return Clip(
-            frames=torch.stack([pixels[frame] for frame in wanted]),
-            masks=to_masks(torch.stack([labels[frame].labels for frame in wanted]), len(class_ids)),
+            frames=torch.stack([torch.from_numpy(pixels[frame]).permute(2, 0, 1) for frame in wanted]),
+            masks=torch.from_numpy(to_masks(numbers, len(class_ids))),
             class_ids=torch.tensor(class_ids, dtype=torch.int64),
-            ignore=torch.stack([labels[frame].ignore for frame in wanted]),
-            unknown=torch.stack([labels[frame].unknown for frame in wanted]),
+            ignore=torch.from_numpy(ignore),
+            unknown=torch.from_numpy(unknown),
             source=f"{self.annotations.name}: {entry.name}{shown}",
         )
+
+    def pixels(self, index: int, frame: int) -> UInt8[np.ndarray, "H W 3"]:
+        """RGB 0-255 of one frame, as displayed (`chronomask.video.pictures`).
+
+        Raises:
+            InputError: missing or corrupt image, or another size than annotated.
+        """
+        entry = self.entries[index]
+        return read_picture(self.images / entry.file_names[frame], (entry.width, entry.height))
 
     def labels(self, index: int, frame: int) -> FrameLabels:
         """One frame without its pixels.
@@ -167,5 +182,4 @@ class EntryReader:
             elif mask is not None:
                 others[annotation.meaning.role] |= mask
         labels = paint(instances, entry.height, entry.width)
-        ignore = torch.from_numpy(others["ignore"]) & (labels == 0)
-        return FrameLabels(labels, ignore, torch.from_numpy(others["drop"]))
+        return FrameLabels(labels, others["ignore"] & (labels == 0), others["drop"])

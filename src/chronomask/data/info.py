@@ -177,11 +177,13 @@ class _Looked:
         whole = True
         for frame in range(self.reader.length(index)):
             try:
-                areas = self.reader.load(index, [frame]).masks.flatten(1).sum(1).numpy()
+                labels = self.reader.labels(index, frame).labels
+                self.reader.pixels(index, frame)
             except InputError as error:
                 self.problems.append(str(error))
                 whole = False
                 continue
+            areas = np.bincount(labels.ravel(), minlength=instances + 1)[1:]
             total += areas
             shown += areas > 0
         return (total / np.maximum(shown, 1)).tolist() if whole else [None] * instances

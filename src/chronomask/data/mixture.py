@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 from chronomask.categories import NO_CLASS
 from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.data.motion import motion_matrices, uniform
-from chronomask.data.protocol import Reader
+from chronomask.data.protocol import Reader, WeightedSource
 from chronomask.data.synthesis import Canvas, cut_out, drift_colours
 from chronomask.errors import InputError
 from chronomask.structures import Clip
@@ -32,13 +32,6 @@ SMALLEST_OBJECT = 900.0
 
 MOST_ATTEMPTS = 20
 """So many unreadable clips in a row are no accident."""
-
-
-class WeightedSource(NamedTuple):
-    """A reader and the share of the clips that come from it (relative to the other shares)."""
-
-    reader: Reader
-    weight: float
 
 
 class Sample(NamedTuple):

@@ -12,9 +12,9 @@ from PIL import Image
 
 from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.config import MixtureConfig
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
 from chronomask.data.panels import BAR, PAPER, Panel, draw_panel, legend, panels
-from chronomask.data.protocol import Reader
+from chronomask.data.protocol import Reader, WeightedSource
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.progress import Progress, silent

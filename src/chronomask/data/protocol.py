@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from chronomask.structures import Clip
+if TYPE_CHECKING:
+    from chronomask.structures import Clip
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,10 @@ class Reader(Protocol):
             InputError: an image or mask of these frames is missing or broken; the message names file and entry.
         """
         ...
+
+
+class WeightedSource(NamedTuple):
+    """A reader and the share of the clips that come from it (relative to the other shares)."""
+
+    reader: Reader
+    weight: float

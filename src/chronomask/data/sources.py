@@ -17,7 +17,7 @@ from chronomask.data.annotation_file import CocoImages, YtvisVideos
 from chronomask.data.entries import EntryReader
 from chronomask.data.layouts import VOC_OBJECTS, annotations_in, with_frames
 from chronomask.data.mapping import Unmapped, read_mapping
-from chronomask.data.mixture import WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.voc import VocImages
 from chronomask.errors import InputError
 from chronomask.formats.convert import capabilities

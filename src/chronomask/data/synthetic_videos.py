@@ -22,9 +22,9 @@ from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.claims import check_outputs
 from chronomask.config import MixtureConfig
 from chronomask.data.entries import EntryReader
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
 from chronomask.data.motion import motion_matrices, uniform
-from chronomask.data.protocol import InstanceInfo
+from chronomask.data.protocol import InstanceInfo, WeightedSource
 from chronomask.data.synthesis import Canvas, drift_colours
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError

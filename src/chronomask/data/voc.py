@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from chronomask.categories import VOC, Category
@@ -91,7 +90,7 @@ class VocImages(EntryReader):
         ignore = np.isin(numbers, [VOID, *of_role["ignore"]])
         unknown = np.isin(numbers, of_role["drop"]) | (not entry.complete)
         labels = paint(masks, entry.height, entry.width)
-        return FrameLabels(labels, torch.from_numpy(ignore), torch.from_numpy(unknown))
+        return FrameLabels(labels, ignore, unknown)
 
     def _of_each(self, names: Iterable[str], read: Callable[[str], T], skip_broken: bool) -> dict[str, T]:
         found = {}
@@ -106,7 +105,7 @@ class VocImages(EntryReader):
 
     def _names_in_xml(self, name: str) -> list[str]:
         xml = self.root / "Annotations" / f"{name}.xml"
-        return _names_in(xml) if xml.is_file() else []
+        return _names_in(xml)
 
     def _entry(self, name: str, complete: bool) -> Entry:
         """An image with what stands in its object image: instances first."""
@@ -156,5 +155,7 @@ def _listed(listing: Path, root: Path) -> list[str]:
 
 def _names_in(xml: Path) -> list[str]:
     with refusing(xml, "cannot be read as xml"):
+        if not xml.is_file():
+            return []
         root = ElementTree.parse(xml).getroot()
     return [found.findtext("name", "").strip() for found in root.iter("object")]

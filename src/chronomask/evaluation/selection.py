@@ -10,6 +10,7 @@ from chronomask.annotations.records import Track
 from chronomask.categories import OBJECT
 from chronomask.errors import InputError, close_names
 from chronomask.evaluation.records import GroundTruth
+from chronomask.formats.reading import Note, unheard
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,21 @@ class Selection:
     open_vocabulary: bool = False
     class_agnostic: bool = False
 
-    def of(self, truth: GroundTruth, found: Sequence[Track]) -> tuple[GroundTruth, list[Track]]:
-        """Those objects and results.
+    def of(self, truth: GroundTruth, found: Sequence[Track], note: Note = unheard) -> tuple[GroundTruth, list[Track]]:
+        """Those objects and results; `note` is told of classes that no object has, for these have no score.
 
         Raises:
-            InputError: a class that is none of the file's.
+            InputError: a class that is none of the file's, or no object is of any of them.
         """
         chosen = list(found)
         if self.classes:
             truth, chosen = _of_classes(truth, chosen, self.classes)
+            seen = {truth.categories[number] for number in truth.present}
+            missing = ", ".join(repr(name) for name in self.classes if name not in seen)
+            if not seen:
+                raise InputError(f"classes: {missing}: no object of the annotations, so that there is nothing to score")
+            if missing:
+                note(f"classes: {missing}: no object of the annotations, and so no score")
         if self.open_vocabulary:
             looked_for = _looked_for(truth)
             chosen = [track for track in chosen if track.category_id in looked_for[track.video_id]]

@@ -70,12 +70,22 @@ def tracking(truth: Source, results: Source, min_score: float = 0.5) -> Tracking
     return score_tracking(annotated, read_results(results, annotated), min_score)
 
 
-def score_tracking(truth: GroundTruth, results: Sequence[Track], min_score: float = 0.5) -> TrackingReport:
-    """`tracking` of what was read already."""
+def installed_metrics() -> Any:
+    """The module `trackeval.metrics`; to be looked for before other work begins.
+
+    Raises:
+        InputError: trackeval is not installed.
+    """
     try:
         from trackeval import metrics
     except ImportError:
         raise InputError("HOTA and IDF1 need the package trackeval: pip install 'chronomask[trackeval]'") from None
+    return metrics
+
+
+def score_tracking(truth: GroundTruth, results: Sequence[Track], min_score: float = 0.5) -> TrackingReport:
+    """`tracking` of what was read already."""
+    metrics = installed_metrics()
     found = [track for track in results if track.score >= min_score]
     overlaps = match(truth, found).overlaps
     measures = metrics.HOTA(), metrics.Identity({"PRINT_CONFIG": False})

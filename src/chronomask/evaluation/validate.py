@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from chronomask import rle
 from chronomask.annotations.content import Content, Source, whole_value
@@ -214,10 +215,12 @@ class _Strict:
             self.reading.problems.warn(f"{place}[{t}]", message)
 
 
-def validation_table(validation: Validation) -> Table:
-    """The problems as a table for the terminal, errors first."""
+def validation_table(validation: Validation) -> Table | Text:
+    """The problems as a table for the terminal, errors first; a line where there is none."""
     errors, warnings = len(validation.errors), len(validation.warnings)
     title = f"{validation.file}: {validation.entries} {validation.kind}, {errors} errors, {warnings} warnings"
+    if not validation.problems:
+        return Text(title)
     table = Table("", "place", "problem", title=title, title_justify="left")
     for problem in (*validation.errors, *validation.warnings):
         style = "red" if problem.severity == "error" else "yellow"

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chronomask.config import ClusterConfig, MixtureConfig
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
+from chronomask.data.protocol import WeightedSource
 from chronomask.errors import InputError
 from chronomask.losses import Targets
 from chronomask.model.network import STRIDE, Network

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from chronomask.categories import NO_CLASS, Category, plain
 from chronomask.config import MixtureConfig
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
+from chronomask.data.protocol import WeightedSource
 from chronomask.losses import masked_class_logits
 from chronomask.model.network import BackboneClassHead, Network
 from chronomask.training.targets import collate

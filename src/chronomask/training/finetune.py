@@ -15,8 +15,8 @@ from chronomask.annotations.records import Track, VideoEntry
 from chronomask.categories import NO_CLASS, Category
 from chronomask.config import TrainConfig
 from chronomask.data.entries import Entry, EntryReader
-from chronomask.data.mixture import WeightedSource
 from chronomask.data.preview import clip_strips, frames_for, write_preview
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_training_sources
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.data.synthetic_videos import synthesize

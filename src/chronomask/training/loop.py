@@ -14,7 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from chronomask.config import MachineConfig, TrainConfig
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
+from chronomask.data.protocol import WeightedSource
 from chronomask.errors import InputError
 from chronomask.model.network import Network, to_channels_last
 from chronomask.training.average import MovingAverage

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from chronomask.categories import NO_CLASS, OBJECT
 from chronomask.config import ClusterConfig, ModelConfig, TrainConfig
-from chronomask.data.mixture import ClipMixture, WeightedSource
+from chronomask.data.mixture import ClipMixture
 from chronomask.data.panels import draw_panel, panels
+from chronomask.data.protocol import WeightedSource
 from chronomask.embedding import coordinates
 from chronomask.files import written_aside
 from chronomask.model.network import STRIDE, Network, PixelOutputs

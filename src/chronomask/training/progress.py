@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from types import TracebackType
 
-from chronomask.data.mixture import WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.files import written_aside
 from chronomask.model.network import Network
 from chronomask.training.monitor import StepReport
