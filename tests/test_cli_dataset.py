@@ -95,6 +95,12 @@ def test_synthesize_checks_its_settings_first(stills: Path, capsys: pytest.Captu
     assert not (stills.parent / "made").exists()
 
 
+def test_names_are_no_markup(stills: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stills.write_text(stills.read_text().replace('"person"', '"[/b] :dog:"'))
+    assert run("dataset", "info", stills) == 0
+    assert "[/b] :dog:" in capsys.readouterr().out
+
+
 def test_info_does_without_pytorch(stills: Path) -> None:
     command = [sys.executable, str(Path(__file__).parent / "without.py"), "torch,cv2", "dataset", "info", str(stills)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0

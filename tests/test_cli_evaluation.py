@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -143,3 +145,54 @@ def test_no_command_replaces_what_is_there_or_what_it_reads(
             assert run(*words, "--overwrite") == 2
             assert f"{named}: is read too" in capsys.readouterr().err
             assert named.read_bytes() == path.read_bytes()
+
+
+def _of_one_class(folder: Path, name: str) -> tuple[Path, Path]:
+    """Annotations whose only class is called so, and results equal to them."""
+    content = json.loads(TRUTH.read_text())
+    first = content["categories"][0]["id"]
+    content["categories"] = [{"id": first, "name": name}]
+    content["annotations"] = [{**entry, "category_id": first} for entry in content["annotations"]]
+    (folder / "truth [b].json").write_text(json.dumps(content))
+    results = [{**entry, "score": 0.5} for entry in content["annotations"]]
+    (folder / "results :dog:.json").write_text(json.dumps(results))
+    return folder / "truth [b].json", folder / "results :dog:.json"
+
+
+@pytest.mark.parametrize("name", ["[/b]", "[b]x[/i]", ":dog:"])
+def test_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    truth, results = _of_one_class(tmp_path, name)
+    options = ("--davis", "many", "--tracking", "--report", tmp_path / "report.html")
+    assert run("evaluate", truth, results, *options) == 0
+    assert name in capsys.readouterr().out
+    assert run("compare", truth, results, "--resamples", "2") == 0
+    assert ":dog:" in capsys.readouterr().out
+    assert run("validate", truth) == 0
+    assert "[b].json" in "".join(capsys.readouterr().out.split("\n"))
+
+
+def test_names_that_are_no_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of files: printed as they can be. In a file: refused, for no other would hold them."""
+    truth = Path(shutil.copy(TRUTH, tmp_path / os.fsdecode(b"caf\xe9.json")))
+    assert run("evaluate", truth, RESULTS) == 0
+    assert run("validate", truth) == 0
+    assert r"caf\udce9.json" in capsys.readouterr().out
+    truth, _ = _of_one_class(tmp_path, "a\ud800b")
+    assert run("convert", truth, tmp_path / "out.json", "--to", "youtube-vis") == 2
+    assert "which is no UTF-8; rename what is called so" in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_what_cannot_be_scored_is_said_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("evaluate", TRUTH, RESULTS, "--classes", ",") == 2
+    assert "--classes ',': names no class" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "trackeval", None)
+    assert run("evaluate", tmp_path / "none.json", RESULTS, "--tracking") == 2
+    assert "chronomask[trackeval]" in capsys.readouterr().err
+
+
+def test_a_file_without_problems_has_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("validate", TRUTH) == 0
+    assert "place" not in capsys.readouterr().out

@@ -149,6 +149,11 @@ def explained(paths: Sequence[Path], advice: Callable[[], str] = lambda: "start 
             raise InputError(f"{where}; make room and {advice()}") from error
         if isinstance(error, OSError) and (place := _output_of(error, paths)):
             raise InputError(f"{place}: {error.strerror}: the results could not be written; {advice()}") from error
+        if isinstance(error, UnicodeEncodeError):
+            text = error.object[max(0, error.start - 20) : error.end + 20]
+            raise InputError(
+                f"{paths[0]}: cannot hold {text!r}, which is no UTF-8; rename what is called so"
+            ) from error
         raise
 
 

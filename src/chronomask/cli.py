@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import tyro
 
-from chronomask import __version__
+from chronomask import __version__, terminal
 from chronomask.errors import InputError, close_names
 
 
@@ -60,6 +60,7 @@ EXTRAS = {"torch": "torch", "safetensors": "torch", "cv2": "train", "onnx": "exp
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
     arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    terminal.prepare()
     try:
         if arguments[0] == "--version":
             print(f"chronomask {__version__}")
@@ -83,6 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError as error:
         if type(error) is not BrokenPipeError:  # PyAV's, of a stream
             raise
+        return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"chronomask: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     finally:
         _flush()

@@ -19,6 +19,11 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.findall(r"\d+|\D+", name)]
 
 
+def spoken(name: str) -> str:
+    """A name of the file system as text: names there may be any bytes, and what is no UTF-8 becomes a �."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def portable(name: str) -> str:
     """The path of a file as annotations have it, which may have been written on Windows, with `/` between folders."""
     return name.replace("\\", "/")

@@ -11,6 +11,7 @@ from tyro.conf import Positional
 from chronomask.commands.progress import progress_bar
 from chronomask.config import TUBE_STATISTICS, MixtureConfig
 from chronomask.errors import InputError
+from chronomask.terminal import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,6 @@ def calibrate(
 
 def _show(judged: Sequence[tuple[list[float], bool]], coefficients: tuple[float, ...]) -> None:
     """The coefficients, and what the scores are worth on the very tubes that they were fitted to."""
-    from rich.console import Console
     from rich.table import Table
 
     from chronomask.tracking.tube_score import tube_score
@@ -76,6 +76,6 @@ def _show(judged: Sequence[tuple[list[float], bool]], coefficients: tuple[float,
         answers = [right for score, (_, right) in zip(scores, judged, strict=True) if min(int(score * 10), 9) == tenth]
         share = f"{sum(answers) / len(answers):.2f}" if answers else ""
         table.add_row(f"{tenth / 10:.1f} to {tenth / 10 + 0.1:.1f}", str(len(answers)), share)
-    console = Console()
-    console.print(table)
-    console.print(", ".join(f"{name} {c:+.2f}" for name, c in zip(TUBE_STATISTICS, coefficients, strict=True)))
+    terminal = console()
+    terminal.print(table)
+    terminal.print(", ".join(f"{name} {c:+.2f}" for name, c in zip(TUBE_STATISTICS, coefficients, strict=True)))

@@ -17,6 +17,7 @@ from chronomask.commands.progress import progress_bar
 from chronomask.config import CLASS_LISTS, MixtureConfig, lite_recipe
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
+from chronomask.terminal import console
 
 dataset_app = tyro.extras.SubcommandApp()
 
@@ -49,7 +50,6 @@ def info(
         json: also write all of it to this file.
         overwrite: replace --json where it is there already.
     """
-    from rich.console import Console
 
     from chronomask.claims import Output, claimed
     from chronomask.data.info import dataset_info, info_tables
@@ -58,7 +58,7 @@ def info(
     with claimed([Output(json)] if json else [], [path], [images], overwrite):
         found = dataset_info(path, images=images, pixels=pixels, progress=progress_bar)
         print_notes(found.notes)
-        Console().print(*info_tables(found))
+        console().print(*info_tables(found))
         if json is not None:
             with written_aside(json) as aside:
                 aside.write_text(dumps(asdict(found), indent=1))

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 
 from chronomask.commands.notes import print_note
 from chronomask.errors import InputError
+from chronomask.terminal import console
 
 
 def evaluate(
@@ -50,8 +51,6 @@ def evaluate(
             none for J and F, and those below 0.5 for HOTA and IDF1.
         overwrite: replace --json and --report where they are there already.
     """
-    from rich.console import Console
-
     from chronomask.claims import Output, claimed
     from chronomask.evaluation import ap
     from chronomask.evaluation.selection import Selection
@@ -62,41 +61,48 @@ def evaluate(
         raise InputError(f"--min-score {min_score}: is for --davis and --tracking; AP takes results of every score")
     if frames is not None and report is None:
         raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
+    names = tuple(name.strip() for text in classes for name in text.split(",") if name.strip())
+    if classes and not names:
+        raise InputError(f"--classes {','.join(classes)!r}: names no class")
+    if tracking:
+        from chronomask.evaluation.tracking import installed_metrics
+
+        installed_metrics()
     outputs = [Output(path) for path in (json, report) if path is not None]
     with claimed(outputs, [truth, results], [frames], overwrite):
-        console = Console()
+        terminal = console()
         annotated = read_truth(truth, print_note)
-        names = tuple(name.strip() for text in classes for name in text.split(",") if name.strip())
         selection = Selection(names, open_vocabulary, class_agnostic)
-        annotated, found = selection.of(annotated, read_results(results, annotated, print_note, class_agnostic))
+        found = read_results(results, annotated, print_note, class_agnostic)
+        annotated, found = selection.of(annotated, found, print_note)
         if report is not None:
             from chronomask.evaluation.error_analysis import breakdown_table
             from chronomask.evaluation.report import draw_report
 
             written = draw_report(report, (str(results), str(truth)), annotated, found, frames)
             evaluation = written.evaluation
-            console.print(ap.evaluation_table(evaluation), breakdown_table(written.breakdown))
+            terminal.print(ap.evaluation_table(evaluation), breakdown_table(written.breakdown))
             print(f"report: {report}")
         else:
             evaluation = ap.score(annotated, found)
-            console.print(ap.evaluation_table(evaluation))
+            terminal.print(ap.evaluation_table(evaluation))
         numbers = ap.evaluation_json(evaluation)
         threshold = {} if min_score is None else {"min_score": min_score}
         if boxes:
             by_boxes = ap.score(annotated, found, "boxes")
-            console.print(ap.evaluation_table(by_boxes, "the same of the boxes around the masks"))
+            terminal.print(ap.evaluation_table(by_boxes, "the same of the boxes around the masks"))
             numbers["boxes"] = ap.evaluation_json(by_boxes)
         if davis != "no":
             from chronomask.evaluation.davis import davis_table, score_davis
 
             regions = score_davis(annotated, found, davis, **threshold)
-            console.print(davis_table(regions))
+            terminal.print(davis_table(regions))
             numbers["davis"] = _numbers(regions, ("J", "F", "J_and_F"))
         if tracking:
             from chronomask.evaluation.tracking import score_tracking, tracking_table
 
             identities, keys = score_tracking(annotated, found, **threshold), ("HOTA", "DetA", "AssA", "IDF1")
-            console.print(tracking_table(identities))
+            terminal.print(tracking_table(identities))
             per_category = {name: _numbers(scores, keys) for name, scores in identities.per_category.items()}
             numbers["tracking"] = _numbers(identities.scores, keys) | {"per_category": per_category}
         if json is not None:
@@ -120,13 +126,11 @@ def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /
         file: an annotation file, a submission list or a tracks.json.
         against: the annotation file that results are for; its annotations may be missing, as those of test sets are.
     """
-    from rich.console import Console
-
     from chronomask.evaluation.validate import validate as check
     from chronomask.evaluation.validate import validation_table
 
     validation = check(file, against, print_note)
-    Console().print(validation_table(validation))
+    console().print(validation_table(validation))
     return 2 if validation.errors else 0
 
 
@@ -145,14 +149,12 @@ def compare(
         style: how to print it.
         resamples: how often the videos are drawn anew for the intervals; 0 for none.
     """
-    from rich.console import Console
-
     from chronomask.evaluation.compare import compare as run
     from chronomask.evaluation.compare import comparison_table, comparison_text
 
     comparison = run(truth, {str(path.with_suffix("")): path for path in results}, resamples, note=print_note)
     if style == "table":
-        Console().print(comparison_table(comparison))
+        console().print(comparison_table(comparison))
     else:
         print(comparison_text(comparison, style))
 

@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
+from chronomask.terminal import console
 
 
 def export(
@@ -34,7 +35,6 @@ def export(
         half: keep the weights of ONNX files in 16 bits: half the size; what is computed stays float32.
         overwrite: replace what was exported into the folder before, in the same format.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from chronomask.claims import claimed
@@ -49,5 +49,5 @@ def export(
     with claimed(outputs_of(out, format), [checkpoint], overwrite=overwrite):
         for found in run(checkpoint, out, clip_length, format, half):
             table.add_row(found.file, found.output, f"{found.largest:.1e}", f"{found.share:.1e}")
-    Console().print(table)
+    console().print(table)
     print(f"written: {out}")

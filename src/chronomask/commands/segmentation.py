@@ -18,6 +18,7 @@ from chronomask.device import EngineChoice, Precision
 from chronomask.errors import InputError
 from chronomask.heap import share_heap
 from chronomask.outputs.choice import Outputs
+from chronomask.terminal import console
 
 if TYPE_CHECKING:
     from chronomask.runs.segment import Summary
@@ -162,7 +163,6 @@ def _interruption_told(folder: Path, live: bool) -> Generator[None, None, None]:
 
 
 def _print_summary(summary: Summary, source: VideoSource) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if source.damage:
@@ -172,7 +172,7 @@ def _print_summary(summary: Summary, source: VideoSource) -> None:
         named = "" if row.class_score is None else f"{row.class_score:.2f}"
         seen = (str(row.first), str(row.last), f"{row.area:,.0f} px")
         table.add_row(str(row.id), row.name, named, f"{row.score:.2f}", *seen)
-    Console().print(table if summary.tracks else "no tracks of the wanted score (--score) and class (--classes)")
+    console().print(table if summary.tracks else "no tracks of the wanted score (--score) and class (--classes)")
     for path in summary.paths:
         print(f"written: {path}")
 

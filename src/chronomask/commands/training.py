@@ -25,6 +25,7 @@ from chronomask.config import (
     fine_tune_recipe,
 )
 from chronomask.errors import InputError
+from chronomask.terminal import console
 
 if TYPE_CHECKING:
     from chronomask.data.protocol import WeightedSource
@@ -170,8 +171,6 @@ def _begin_fine_tuning(
     """Opens and shows the data, scores the weights on what is held back, and adapts them to the new classes."""
     import os
 
-    from rich.console import Console
-
     from chronomask.training import finetune
     from chronomask.training.checkpoint import claimed_run
     from chronomask.training.validation import Validation
@@ -180,21 +179,21 @@ def _begin_fine_tuning(
         raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}")
     if "LOCAL_RANK" in os.environ:
         raise InputError("--fine-tune: runs in one process, without torchrun")
-    console = Console(stderr=True)
+    terminal = console(errors=True)
     start = finetune.fine_tuning(weights, data[0], config, holdout)
     print_notes(start.training.notes)
-    console.print(finetune.class_table(start))
+    terminal.print(finetune.class_table(start))
     # Now, for the folder of another run is not to be touched.
     with claimed_run(out, start.network, config, machine, origin, overwrite):
         finetune.draw_preview(start, config, out / "preview.png")
-        console.print(f"what it will learn from: {out / 'preview.png'}")
+        terminal.print(f"what it will learn from: {out / 'preview.png'}")
         validation = None
         if len(start.held):
             names = [category.name for category in start.network.config.categories]
             instances, frames = finetune.write_held(start.held, out / "holdout", progress_bar, config.skip_broken)
             validation = Validation(instances, names, every=config.steps, device=machine.device, frames=frames)
-            console.print(f"held back, before: {validation.run(0, start.network, out)}")
-        console.print("fitting the class head ...")
+            terminal.print(f"held back, before: {validation.run(0, start.network, out)}")
+        terminal.print("fitting the class head ...")
         finetune.fit_new_classes(start, config)
     return start.network, [start.source], validation
 
@@ -283,7 +282,6 @@ def _checkpoint_network(path: Path, config: TrainConfig) -> Network:
 
 
 def _fill_backbone(network: Network, path: Path | None, import_fpn: bool) -> None:
-    from rich.console import Console
 
     from chronomask.engines.models import bundled_weights
     from chronomask.model.checkpoint import load_network
@@ -294,7 +292,7 @@ def _fill_backbone(network: Network, path: Path | None, import_fpn: bool) -> Non
     if path is not None:
         report = import_weights(network, path, fpn=import_fpn)
         if is_first_process():
-            Console(stderr=True).print(import_table(report))
+            console(errors=True).print(import_table(report))
         return
     bundled = load_network(bundled_weights("lite"))
     if network.config.backbone == bundled.config.backbone:

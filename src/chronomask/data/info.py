@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from chronomask.categories import LITE, NO_CLASS, OBJECT
@@ -208,13 +207,13 @@ def _class_counts(annotated: Sequence[Sequence[InstanceInfo]], lite: Mapping[str
 
 def info_tables(info: DatasetInfo) -> list[Table]:
     """What people read: the whole, then the classes."""
-    whole = Table(title=escape(info.annotations), show_header=False)
+    whole = Table(title=info.annotations, show_header=False)
     for name, value in _rows(info):
-        whole.add_row(name, escape(value))
+        whole.add_row(name, value)
     classes = Table("class", "instances", "crowds", "entries", "in lite")
     for count in info.classes:
         numbers = (f"{count.instances:,}", f"{count.crowds:,}", f"{count.entries:,}")
-        classes.add_row(escape(count.name), *numbers, escape(count.lite))
+        classes.add_row(count.name, *numbers, count.lite)
     return [whole, classes] if info.classes else [whole]
 
 

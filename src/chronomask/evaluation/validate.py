@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -224,5 +223,5 @@ def validation_table(validation: Validation) -> Table | Text:
     table = Table("", "place", "problem", title=title, title_justify="left")
     for problem in (*validation.errors, *validation.warnings):
         style = "red" if problem.severity == "error" else "yellow"
-        table.add_row(problem.severity, escape(problem.place), escape(problem.message), style=style)
+        table.add_row(problem.severity, problem.place, problem.message, style=style)
     return table

@@ -11,6 +11,7 @@ from types import TracebackType
 from chronomask.data.protocol import WeightedSource
 from chronomask.files import written_aside
 from chronomask.model.network import Network
+from chronomask.terminal import console
 from chronomask.training.monitor import StepReport
 
 LOGGED = 10
@@ -85,10 +86,9 @@ class ProgressLine:
     """
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.live import Live
 
-        self.console = Console(stderr=True)
+        self.console = console(errors=True)
         self.live = Live(console=self.console, refresh_per_second=2) if self.console.is_terminal else None
         self.seconds: float | None = None
         self.printed, self.skipped = -30.0, 0

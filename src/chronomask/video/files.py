@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ import av.container
 import av.video
 
 from chronomask.errors import InputError
+from chronomask.files import spoken
 from chronomask.video.decoding import decoded, frame_rate, open_container, upright, video_stream
 from chronomask.video.source import Frame, Selection, VideoSource
 
@@ -39,7 +41,7 @@ class VideoFile(VideoSource):
     """
 
     def __init__(self, address: str, name: str, shown: str, selection: Selection) -> None:
-        self.name, self.selection = name, selection
+        self.name, self.selection = spoken(name), selection
         self._address, self._shown = address, shown
         self.files = [Path(address)] if Path(address).is_file() else []
         with open_container(address, shown) as container:
@@ -79,7 +81,7 @@ class VideoFile(VideoSource):
         path = Path(self._address)
         if not path.is_file():
             # Addresses hold passwords and tokens, and fingerprints are written into the results.
-            address = hashlib.sha256(self._address.encode()).hexdigest()
+            address = hashlib.sha256(os.fsencode(self._address)).hexdigest()
             return f"{address} {self.width}x{self.height} {self.length}"
         size = path.stat().st_size
         with path.open("rb") as file:

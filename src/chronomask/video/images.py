@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from chronomask.errors import InputError
-from chronomask.files import natural
+from chronomask.files import natural, spoken
 from chronomask.video.pictures import PictureFile
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
 
@@ -88,7 +88,7 @@ class ImageFiles(VideoSource):
             numbers = [i for i in range(len(places)) if selection.begun(i / fps) and not selection.over(i / fps)]
             if not numbers:
                 raise InputError(f"{name}: none of its {len(places)} images lies at {selection.start} seconds or later")
-            self.name, self.fps, self.selection = name, fps / selection.every, selection
+            self.name, self.fps, self.selection = spoken(name), fps / selection.every, selection
             self._places = [places[number] for number in numbers[:: selection.every]]
             self._times = [number / fps for number in numbers[:: selection.every]]
             self._root = None if len(places) > len(files) else os.path.commonpath([file.parent for file in files])
@@ -129,7 +129,7 @@ class ImageFiles(VideoSource):
         entries = [
             f"{file.name} {file.stat().st_size}" + (f" {number}" * (number > 0)) for file, number in self._places
         ]
-        return hashlib.sha256("\n".join(entries).encode()).hexdigest()
+        return hashlib.sha256(os.fsencode("\n".join(entries))).hexdigest()
 
     def _places_in(self, album: _Album, file: Path) -> list[_Place]:
         if file.suffix.lower() in _OF_ONE:
@@ -155,7 +155,7 @@ class ImageFiles(VideoSource):
         good = [place.file for place in self._places if place not in self._unreadable]
         self.length = len(good)
         if self._root is not None:
-            self.file_names = tuple(Path(os.path.relpath(file, self._root)).as_posix() for file in good)
+            self.file_names = tuple(spoken(Path(os.path.relpath(file, self._root)).as_posix()) for file in good)
         if self._unreadable:
             first = next(iter(self._unreadable.values()))
             self.damage = f"{len(self._unreadable)} of {len(self._places)} images are left out: {first}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby, takewhile
 from typing import NamedTuple, TypeVar
 
-from rich.markup import escape
 from rich.table import Table
 
 Entry = TypeVar("Entry")
@@ -61,8 +60,8 @@ class ImportReport:
 def import_table(report: ImportReport) -> Table:
     """The account for a terminal, one row for tensors that share a fate and the beginning of their names."""
     table = Table(
-        title=escape(f"{report.source}: {report.layout}"),
-        caption=escape("\n".join(report.notes)) or None,
+        title=f"{report.source}: {report.layout}",
+        caption="\n".join(report.notes) or None,
         title_justify="left",
         caption_justify="left",
     )
@@ -71,7 +70,7 @@ def import_table(report: ImportReport) -> Table:
     table.add_column("tensors", justify="right")
 
     def row(fate: str, theirs: Iterable[str], ours: Iterable[str], why: str, count: int) -> None:
-        table.add_row(fate, escape(_summary(theirs)), escape(_summary(ours)), escape(why), str(count))
+        table.add_row(fate, _summary(theirs), _summary(ours), why, str(count))
 
     for _, taken in _grouped(report.taken, lambda entry: _module(entry.ours)):
         row("taken", (entry.theirs for entry in taken), (entry.ours for entry in taken), "", len(taken))

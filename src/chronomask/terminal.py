@@ -1,0 +1,29 @@
+"""What is printed for people."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console(*, errors: bool = False) -> Console:
+    """The terminal for tables and texts, printed as they are: `[/b]` and `:dog:` in the name of a file are no markup.
+
+    Args:
+        errors: the error stream instead of the output.
+    """
+    from rich.console import Console
+
+    return Console(stderr=errors, markup=False, emoji=False)
+
+
+def prepare() -> None:
+    """Makes names printable that are no UTF-8, as those of files may be, and keeps Pillow's warnings of files back."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", module="PIL")
