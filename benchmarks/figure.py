@@ -18,7 +18,7 @@ from chronomask.data.panels import Panel, Picture, draw_panel
 from chronomask.files import written_aside
 from chronomask.render import contact_sheet
 from chronomask.results import TrackInfo
-from chronomask.runs.segment import chosen_tracks
+from chronomask.runs.choice import chosen_tracks
 from chronomask.runs.spool import Spool, SpooledFrame
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chronomask.runs.segment import chosen_tracks
+from chronomask.runs.choice import chosen_tracks
 from chronomask.segmenter.segmenter import Segmenter
 
 

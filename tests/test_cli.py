@@ -384,4 +384,5 @@ def test_readme_python(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.chdir(video.parent)
     for block in _blocks("python"):
         exec(compile(block, "README.md", "exec"), {})
-    assert len(capsys.readouterr().out.splitlines()) == 11
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 11
+    assert (video.parent / "result/tracks.csv").exists()

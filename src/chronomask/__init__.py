@@ -1,8 +1,12 @@
 """Video instance segmentation: find, name, cut out and follow every object in a video.
 
 >>> import chronomask
+>>> result = chronomask.segment("video.mp4")  # doctest: +SKIP
+>>> result.tracks, result.save("result")  # doctest: +SKIP
 >>> for frame in chronomask.load("lite").segment("video.mp4"):  # doctest: +SKIP
 ...     print(frame.time, frame.track_ids, frame.names, frame.masks.shape)
+
+What `dir(chronomask)` lists is public; everything else may change from version to version.
 """
 
 from __future__ import annotations
@@ -14,21 +18,29 @@ from chronomask.errors import InputError
 if TYPE_CHECKING:
     from chronomask.config import SegmentConfig
     from chronomask.results import FrameResult
+    from chronomask.runs.whole_video import VideoResult, segment
     from chronomask.segmenter.load import load
     from chronomask.segmenter.segmenter import Segmenter
-    from chronomask.structures import Clip
-    from chronomask.tracking.cluster import Tube
 
 __version__ = "0.1.0"
-__all__ = ["Clip", "FrameResult", "InputError", "SegmentConfig", "Segmenter", "Tube", "__version__", "load"]
+__all__ = [
+    "FrameResult",
+    "InputError",
+    "SegmentConfig",
+    "Segmenter",
+    "VideoResult",
+    "__version__",
+    "load",
+    "segment",
+]
 
 _LAZY = {
-    "load": "chronomask.segmenter.load",
-    "Segmenter": "chronomask.segmenter.segmenter",
-    "SegmentConfig": "chronomask.config",
     "FrameResult": "chronomask.results",
-    "Clip": "chronomask.structures",
-    "Tube": "chronomask.tracking.cluster",
+    "SegmentConfig": "chronomask.config",
+    "Segmenter": "chronomask.segmenter.segmenter",
+    "VideoResult": "chronomask.runs.whole_video",
+    "load": "chronomask.segmenter.load",
+    "segment": "chronomask.runs.whole_video",
 }
 
 
@@ -39,3 +51,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'chronomask' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

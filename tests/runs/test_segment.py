@@ -136,7 +136,7 @@ def test_odd_videos(tmp_path, run, name):
 
 
 def test_results_say_what_made_them(tmp_path, run, monkeypatch):
-    monkeypatch.setattr(room, "processor_features", lambda: ("avx2", "avx512f"))
+    monkeypatch.setattr("chronomask.runs.choice.processor_features", lambda: ("avx2", "avx512f"))
     source = film(tmp_path / "a.mkv", moving_square(6), "ffv1")
     run(source)
     info = tracks_of(tmp_path / "out")["info"]
@@ -145,7 +145,7 @@ def test_results_say_what_made_them(tmp_path, run, monkeypatch):
     assert info["engine"] == made | {"processor": ["avx2", "avx512f"]}
     assert info["checkpoint_sha256"] == "0" * 64
     assert info["settings"]["clip_length"] == 4
-    monkeypatch.setattr(room, "processor_features", lambda: ("avx2",))
+    monkeypatch.setattr("chronomask.runs.choice.processor_features", lambda: ("avx2",))
     with pytest.raises(InputError, match="complete results of a run that differs in its engine"):
         run(source, resume=True)
 

@@ -18,8 +18,8 @@ from chronomask.data.mapping import joined
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_head, write_results, write_tracks
 from chronomask.progress import Progress, silent
+from chronomask.runs.choice import chosen_tracks, provenance, track_of
 from chronomask.runs.partial import LOG, check_claims, check_workplace, workplace
-from chronomask.runs.segment import chosen_tracks, provenance, track_of
 from chronomask.runs.spool import Spool, difference
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import open_frames

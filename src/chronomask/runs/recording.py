@@ -15,14 +15,14 @@ class Recorded(VideoSource):
     Args:
         source: the live one.
         writer: takes every frame that is yielded.
-        stop: asked before every frame whether to end.
+        stop: asked before every frame whether to end; by default it never does.
     """
 
-    live, again = True, False
+    again = False
 
-    def __init__(self, source: VideoSource, writer: VideoWriter, stop: Callable[[], bool]) -> None:
+    def __init__(self, source: VideoSource, writer: VideoWriter, stop: Callable[[], bool] = lambda: False) -> None:
         self.name, self.width, self.height = source.name, source.width, source.height
-        self.fps, self.length, self.selection = source.fps, source.length, source.selection
+        self.fps, self.length, self.selection, self.live = source.fps, source.length, source.selection, source.live
         self._source, self._writer, self._stop = source, writer, stop
 
     def __iter__(self) -> Iterator[Frame]:

@@ -2,60 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from chronomask import __version__, rle
-from chronomask.annotations.records import Segmentations, Track, VideoEntry
-from chronomask.categories import Category
 from chronomask.claims import check_outputs
-from chronomask.config import SegmentConfig
-from chronomask.device import processor_features
-from chronomask.errors import InputError, close_names
-from chronomask.formats.ytvis import read_tracks, write_results, write_tracks
+from chronomask.errors import InputError
+from chronomask.formats.ytvis import read_tracks
 from chronomask.outputs.choice import RECORDING, Outputs
-from chronomask.outputs.second_pass import draw_outputs
-from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
-from chronomask.results import TrackInfo
+from chronomask.runs.choice import TrackRow, described, known_classes, provenance, track_rows
 from chronomask.runs.interruption import Interrupted, Interruption
 from chronomask.runs.live import Live
 from chronomask.runs.partial import PARTIAL, SPOOL, Workplace, check_claims, check_workplace, workplace
 from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.resume import segment_into
 from chronomask.runs.spool import KeptSpool, Spool
+from chronomask.runs.whole_video import result_of
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource, VideoWriter
-
-
-@dataclass(frozen=True)
-class TrackRow:
-    """One line of the table of tracks.
-
-    Attributes:
-        id: track id, from 1.
-        name: class name, or `object`.
-        score: how likely the mask is right, in [0, 1].
-        class_score: how likely the name is right, in [0, 1]; None where results from elsewhere do not say.
-        first, last: numbers of the first and last frame in which it is seen.
-        area: mean area in pixels over the frames in which it is seen.
-    """
-
-    id: int
-    name: str
-    score: float
-    class_score: float | None
-    first: int
-    last: int
-    area: float
 
 
 @dataclass(frozen=True)
@@ -101,14 +69,11 @@ def segment_to_folder(
             settings to go on with, nothing could be decoded, or the disk is full.
         Interrupted: Ctrl-C; the tracks so far are written.
     """
-    names, wanted = [category.name for category in segmenter.categories], sorted(set(classes))
-    if unknown := [name for name in wanted if name not in names]:
-        hint = close_names(unknown[0], names) or f"its classes are {', '.join(names)}"
-        raise InputError(f"classes: {unknown[0]!r} is not a class of this model; {hint}")
+    wanted = known_classes(segmenter, classes)
     if resume and source.live:
         raise InputError(f"{source.name}: a live source cannot be resumed")
     check_output(out, outputs, source.live, source.files, overwrite, resume)
-    info = provenance(segmenter) | {"source": _description(source)}
+    info = provenance(segmenter) | {"source": described(source)}
     if resume and _is_complete(out):
         return _finished(out, info | {"classes": wanted}, outputs)
     with workplace(out / PARTIAL, out, out, resume) as place:
@@ -160,7 +125,9 @@ class _Job:
                     for result in self.progress(frames, f"segmenting {source.name}", None):
                         spool.add(result)
             self.place.publish([RECORDING])  # now, for it cannot be made again whatever happens to the rest
-            return self.write(Recording(self.place.out / RECORDING, source), spool)
+            recording = self.place.out / RECORDING
+            summary = self.write(Recording(recording, source), spool)
+            return replace(summary, paths=[recording, *summary.paths])
 
     def write(self, source: VideoSource, spool: Spool, complete: bool = True) -> Summary:
         """Writes the results of what is in the spool; of an incomplete run only those that need no pictures.
@@ -168,67 +135,14 @@ class _Job:
         Raises:
             Interrupted: in the end, when the run is incomplete, or Ctrl-C was pressed while pictures were drawn.
         """
-        if len(spool) == 0:
-            raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
-        categories = self.segmenter.categories
-        wanted = self.classes or [category.name for category in categories]
-        chosen = chosen_tracks(self.segmenter.tracks, spool.track_ids(), self.segmenter.config, wanted)
-        by_id = {info.id: info for info in chosen}
-        results, out = self.place.results, self.place.out
-        if self.outputs.csv:
-            write_csv(results / "tracks.csv", spool, by_id)
-        complete = complete and self._drawn(source, spool, by_id)
-        names = None if source.file_names is None else source.file_names[: len(spool)]
-        entry = VideoEntry(1, source.name, source.width, source.height, len(spool), source.fps, names)
-        tracks, info = _Tracks(spool, chosen), self.info | {"classes": self.classes, "complete": complete}
-        write_results(results / "results.json", [entry], tracks)
-        write_tracks(results / "tracks.json", [entry], categories, tracks, info)
-        paths = self.outputs.paths(out, source.live)
-        self.place.publish([path.name for path in paths if (results / path.name).exists()])
+        result = result_of(self.segmenter, source, spool, self.classes, self.info)
+        try:
+            paths = result.write(self.place, self.outputs, self.progress, complete)
+        except KeyboardInterrupt:
+            complete = False
         if not complete:
             raise Interrupted(len(spool))
-        return Summary(_rows(tracks, categories), len(spool), paths)
-
-    def _drawn(self, source: VideoSource, spool: Spool, tracks: dict[int, TrackInfo]) -> bool:
-        """Makes the outputs that need pictures; False when Ctrl-C ended that."""
-        if not self.outputs.drawn:
-            return True
-        try:
-            with closing(draw_outputs(source, spool, self.place.results, self.outputs, tracks)) as frames:
-                deque(self.progress(frames, f"drawing {source.name}", len(spool)), maxlen=0)
-        except KeyboardInterrupt:
-            return False
-        return True
-
-
-def chosen_tracks(
-    tracks: Iterable[TrackInfo], seen: Iterable[int], config: SegmentConfig, names: Collection[str]
-) -> list[TrackInfo]:
-    """The tracks to write, of those of a video (best first): of these names, good enough, and not too many.
-
-    Args:
-        seen: ids of those that have pixels; a tube too thin to be painted has a name but none.
-    """
-    present = set(seen)
-    good = [info for info in tracks if info.score >= config.score and info.id in present]
-    return [info for info in good if info.category.name in names][: config.max_tracks]
-
-
-def track_of(info: TrackInfo, video_id: int, category: Category, masks: Segmentations) -> Track:
-    """A track as files hold it, under the category that it has there; its scores have six digits."""
-    scores = round(info.score, 6), round(info.class_score, 6)
-    return Track(info.id, video_id, category.id, scores[0], masks, class_score=scores[1])
-
-
-def provenance(segmenter: Segmenter) -> dict[str, Any]:
-    """What made a file of tracks, for its `info`: version, hash of the checkpoint, engine and processor, settings."""
-    engine = segmenter.engine
-    return {
-        "version": __version__,
-        "checkpoint_sha256": engine.description.checkpoint_sha256,
-        "engine": dataclasses.asdict(engine.info) | {"processor": list(processor_features())},
-        "settings": dataclasses.asdict(segmenter.config),
-    }
+        return Summary(result.tracks, len(spool), paths)
 
 
 def check_output(
@@ -254,11 +168,6 @@ def _is_complete(out: Path) -> bool:
     return (out / "tracks.json").exists() and not (out / PARTIAL / SPOOL).exists()
 
 
-def _description(source: VideoSource) -> dict[str, Any]:
-    """What tells a source from others, and where in it the frames are that tracks.json speaks of."""
-    return {"fingerprint": None if source.live else source.fingerprint(), **dataclasses.asdict(source.selection)}
-
-
 def _finished(out: Path, info: dict[str, Any], outputs: Outputs) -> Summary:
     """The summary of a run that needs no resuming; its tracks may have been corrected since."""
     file = read_tracks(out / "tracks.json")
@@ -269,32 +178,8 @@ def _finished(out: Path, info: dict[str, Any], outputs: Outputs) -> Summary:
         if there.get(key) != value:
             reason = f"holds complete results of a run that differs in its {key}"
             raise InputError(f"{out}: {reason}; name another folder, or say --overwrite")
-    rows, paths = _rows(file.tracks, file.categories), outputs.paths(out)
+    rows, paths = track_rows(file.tracks, file.categories), outputs.paths(out)
     cutouts = outputs.cutout_paths(out, [row.id for row in rows])
     if missing := [path.relative_to(out) for path in (*paths, *cutouts) if not path.exists()]:
         raise InputError(f"{out}: is complete without {missing[0]}; name another folder, or say --overwrite")
     return Summary(rows, file.videos[0].length, paths)
-
-
-@dataclass(frozen=True)
-class _Tracks:
-    """The chosen tracks, read from the spool one at a time, as often as needed."""
-
-    spool: Spool
-    chosen: list[TrackInfo]
-
-    def __iter__(self) -> Iterator[Track]:
-        for info in self.chosen:
-            yield track_of(info, 1, info.category, self.spool.segmentations(info.id))
-
-
-def _rows(tracks: Iterable[Track], categories: Iterable[Category]) -> list[TrackRow]:
-    """The table of tracks; one that is seen nowhere, as a file from elsewhere may hold, is left out."""
-    names, rows = {category.id: category.name for category in categories}, []
-    for track in tracks:
-        seen = np.flatnonzero([mask is not None for mask in track.segmentations]).tolist()
-        if seen:
-            mean = sum(rle.area(mask) for mask in track.segmentations if mask is not None) / len(seen)
-            name, scores = names[track.category_id], (track.score, track.class_score)
-            rows.append(TrackRow(track.id, name, *scores, seen[0], seen[-1], mean))
-    return rows

@@ -202,6 +202,11 @@ class Spool:
             self._database.execute_many("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)
         self._length += 1
 
+    @property
+    def folder(self) -> Path:
+        """Where the temporary file lies; all in it goes with it."""
+        return Path(self._folder.name)
+
     def track_ids(self) -> tuple[int, ...]:
         """Ids of all tracks, ascending."""
         return tuple(track for (track,) in self._database.execute("SELECT DISTINCT track FROM masks ORDER BY track"))

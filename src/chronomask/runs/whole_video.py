@@ -1,0 +1,267 @@
+"""A whole video after it was segmented: its tracks with their final names and scores, and what can be made of them.
+
+Legend: H W pixels.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from chronomask.annotations.records import Segmentations, VideoEntry
+from chronomask.categories import Category
+from chronomask.claims import check_outputs
+from chronomask.config import SegmentConfig
+from chronomask.device import EngineChoice, Precision
+from chronomask.errors import InputError
+from chronomask.formats.ytvis import write_results, write_tracks
+from chronomask.outputs.choice import RECORDING, Outputs
+from chronomask.outputs.second_pass import draw_outputs
+from chronomask.outputs.table import write_csv
+from chronomask.progress import Progress, silent
+from chronomask.render import contact_sheet
+from chronomask.results import CodedMasks, FrameResult, TrackInfo
+from chronomask.runs.choice import (
+    CodedTracks,
+    TrackRow,
+    chosen_tracks,
+    described,
+    known_classes,
+    provenance,
+    track_rows,
+)
+from chronomask.runs.partial import PARTIAL, Workplace, check_workplace, workplace
+from chronomask.runs.recording import Recorded, Recording
+from chronomask.runs.spool import Spool
+from chronomask.segmenter.load import load
+from chronomask.segmenter.segmenter import Segmenter
+from chronomask.video import DEFAULT_FPS, Selection, Source, VideoSource, VideoWriter, open_source
+
+if TYPE_CHECKING:
+    from supervision import Detections
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VideoResult:
+    """What was found in a video: a sequence of `FrameResult`, with the final names and scores.
+
+    Masks lie on disk, in a temporary file that goes with this object, until they are looked at; pictures are read from
+    the source again where they are wanted. Notebooks show some frames as they are drawn.
+
+    Attributes:
+        source: the video; what passes by once was recorded.
+        spool: the masks of all tracks in all frames.
+        chosen: the tracks that are wanted, best first.
+        categories: everything that a track may be called.
+        info: what made the tracks, for tracks.json.
+    """
+
+    source: VideoSource
+    spool: Spool
+    chosen: Sequence[TrackInfo]
+    categories: Sequence[Category]
+    info: Mapping[str, Any]
+
+    @property
+    def tracks(self) -> list[TrackRow]:
+        """The table of tracks, best first."""
+        return track_rows(self.coded_tracks(), self.categories)
+
+    def segmentations(self, track_id: int) -> Segmentations:
+        """The run lengths of a track, one entry a frame; None where it is not seen."""
+        return self.spool.segmentations(track_id)
+
+    def __len__(self) -> int:
+        return len(self.spool)
+
+    def __getitem__(self, frame: int) -> FrameResult:
+        by_id = {info.id: info for info in self.chosen}
+        coded = self.spool.coded(range(len(self))[frame], by_id)
+        infos = tuple(by_id[number] for number in sorted(coded.masks))
+        masks = CodedMasks(tuple(coded.masks[info.id] for info in infos), (self.source.height, self.source.width))
+        return FrameResult(coded.index, coded.time, infos, masks)
+
+    def __iter__(self) -> Iterator[FrameResult]:
+        return (self[frame] for frame in range(len(self)))
+
+    def to_supervision(self) -> Iterator[Detections]:
+        """The tracks of every frame as `supervision.Detections`; see `FrameResult.to_supervision`."""
+        return (frame.to_supervision() for frame in self)
+
+    def plot(self, count: int = 6, width: int = 1280) -> Image.Image:
+        """A sheet of evenly spaced frames, first and last among them, with their tracks drawn in.
+
+        Args:
+            count: of frames, at most.
+            width: of the sheet, in pixels.
+        """
+        places = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int).tolist()
+        shown = []
+        for place, frame in enumerate(self.source):
+            if place in places:
+                shown.append(np.asarray(self[place].plot(frame.image)))
+            if place == places[-1]:
+                break
+        return Image.fromarray(contact_sheet(shown, min(len(shown), 3), width))
+
+    def save(
+        self,
+        out: str | Path,
+        *,
+        overlay: bool = True,
+        masks: Literal["png"] | None = None,
+        cutout: Literal["webm", "png"] | None = None,
+        cutout_tracks: str = "all",
+        csv: bool = False,
+        overwrite: bool = False,
+        progress: Progress = silent,
+    ) -> list[Path]:
+        """Writes tracks.json, results.json and what else is wanted into a folder, as `chronomask segment` does.
+
+        Args:
+            out: the folder; made if missing. Other files in it are left alone.
+            overlay, masks, cutout, cutout_tracks, csv: see `outputs.choice.Outputs`.
+            overwrite: whether files of an earlier run may be replaced.
+            progress: shows how far the work is.
+
+        Returns:
+            The files and folders written.
+
+        Raises:
+            InputError: something is there and may not be replaced, or the place cannot be written to.
+        """
+        out, outputs = Path(out), Outputs(overlay, masks, cutout, cutout_tracks, csv)
+        check_workplace(out / PARTIAL, out)
+        check_outputs(outputs.claims(out), self.source.files, overwrite=overwrite)
+        with workplace(out / PARTIAL, out, out, resume=False) as place:
+            place.claim([path.name for path in outputs.paths(out)])
+            return self.write(place, outputs, progress)
+
+    def write(
+        self, place: Workplace, outputs: Outputs, progress: Progress = silent, complete: bool = True
+    ) -> list[Path]:
+        """Writes the files; those that need pictures only for a complete run.
+
+        Returns:
+            The files and folders that were wanted and written.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed while pictures were drawn; everything else is written.
+        """
+        results, by_id, interrupted = place.results, {info.id: info for info in self.chosen}, None
+        if outputs.csv:
+            write_csv(results / "tracks.csv", self.spool, by_id)
+        if complete and outputs.drawn:
+            try:
+                with closing(draw_outputs(self.source, self.spool, results, outputs, by_id)) as frames:
+                    deque(progress(frames, f"drawing {self.source.name}", len(self)), maxlen=0)
+            except KeyboardInterrupt as error:
+                interrupted = error
+        info = {**self.info, "complete": complete and interrupted is None}
+        write_results(results / "results.json", [self.entry], self.coded_tracks())
+        write_tracks(results / "tracks.json", [self.entry], self.categories, self.coded_tracks(), info)
+        paths = [path for path in outputs.paths(place.out) if (results / path.name).exists()]
+        place.publish([path.name for path in paths])
+        if interrupted is not None:
+            raise interrupted
+        return paths
+
+    @property
+    def entry(self) -> VideoEntry:
+        """The video as files of tracks list it."""
+        source, length = self.source, len(self)
+        names = None if source.file_names is None else source.file_names[:length]
+        return VideoEntry(1, source.name, source.width, source.height, length, source.fps, names)
+
+    def coded_tracks(self) -> CodedTracks:
+        """The tracks as files hold them."""
+        return CodedTracks(self.spool, self.chosen)
+
+    def __repr__(self) -> str:
+        return f"VideoResult({self.source.name}: {len(self)} frames, {len(self.chosen)} tracks)"
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.plot().save(buffer, "png")
+        return buffer.getvalue()
+
+
+def segment(
+    source: Source,
+    model: str | Path | Segmenter = "lite",
+    *,
+    classes: Collection[str] = (),
+    start: float = 0.0,
+    end: float | None = None,
+    every: int = 1,
+    fps: float = DEFAULT_FPS,
+    device: str = "auto",
+    engine: EngineChoice = "auto",
+    precision: Precision = "auto",
+    config: SegmentConfig | None = None,
+    progress: Progress = silent,
+) -> VideoResult:
+    """Segments a whole video.
+
+    >>> result = chronomask.segment("video.mp4", classes=["person"])  # doctest: +SKIP
+    >>> result.tracks, result.save("result", csv=True)  # doctest: +SKIP
+
+    Args:
+        source: path, pattern, camera, address, array, list or generator of pictures; see `video.open_source`.
+        model: a bundled model, an exported network, a checkpoint file, or what `load` gave.
+        classes: only tracks of these names; all if empty.
+        start, end: seconds; only frames of the time between are looked at.
+        every: only every n-th frame is looked at.
+        fps: frames a second of images.
+        device, engine, precision, config: see `load`; a model that is loaded has them.
+        progress: shows how far the work is.
+
+    Raises:
+        InputError: the source or model cannot be used, a class is unknown, or no frame could be decoded.
+    """
+    opened = open_source(source, fps, Selection(start, end, every))
+    segmenter = model if isinstance(model, Segmenter) else load(model, device, engine, precision, config)
+    wanted, spool = known_classes(segmenter, classes), Spool()
+    path = spool.folder / RECORDING
+    try:
+        with ExitStack() as stack:
+            frames = opened
+            if not opened.again:
+                writer = VideoWriter(path, opened.width, opened.height, opened.fps)
+                frames = Recorded(opened, stack.enter_context(writer))
+            for result in progress(segmenter.segment(frames, raw=True), f"segmenting {opened.name}", opened.length):
+                spool.add(result)
+        shown = opened if opened.again else Recording(path, opened)
+        found = result_of(segmenter, shown, spool, wanted, provenance(segmenter) | {"source": described(opened)})
+    except BaseException:
+        spool.close()
+        raise
+    weakref.finalize(found, spool.close)
+    return found
+
+
+def result_of(
+    segmenter: Segmenter, source: VideoSource, spool: Spool, classes: Collection[str], info: Mapping[str, Any]
+) -> VideoResult:
+    """What came of a video that a segmenter has just finished.
+
+    Args:
+        classes: only tracks of these names; all if empty.
+
+    Raises:
+        InputError: there was not one frame.
+    """
+    if len(spool) == 0:
+        raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
+    wanted = classes or [category.name for category in segmenter.categories]
+    chosen = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, wanted)
+    return VideoResult(source, spool, chosen, segmenter.categories, {**info, "classes": list(classes)})
