@@ -12,7 +12,7 @@ from PIL import Image
 from chronomask import load
 from chronomask.cli import main
 from chronomask.config import SegmentConfig
-from chronomask.engines import conversion
+from chronomask.engines import conversion, model_cache
 from chronomask.engines import opening as room
 from chronomask.engines.description import DECODER, ENCODER, FILE
 from chronomask.engines.models import WEIGHTS, ModelFiles, model_files
@@ -184,6 +184,7 @@ def test_what_is_exported_for_other_clips_is_converted_from_its_checkpoint(monke
     """By PyTorch, of which there is a test of its own."""
     called = []
     monkeypatch.setattr(conversion, "converted", lambda *arguments: called.append(arguments) or ColourEngine(2))
+    monkeypatch.setattr(model_cache, "keep", lambda engine, folder: engine)
     assert open_engine(LITE, 2, device="cpu", precision="float32").description.clip_length == 2
     assert called == [(LITE.checkpoint, 2, sha256_of(LITE.checkpoint), "float32")]
 

@@ -1,4 +1,4 @@
-"""A checkpoint for OpenVINO, converted by PyTorch at the start."""
+"""A checkpoint for OpenVINO, converted by PyTorch."""
 
 from __future__ import annotations
 
@@ -33,15 +33,25 @@ def converted(checkpoint: Path, clip_length: int, sha256: str, precision: str) -
         warnings.simplefilter("ignore")  # what tracing says of sizes that it takes for constants: they are
         by_name = dict(zip(known.features, encoder(frames), strict=True))
         clip = tuple(by_name[name][:1].expand(clip_length, -1, -1, -1).contiguous() for name in known.decoded)
-        models = _model(encoder, (frames,)), _model(decoder, clip)
+        models = (
+            _model(encoder, (frames,), ("frames",), known.features),
+            _model(decoder, clip, known.decoded, ("pixels",)),
+        )
     return OpenVinoEngine(known, *models, precision)
 
 
-def _model(half: nn.Module, example: tuple[Tensor, ...]) -> Any:
-    """A half of the network as OpenVINO has it; heights, widths and the number of frames of the encoder stay free."""
+def _model(half: nn.Module, example: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Any:
+    """A half of the network as OpenVINO has it; heights, widths and the number of frames of the encoder stay free.
+
+    Args:
+        example: what it may be given.
+        inputs, outputs: names of what it takes and gives.
+    """
     # Traced here, because OpenVINO would have the trace checked, in more time than all the rest.
     traced = torch.jit.trace(half, example, check_trace=False)
     model = imported().convert_model(traced, example_input=example)
     frames = example[0].shape[0] if len(example) > 1 else -1
     model.reshape({port: [frames, x.shape[1], -1, -1] for port, x in zip(model.inputs, example, strict=True)})
+    for port, name in zip((*model.inputs, *model.outputs), (*inputs, *outputs), strict=True):
+        port.get_tensor().set_names({name})
     return model

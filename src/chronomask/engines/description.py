@@ -48,7 +48,7 @@ class Description:
 
     def check(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Raises InputError unless a file of the network takes and gives what is said here."""
-        expected = (("frames",), self.features) if path.name == ENCODER else (self.decoded, ("pixels",))
+        expected = (("frames",), self.features) if path.stem == Path(ENCODER).stem else (self.decoded, ("pixels",))
         if (tuple(inputs), tuple(outputs)) != expected:
             found = f"takes {', '.join(inputs)} and gives {', '.join(outputs)}"
             raise InputError(f"{path}: {found}, which is not what {FILE} beside it says; export the network again")

@@ -118,13 +118,19 @@ def _on_torch(model: ModelFiles, clip_length: int, device: str, precision: Preci
 
 
 def _converted(checkpoint: Path, clip_length: int, precision: str) -> Engine:
-    """A checkpoint on OpenVINO, converted by PyTorch."""
+    """A checkpoint on OpenVINO, converted by PyTorch, now or at an earlier start."""
     if find_spec("torch") is None:
         reason = f"{checkpoint.name} for clips of {clip_length} frames must be converted for OpenVINO by PyTorch"
         raise InputError(f"{reason}: {INSTALL['torch']}, or name a folder that `chronomask export` wrote")
+    from chronomask.engines import model_cache
+
+    sha256 = sha256_of(checkpoint)
+    place = model_cache.place(sha256, clip_length)
+    if (engine := model_cache.kept(place, precision)) is not None:
+        return engine
     from chronomask.engines.conversion import converted
 
-    return converted(checkpoint, clip_length, sha256_of(checkpoint), precision)
+    return model_cache.keep(converted(checkpoint, clip_length, sha256, precision), place)
 
 
 def _chosen(model: ModelFiles, device: str) -> EngineName:

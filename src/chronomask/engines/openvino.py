@@ -16,10 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from chronomask import __version__
 from chronomask.device import cores
-from chronomask.engines.description import DECODER, ENCODER, Description
+from chronomask.engines.description import DECODER, ENCODER, FILE, Description
 from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of
 from chronomask.errors import InputError
+
+SAVED = ".xml"
+"""Ending of OpenVINO's own files, each of which has another of weights beside it."""
 
 SIZES = 4
 """Frame sizes for which compiled networks are kept: one more takes a third of a second again."""
@@ -74,14 +78,16 @@ class OpenVinoEngine:
 
     @classmethod
     def read(cls, folder: Path, description: Description, precision: str) -> OpenVinoEngine:
-        """From a folder that `chronomask export` wrote.
+        """From a folder that `chronomask export` wrote, or `save`.
 
         Raises:
             InputError: a file is missing, OpenVINO cannot read it, or it is of another network.
         """
         core = imported().Core()
         models = []
-        for path in (folder / ENCODER, folder / DECODER):
+        for name in (ENCODER, DECODER):
+            saved = (folder / name).with_suffix(SAVED)
+            path = saved if saved.is_file() else folder / name
             if not path.is_file():
                 raise InputError(f"{path}: no such file; was the network exported with --format torch?")
             try:
@@ -91,6 +97,12 @@ class OpenVinoEngine:
             description.check(path, *([port.any_name for port in ports] for ports in (model.inputs, model.outputs)))
             models.append(model)
         return cls(description, *models, precision)
+
+    def save(self, folder: Path) -> None:
+        """Writes the network into an empty folder, in OpenVINO's own files; for `read`."""
+        for model, name in zip(self._models, (ENCODER, DECODER), strict=True):
+            imported().save_model(model, (folder / name).with_suffix(SAVED), compress_to_fp16=False)
+        (folder / FILE).write_text(self.description.to_json(__version__))
 
     def prepare_thread(self) -> None:
         pass
