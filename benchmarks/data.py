@@ -3,7 +3,7 @@
     python benchmarks/data.py VIDEOS.json,partial STILLS.json [--sizes 256x448] [--clips N] [--steps N] [--json FILE]
 
 DATA are named as for `chronomask train`; each is measured on its own with the default mixture (views moved, some
-blurred, objects copied in from stills, targets made), by 0, 1 and 2 worker processes. Training steps of one clip of 8
+blurred, objects copied in, targets made), by 0, 1 and 2 worker processes. Training steps of one clip of 8
 frames follow on the same machine. Last, a json of the scale of YouTube-VIS 2019 train is made and opened in a process
 of its own. Busy neighbours change all figures: compare those of one run.
 """

@@ -12,7 +12,7 @@ from chronomask.errors import InputError
 from data.files import NETWORK, box, small_set, textured, write_stills, write_videos
 
 SMALL = MixtureConfig(length=4, height=40, width=56)
-BUSY = replace(SMALL, camera=MotionConfig(perspective=0.1, blur=1.0), objects=published_motion())
+BUSY = replace(SMALL, hidden=0.5, camera=MotionConfig(perspective=0.1, blur=1.0), objects=published_motion())
 
 
 def open_sources(folder):
@@ -99,7 +99,7 @@ def test_frames_are_evenly_spaced_in_either_direction(tmp_path):
         gap = torch.tensor(frame_numbers(mixture[index].clip)).diff().unique().tolist()
         assert len(gap) == 1
         gaps.update(gap)
-    assert gaps == {-3, -2, -1, 1, 2, 3}
+    assert gaps == {-4, -3, -2, -1, 1, 2, 3, 4}
 
 
 def test_a_crop_keeps_an_instance_in_sight(tmp_path):

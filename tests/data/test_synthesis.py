@@ -149,7 +149,7 @@ def test_an_occluder_takes_exactly_its_own_pixels(motion):
         before = canvas.clip()
         pictures = canvas.frames.copy()
         alpha = 255 * box(20, 24, 2, 3, 18, 21)[..., None].astype(np.uint8)
-        white = Cutout(alpha.repeat(4, 2), 1)
+        white = Cutout(alpha.repeat(4, 2)[None], 1)
         path = motion_matrices(6, (12.0, 10.0), (35.0, 28.0), 1.2, False, (60, 80), motion, generator(seed))
         canvas.paste(white, path)
         after = canvas.clip()
@@ -168,7 +168,7 @@ def test_an_occluder_takes_exactly_its_own_pixels(motion):
 def test_an_object_is_cut_out_without_its_surroundings():
     still = coloured_clip()
     cutout = cut_out(still, 1)
-    assert cutout.pixels.shape == (24, 21, 4)
+    assert cutout.pixels.shape == (1, 24, 21, 4)
     assert (cutout.pixels == [0, 0, 255, 255]).all()
     disc = cut_out(still, 0).pixels
     assert not disc[disc[..., 3] == 0].any()
@@ -176,11 +176,56 @@ def test_an_object_is_cut_out_without_its_surroundings():
     assert cut_out(gone, 0) is None
 
 
+def moving_dot(frames=4):
+    """A clip in which a white square of 4 pixels goes 6 to the right in every frame; it is not in the last one."""
+    pictures = torch.full((frames, 3, 20, 40), 90, dtype=torch.uint8)
+    masks = torch.zeros(1, frames, 20, 40, dtype=torch.bool)
+    for frame in range(frames - 1):
+        pictures[frame, :, 8:12, 6 * frame : 6 * frame + 4] = 255
+        masks[0, frame, 8:12, 6 * frame : 6 * frame + 4] = True
+    nothing = torch.zeros(frames, 20, 40, dtype=torch.bool)
+    return Clip(pictures, masks, torch.tensor([1]), nothing, nothing, "made up")
+
+
+def test_an_object_of_a_video_keeps_its_own_movement():
+    cutout = cut_out(moving_dot(), 0)
+    assert cutout.pixels.shape == (4, 4, 16, 4)
+    assert cutout.area == 16  # of the frames that show it
+    canvas = Canvas(coloured_clip(), path_of(0, length=4), (60, 80))
+    canvas.paste(cutout, sharp(*[[[1.0, 0, 20 + 2 * frame], [0, 1, 30], [0, 0, 1]] for frame in range(4)]))
+    masks = canvas.clip().masks[2]
+    for frame in range(3):
+        left = 20 + (6 + 2) * frame
+        assert torch.equal(masks[frame], torch.from_numpy(box(60, 80, 30, left, 34, left + 4)))
+    assert not masks[3].any()
+
+
+def test_what_passes_behind_shows_where_nobody_is():
+    canvas = Canvas(coloured_clip(), path_of(0, length=1), (60, 80))
+    before = canvas.clip()
+    canvas.paste(Cutout(np.full((1, 60, 80, 4), 255, np.uint8), 1), sharp(np.eye(3)), behind=True)
+    after = canvas.clip()
+    assert before.masks.any()
+    assert torch.equal(after.masks[:2], before.masks)
+    assert torch.equal(after.masks[2], ~before.masks.any(0))
+    assert (after.frames[:, :, after.masks[2, 0]] == 255).all()
+    assert torch.equal(after.frames * before.masks.any(0)[:, None], before.frames * before.masks.any(0)[:, None])
+
+
+def test_what_is_no_object_hides_others_and_is_unknown():
+    canvas = Canvas(coloured_clip(), path_of(0, length=1), (60, 80))
+    canvas.paste(Cutout(np.full((1, 60, 40, 4), 255, np.uint8), None), sharp(np.eye(3)))
+    after = canvas.clip()
+    assert len(after.class_ids) == 2
+    assert not after.masks[..., :40].any()
+    assert after.unknown[..., :40].all()
+
+
 def test_an_object_at_the_border_of_its_crop_is_not_smeared():
     canvas = Canvas(coloured_clip(), path_of(0, length=1), (60, 80))
     black = np.zeros((10, 12, 4), np.uint8)
     black[..., 3] = 255
-    canvas.paste(Cutout(black, 0), sharp([[1.0, 0, 30], [0, 1, 20], [0, 0, 1]]))
+    canvas.paste(Cutout(black[None], 0), sharp([[1.0, 0, 30], [0, 1, 20], [0, 0, 1]]))
     assert torch.equal(canvas.clip().masks[2, 0], torch.from_numpy(box(60, 80, 20, 30, 30, 42)))
     assert not canvas.frames[0, 20:30, 30:42].any()
 
@@ -188,7 +233,7 @@ def test_an_object_at_the_border_of_its_crop_is_not_smeared():
 def test_an_object_that_is_never_in_sight_changes_nothing():
     canvas = Canvas(coloured_clip(), path_of(0, length=1), (60, 80))
     before = canvas.frames.copy()
-    canvas.paste(Cutout(np.full((10, 12, 4), 255, np.uint8), 0), sharp([[1.0, 0, 300], [0, 1, 20], [0, 0, 1]]))
+    canvas.paste(Cutout(np.full((1, 10, 12, 4), 255, np.uint8), 0), sharp([[1.0, 0, 300], [0, 1, 20], [0, 0, 1]]))
     assert np.array_equal(canvas.frames, before)
     assert not canvas.clip().masks[2].any()
     assert len(canvas.clip_of_largest(8).class_ids) == 2

@@ -1,6 +1,7 @@
 """Videos from stills: masks that fit the pixels, a camera that stays inside, crowds, sizes, bytes, faults."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,11 +160,33 @@ def test_a_broken_still_that_is_copied_from_costs_the_others_nothing(tmp_path):
     assert len(counts.skipped) == 1
 
 
-def test_videos_are_refused(tmp_path):
-    frames = [textured(20, 30)] * 2
-    videos = write_videos(tmp_path, [(frames, [(1, [box(20, 30, 2, 2, 9, 9)] * 2, {})])])
-    with pytest.raises(InputError, match=r"videos\.json: video-0 is a video"):
-        made(videos)
+def test_videos_are_shown_whole_and_get_the_objects_of_others(tmp_path):
+    """A grey video of 48 x 80, and objects of another that is red and moves; without them nothing changes."""
+    frames, place = [np.full((48, 80, 3), 120, np.uint8)] * 6, [box(48, 80, 2, 2, 20, 30)] * 6
+    videos = write_videos(tmp_path / "base", [(frames, [(17, place, {})])])
+    red = [box(48, 80, 5, 5 + 4 * frame, 45, 40 + 4 * frame) for frame in range(6)]
+    pictures = [np.where(mask[..., None], np.array(RED, np.uint8), np.uint8(120)) for mask in red]
+    others = open_reader(
+        write_videos(tmp_path / "others", [(pictures, [(99, red, {})])]), open_reader(videos, None).file_categories
+    )
+    _, content, _ = made(videos)
+    assert content["videos"][0]["length"] == 4
+    assert [a["category_id"] for a in content["annotations"]] == [17]
+    assert all(np.array_equal(rle.decode(mask), place[0]) for mask in content["annotations"][0]["segmentations"])
+    busy = replace(SMALL, videos_per_image=6, max_pastes=2)
+    out = tmp_path / "busy"
+    synthesize(open_reader(videos, None), out, busy, others)
+    content = json.loads((out / "instances.json").read_text())
+    assert not validate(out / "instances.json").problems
+    pasted = [a for a in content["annotations"] if a["category_id"] == 99]
+    assert pasted
+    for annotation in pasted:
+        video = content["videos"][annotation["video_id"] - 1]
+        for name, mask in zip(video["file_names"], annotation["segmentations"], strict=True):
+            shown = np.asarray(Image.open(out / "JPEGImages" / name)).astype(int)
+            inside = shown[rle.decode(mask)] if mask else shown[:0]
+            if len(inside) > 60:  # of fewer, JPEG mixes the colours with those beside them
+                assert (inside[:, 0] - inside[:, 1]).mean() > 80
 
 
 @pytest.mark.parametrize(

@@ -134,36 +134,43 @@ def _check_preview(names: list[str], as_trained: bool, count: int, width: int, f
 
 @dataset_app.command
 def synthesize(
-    stills: Annotated[Positional[Path], tyro.conf.arg(metavar="STILLS")],
+    source: Annotated[Positional[str], tyro.conf.arg(metavar="SOURCE")],
     out: Annotated[Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
+    objects: str = "",
     images: Path | None = None,
     skip_broken: bool = False,
     overwrite: bool = False,
     config: Annotated[SynthesizeConfig, tyro.conf.arg(name="")] = SynthesizeConfig(),  # noqa: B008  (frozen)
 ) -> None:
-    """Make a data set of videos from annotated stills, by moving a camera over each.
+    """Make a data set of videos: a camera moves over stills, and objects of others pass over stills and videos.
 
-    For whoever has labelled images only: the result is of YouTube-VIS form (instances.json, JPEGImages), with the data
-    set's own classes, and is read by train, predict, evaluate and validate. The camera stays inside the still.
+    For whoever has labelled images only, or videos of one object each. The result is of YouTube-VIS form
+    (instances.json, JPEGImages), with the data set's own classes, and is read by train, predict, evaluate, validate and
+    preview. The camera stays inside the still; objects out of videos keep their own movement, and masks lose exactly
+    what lies in front.
 
     Args:
-        stills: annotation file of COCO form, list of VOC images, or the folder that holds one.
+        source: stills or videos, as for train: annotation file or folder, with options behind commas, such as
+            FILE.json,without=NAME+NAME.
         out: folder for the data set.
-        images: folder of the images; found beside the annotations by default.
+        objects: where the copied objects (--max-pastes) come from, named likewise; from SOURCE by default.
+        images: folder of the images of SOURCE; found beside the annotations by default.
         skip_broken: go on where something cannot be read, and list it in the end.
         overwrite: replace OUT where it holds an earlier data set, and nothing else.
         config: the settings below.
     """
     from chronomask.claims import claimed
-    from chronomask.data.sources import open_reader
+    from chronomask.data.sources import open_source
     from chronomask.data.synthetic_videos import synthesize as run
     from chronomask.formats.training_data import data_set
 
-    with claimed([data_set(out)], [stills], [images], overwrite):
-        reader = open_reader(stills, None, images=images, skip_broken=skip_broken)
-        print_notes(reader.notes)
-        made = run(reader, out, config, skip_broken=skip_broken, overwrite=overwrite, progress=progress_bar)
+    named = [text.partition(",")[0] for text in (source, objects) if text]
+    with claimed([data_set(out)], named, [images], overwrite):
+        reader = open_source(source, None, images=images, skip_broken=skip_broken)
+        others = open_source(objects, reader.file_categories, skip_broken=skip_broken) if objects else None
+        print_notes([*reader.notes, *(others.notes if others else [])])
+        made = run(reader, out, config, others, skip_broken=skip_broken, overwrite=overwrite, progress=progress_bar)
     _list_faults("skipped", [*reader.skipped, *made.skipped])
     print(f"{made.videos} videos, {made.instances} instances, {made.ignored} ignored: {out / 'instances.json'}")
 

@@ -66,6 +66,11 @@ class MixtureConfig:
         short_side, long_side: of a resized frame, in pixels.
         max_stride: videos are sampled at every 1st to this-th frame.
         max_pastes: at most this many objects are copied into a clip, each on a path of its own.
+        moving: share of the copied objects that come out of videos, with their own movement, where there are any.
+        meeting: share of the copied objects that lie on another one at the middle of the clip.
+        behind: share of the copied objects that pass behind those that are there.
+        hidden: share of the clips in which something passes in front of an object and hides it, for as long as 5 to 15
+            frames of a video (less where a clip is too short to show it before and after).
         colours: strength of the colour changes.
         max_instances: the smallest instances beyond this many become ignored pixels.
         camera: motion of the view of stills.
@@ -81,8 +86,12 @@ class MixtureConfig:
     closeness: float = 1.5
     short_side: int = 640
     long_side: int = 1196
-    max_stride: int = 3
+    max_stride: int = 4
     max_pastes: int = 2
+    moving: float = 0.5
+    meeting: float = 0.5
+    behind: float = 0.3
+    hidden: float = 0.1
     colours: float = 0.3
     max_instances: int = 16
     camera: MotionConfig = MotionConfig()
@@ -94,6 +103,8 @@ class MixtureConfig:
             at_least(self, name, 1)
         for name in ("max_pastes", "colours"):
             at_least(self, name, 0)
+        for name in ("moving", "meeting", "behind", "hidden"):
+            within(self, name, 0, 1)
         for name in ("view", "closeness"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)}: must be positive")

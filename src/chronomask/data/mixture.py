@@ -3,32 +3,28 @@
 Every clip is a function of (seed, number of the clip) alone, so any number of workers gives the same bytes, and a
 resumed run continues in the middle.
 
-Legend: T frames, S sub-frames of one exposure, N objects.
+Legend: T frames, S sub-frames of one exposure.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from math import exp, log
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Int32
 from torch.utils.data import Dataset
 
-from chronomask.categories import NO_CLASS
 from chronomask.config import MixtureConfig, MotionConfig
-from chronomask.data.motion import motion_matrices, uniform
+from chronomask.data.chance import below, choose, spaced_frames, uniform
+from chronomask.data.motion import motion_matrices
+from chronomask.data.pasting import Pasting
 from chronomask.data.protocol import Reader, WeightedSource
-from chronomask.data.synthesis import Canvas, cut_out, drift_colours
+from chronomask.data.synthesis import Canvas, drift_colours
 from chronomask.errors import InputError
 from chronomask.structures import Clip
-
-SMALLEST_OBJECT = 900.0
-"""Objects of fewer pixels are not copied: enlarged, they are blots."""
 
 MOST_ATTEMPTS = 20
 """So many unreadable clips in a row are no accident."""
@@ -71,7 +67,7 @@ class ClipMixture(Dataset[Sample]):
         self.readers = [source.reader for source in sources]
         self.weights = torch.tensor([source.weight for source in sources])
         self.config, self.seed, self.clips, self.skip_broken = config, seed, clips, skip_broken
-        self.objects = _objects_by_class(self.readers) if config.max_pastes else []
+        self.pasting = Pasting(self.readers, config)
 
     def __len__(self) -> int:
         return self.clips
@@ -92,49 +88,19 @@ class ClipMixture(Dataset[Sample]):
                     raise InputError(f"{MOST_ATTEMPTS} unreadable clips in a row, the last: {error}") from error
 
     def _draw(self, generator: torch.Generator) -> Clip:
-        reader = self.readers[_choose(self.weights, generator)]
-        entry = _below(len(reader), generator)
-        still = reader.length(entry) == 1
-        clip = reader.load(entry, [0] if still else self._frames(reader.length(entry), generator))
+        reader = self.readers[choose(self.weights, generator)]
+        entry = below(len(reader), generator)
+        total = reader.length(entry)
+        still = total == 1
+        stride = 1 + below(self.config.max_stride, generator)
+        clip = reader.load(entry, [0] if still else spaced_frames(total, self.config.length, stride, generator))
         view = _whole_view if self.config.fit == "resize" else _moving_window
         canvas = view(clip, self.config, self.config.camera if still else self.config.video_camera, generator)
-        for _ in range(_below(self.config.max_pastes + 1, generator)):
-            self.paste_object(canvas, generator)
+        for _ in range(below(self.config.max_pastes + 1, generator)):
+            self.pasting.paste(canvas, generator)
+        if uniform(0.0, 1.0, generator) < self.config.hidden:
+            self.pasting.hide(canvas, stride, generator)
         return drift_colours(canvas.clip_of_largest(self.config.max_instances), self.config.colours, generator)
-
-    def _frames(self, total: int, generator: torch.Generator) -> list[int]:
-        """Evenly spaced frames in either direction; a video that is too short stands still at its end."""
-        gaps = self.config.length - 1
-        stride = min(1 + _below(self.config.max_stride, generator), max(1, (total - 1) // max(1, gaps)))
-        start = _below(max(1, total - stride * gaps), generator)
-        frames = [min(start + step * stride, total - 1) for step in range(gaps + 1)]
-        return frames[::-1] if _below(2, generator) else frames
-
-    def paste_object(self, canvas: Canvas, generator: torch.Generator) -> None:
-        """Copies in one object, its class drawn by the root of its frequency, so that rare classes are seen too."""
-        if not self.objects:
-            return
-        frequencies = torch.tensor([len(group) for group in self.objects], dtype=torch.float32)
-        candidates = self.objects[_choose(frequencies.sqrt(), generator)]
-        reader, image, instance = candidates[_below(len(candidates), generator)].tolist()
-        cutout = cut_out(self.readers[reader].load(image, [0]), instance)
-        if cutout is None:
-            return
-        height, width = canvas.codes.shape[1:]
-        rows, columns = cutout.pixels.shape[:2]
-        side = exp(uniform(log(0.12), log(0.6), generator)) * min(height, width)
-        area = np.count_nonzero(cutout.pixels[..., 3])
-        matrices = motion_matrices(
-            len(canvas.frames),
-            source=((columns - 1) / 2, (rows - 1) / 2),
-            target=(uniform(0.0, float(width), generator), uniform(0.0, float(height), generator)),
-            scale=min(side / sqrt(area), 1.5),
-            mirror=bool(_below(2, generator)),
-            size=(height, width),
-            motion=self.config.objects,
-            generator=generator,
-        )
-        canvas.paste(cutout, matrices)
 
 
 def _moving_window(clip: Clip, config: MixtureConfig, motion: MotionConfig, generator: torch.Generator) -> Canvas:
@@ -168,23 +134,8 @@ def _view(
 ) -> Canvas:
     """The camera looks at `focus` at the middle of the clip; one clip in two is mirrored."""
     middle = ((size[1] - 1) / 2, (size[0] - 1) / 2)
-    mirror = bool(_below(2, generator))
+    mirror = bool(below(2, generator))
     return Canvas(clip, motion_matrices(length, focus, middle, scale, mirror, size, motion, generator), size)
-
-
-def _objects_by_class(readers: Sequence[Reader]) -> list[Int32[np.ndarray, "N 3"]]:
-    """(reader, entry, instance) of every object in a still that is large enough to be copied, grouped by class."""
-    groups: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for number, reader in enumerate(readers):
-        for entry in range(len(reader)):
-            if reader.length(entry) > 1:
-                continue
-            for position, info in enumerate(reader.instances(entry)):
-                large = info.area is None or info.area >= SMALLEST_OBJECT
-                if large and not info.crowd and info.class_id != NO_CLASS:
-                    groups[info.class_id].append((number, entry, position))
-    # Arrays, for workers would copy a million tuples as they count references to them.
-    return [np.array(groups[class_id], np.int32) for class_id in sorted(groups)]
 
 
 def _point_of_interest(clip: Clip, generator: torch.Generator) -> tuple[float, float]:
@@ -194,15 +145,7 @@ def _point_of_interest(clip: Clip, generator: torch.Generator) -> tuple[float, f
     seen = [instance for instance, mask in enumerate(masks) if mask.any()]
     if not seen:
         return uniform(0.0, float(columns), generator), uniform(0.0, float(rows), generator)
-    ever = masks[seen[_below(len(seen), generator)]].any(0)
+    ever = masks[seen[below(len(seen), generator)]].any(0)
     pixels = np.flatnonzero(ever)
-    y, x = divmod(int(pixels[_below(len(pixels), generator)]), columns)
+    y, x = divmod(int(pixels[below(len(pixels), generator)]), columns)
     return float(x), float(y)
-
-
-def _below(count: int, generator: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=generator))
-
-
-def _choose(weights: torch.Tensor, generator: torch.Generator) -> int:
-    return int(torch.multinomial(weights, 1, generator=generator))

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from chronomask.config import MotionConfig
+from chronomask.data.chance import uniform
 
 SUBFRAMES = 17
 """Sub-frames of every exposure, the middle one the frame itself; 2^n + 1, so that every second one can be left out."""
@@ -35,11 +36,6 @@ class Pose(NamedTuple):
     zoom: Float[Tensor, "T S"]
     pan: Float[Tensor, "T S"]
     tilt: Float[Tensor, "T S"]
-
-
-def uniform(low: float, high: float, generator: torch.Generator) -> float:
-    """One number drawn uniformly from [low, high)."""
-    return low + (high - low) * torch.rand((), generator=generator).item()
 
 
 def smooth_path(

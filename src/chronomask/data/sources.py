@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any, get_args
@@ -111,7 +111,7 @@ def open_training_sources(
         InputError: a specification cannot be understood, or its data not used.
     """
     parsed = [parse_source(specification) for specification in specifications]
-    readers = [_open_source(source, categories, skip_broken) for source in parsed]
+    readers = [_opened(source, categories, skip_broken) for source in parsed]
     if any(source.weight is not None for source in parsed):
         weights = [1.0 if source.weight is None else source.weight for source in parsed]
     else:
@@ -172,7 +172,19 @@ def parse_source(specification: str) -> SourceSpecification:
     return SourceSpecification(Path(path), **fields)
 
 
-def _open_source(source: SourceSpecification, categories: Sequence[Category] | None, skip_broken: bool) -> EntryReader:
+def open_source(
+    specification: str,
+    categories: Sequence[Category] | None,
+    *,
+    images: Path | None = None,
+    skip_broken: bool = False,
+) -> EntryReader:
+    """Opens one data set as the command line names it, see `parse_source`; `images` comes before what it says."""
+    source = parse_source(specification)
+    return _opened(replace(source, images=images or source.images), categories, skip_broken)
+
+
+def _opened(source: SourceSpecification, categories: Sequence[Category] | None, skip_broken: bool) -> EntryReader:
     reader = open_reader(
         source.path,
         categories,

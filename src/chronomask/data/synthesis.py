@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
-from chronomask.data.motion import uniform
+from chronomask.data.chance import uniform
 from chronomask.data.warp import expose, shrink, warp_labels
 from chronomask.structures import Clip
 
@@ -25,28 +25,42 @@ OWNER_BITS = 2
 
 @dataclass(frozen=True, eq=False)
 class Cutout:
-    """An object cut out of a still.
+    """An object cut out of a still, or out of every frame of a video, with its own movement then.
 
     Attributes:
-        pixels: RGB and alpha (255 on the object); colours are 0 off the object, so that none of its old surroundings
-            bleeds into the edge when it is warped.
-        class_id: network class index.
+        pixels: RGB and alpha (255 on the object) of one frame, or of as many as the clip has that it is pasted into;
+            colours are 0 off the object, so that none of its old surroundings bleeds into the edge when it is warped.
+        class_id: network class index, or NO_CLASS; None for what is no object, but hides some.
     """
 
-    pixels: UInt8[np.ndarray, "H W 4"]
-    class_id: int
+    pixels: UInt8[np.ndarray, "F H W 4"]
+    class_id: int | None
+
+    @property
+    def area(self) -> float:
+        """Its pixels, mean over the frames that show it."""
+        pixels = np.count_nonzero(self.pixels[..., 3], axis=(1, 2))
+        return float(pixels[pixels > 0].mean())
 
 
-def cut_out(still: Clip, instance: int) -> Cutout | None:
-    """An instance of a clip of one frame, on the smallest box around it; None where it has no pixels."""
-    mask = still.masks[instance, 0].numpy()
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+def cut_out(clip: Clip, instance: int) -> Cutout | None:
+    """An instance of a clip, on the smallest box around it in all frames; None where it has no pixels."""
+    mask = clip.masks[instance].numpy()
+    rows, columns = np.flatnonzero(mask.any((0, 2))), np.flatnonzero(mask.any((0, 1)))
     if not len(rows):
         return None
-    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    box = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     alpha = mask[box][..., None].astype(np.uint8)
-    colours = still.frames[0].permute(1, 2, 0).numpy()[box]
-    return Cutout(np.concatenate([colours * alpha, 255 * alpha], 2), int(still.class_ids[instance]))
+    colours = clip.frames.permute(0, 2, 3, 1).numpy()[box]
+    return Cutout(np.concatenate([colours * alpha, 255 * alpha], 3), int(clip.class_ids[instance]))
+
+
+def tinted(cutout: Cutout, strength: float, generator: torch.Generator) -> Cutout:
+    """The object brighter or darker, and with another balance of colours: few moving objects must do for many."""
+    gain = 1 + uniform(-strength, strength, generator)
+    gains = [gain * (1 + 0.5 * uniform(-strength, strength, generator)) for _ in range(3)]
+    pixels = cutout.pixels * np.array([*gains, 1.0], np.float32)
+    return replace(cutout, pixels=np.minimum(pixels + 0.5, 255).astype(np.uint8))
 
 
 class Canvas:
@@ -85,29 +99,61 @@ class Canvas:
             self.frames[frame] = expose(small, adapted[frame], size, reflect=True)
             self.codes[frame] = warp_labels(codes[origin], exposures[frame, middle], size, int(IGNORE))
 
-    def paste(self, cutout: Cutout, matrices: Float[Tensor, "T S 3 3"]) -> None:
+    def paste(self, cutout: Cutout, matrices: Float[Tensor, "T S 3 3"], behind: bool = False) -> None:
         """Lays an object over the clip, in place; it becomes the last instance.
 
         Edges are blended over about one pixel, for a hard edge would give the copy away.
+
+        Args:
+            cutout: of one frame, or of T.
+            matrices: homographies from its pixels to frame pixels.
+            behind: show it only where no other instance is.
         """
-        height, width = cutout.pixels.shape[:2]
+        height, width = cutout.pixels.shape[1:3]
         corners = np.array([[-1, width, -1, width], [-1, -1, height, height], [1, 1, 1, 1]], np.float64)
-        pixels, adapted = shrink(cutout.pixels, matrices.double().numpy())
-        self.class_ids.append(cutout.class_id)
-        for frame, exposure in enumerate(matrices.double().numpy()):
+        exposures = matrices.double().numpy()
+        pixels, adapted = shrink(cutout.pixels[0], exposures)
+        code = UNKNOWN
+        if cutout.class_id is not None:
+            self.class_ids.append(cutout.class_id)
+            code = np.int16(len(self.class_ids) << OWNER_BITS)
+        for frame, exposure in enumerate(exposures):
+            if frame and len(cutout.pixels) > 1:
+                pixels = shrink(cutout.pixels[frame], exposures)[0]
             box = self._box_around(exposure @ corners)
-            if box is None:
-                continue
-            left, top, right, bottom = box
-            shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
-            size, local = (bottom - top, right - left), shift @ adapted[frame]
-            layer = expose(pixels, local, size, reflect=False)
-            under = self.frames[frame, top:bottom, left:right]
-            seen_through = 255 - layer[..., 3:].astype(np.uint16)
-            under[:] = layer[..., :3] + ((under * seen_through + 127) // 255).astype(np.uint8)
-            middle = len(local) // 2
-            inside = expose(pixels, local[middle : middle + 1], size, reflect=False)[..., 3] > 127
-            self.codes[frame, top:bottom, left:right][inside] = len(self.class_ids) << OWNER_BITS
+            if box is not None:
+                self._lay(pixels, adapted[frame], frame, box, code, behind)
+
+    def _lay(
+        self,
+        pixels: UInt8[np.ndarray, "H W 4"],
+        exposure: Float[np.ndarray, "S 3 3"],
+        frame: int,
+        box: tuple[int, int, int, int],
+        code: np.int16,
+        behind: bool,
+    ) -> None:
+        """One frame of `paste`."""
+        left, top, right, bottom = box
+        shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
+        size, local = (bottom - top, right - left), shift @ exposure
+        layer = expose(pixels, local, size, reflect=False)
+        middle = len(local) // 2
+        inside = expose(pixels, local[middle : middle + 1], size, reflect=False)[..., 3] > 127
+        codes = self.codes[frame, top:bottom, left:right]
+        if behind:
+            taken = codes >> OWNER_BITS > 0
+            layer[taken] = 0
+            inside &= ~taken
+        under = self.frames[frame, top:bottom, left:right]
+        seen_through = 255 - layer[..., 3:].astype(np.uint16)
+        under[:] = layer[..., :3] + ((under * seen_through + 127) // 255).astype(np.uint8)
+        codes[inside] = code
+
+    def extent(self, instance: int, frames: slice) -> tuple[int, int] | None:
+        """First column of an instance in these frames, and the one behind its last; None where it is out of sight."""
+        columns = np.flatnonzero((self.codes[frames] >> OWNER_BITS == instance + 1).any((0, 1)))
+        return (int(columns[0]), int(columns[-1]) + 1) if len(columns) else None
 
     def clip(self) -> Clip:
         """The clip with all instances in their places, those that are out of sight with empty masks."""

@@ -11,19 +11,21 @@ from chronomask.errors import InputError
 
 @dataclass(frozen=True)
 class SynthesizeConfig:
-    """What the videos made from stills look like.
+    """What the videos made from stills and videos look like.
 
     Attributes:
         length: frames a video.
         height: of the videos, in pixels.
         width: of the videos, in pixels.
-        videos_per_image: videos made from every still, each with a camera path of its own.
+        videos_per_image: videos made from every still or video, each with a camera path or piece of its own.
         seed: the same seed gives the same bytes.
         smallest: objects with fewer pixels in the video (mean over the frames that show them) become iscrowd, so that
             evaluation neither asks for them nor punishes finding them.
         closeness: the camera comes up to this many times closer than its path needs to stay inside the still.
         colours: strength of the drift in brightness, contrast and colour; 0 leaves the pixels as they are.
-        max_pastes: at most this many objects are copied into a video from other stills, each on a path of its own.
+        max_stride: of a video every 1st to this-th frame is taken.
+        max_pastes: at most this many objects are copied into a video, each on a path of its own.
+        moving, meeting, behind, hidden: see MixtureConfig.
         quality: of the JPEG files, 1 to 95.
         camera: motion of the camera.
         objects: motion of copied objects.
@@ -37,7 +39,12 @@ class SynthesizeConfig:
     smallest: float = 0.0
     closeness: float = 1.2
     colours: float = 0.0
+    max_stride: int = 4
     max_pastes: int = 0
+    moving: float = MixtureConfig().moving
+    meeting: float = MixtureConfig().meeting
+    behind: float = MixtureConfig().behind
+    hidden: float = 0.0
     quality: int = 95
     camera: MotionConfig = MotionConfig()  # noqa: RUF009  (frozen)
     objects: MotionConfig = MixtureConfig().objects
@@ -52,3 +59,10 @@ class SynthesizeConfig:
                     raise InputError(f"{name} {getattr(self, name)}: must be at least {least}")
         if not 1 <= self.quality <= 95:
             raise InputError(f"quality {self.quality}: must lie between 1 and 95")
+        _ = self.pasting
+
+    @property
+    def pasting(self) -> MixtureConfig:
+        """What training calls the same settings."""
+        shared = ("length", "height", "width", "max_stride", "max_pastes", "moving", "meeting", "behind", "hidden")
+        return MixtureConfig(colours=0.0, objects=self.objects, **{name: getattr(self, name) for name in shared})

@@ -1,4 +1,5 @@
-"""A YouTube-VIS-form data set from annotated stills: every video is a camera path over one still.
+"""A YouTube-VIS-form data set from annotated stills and videos: camera paths over stills, pieces of videos, and objects
+of others that pass over both with their own movement.
 
 Legend: T frames, S sub-frames of one exposure, H W pixels, K instances.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from math import exp, log
 from pathlib import Path
@@ -20,11 +22,11 @@ from torch import Tensor
 from chronomask import __version__, rle
 from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.claims import check_outputs
-from chronomask.config import MixtureConfig
+from chronomask.data.chance import below, spaced_frames, uniform
 from chronomask.data.entries import EntryReader
-from chronomask.data.mixture import ClipMixture
-from chronomask.data.motion import motion_matrices, uniform
-from chronomask.data.protocol import InstanceInfo, WeightedSource
+from chronomask.data.motion import motion_matrices
+from chronomask.data.pasting import Pasting
+from chronomask.data.protocol import InstanceInfo
 from chronomask.data.synthesis import Canvas, drift_colours
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
@@ -51,9 +53,10 @@ class Synthesized(NamedTuple):
 
 
 def synthesize(
-    stills: EntryReader,
+    source: EntryReader,
     out: Path,
     config: SynthesizeConfig,
+    objects: EntryReader | None = None,
     *,
     skip_broken: bool = False,
     overwrite: bool = False,
@@ -65,37 +68,36 @@ def synthesize(
     a mirrored border. Crowds stay crowds; where a still has crowds of several classes, each gets all of their pixels.
 
     Args:
-        stills: opened with the data set's own classes.
+        source: stills and videos, opened with the data set's own classes.
         out: the folder; it appears when all is written.
         config: what the videos look like.
-        skip_broken: go on where a still cannot be read.
+        objects: where copied objects come from, opened with the classes of `source`; `source` itself by default.
+        skip_broken: go on where something cannot be read.
         overwrite: whether an earlier data set may be replaced.
         progress: shows how far the work is.
 
     Raises:
-        InputError: `out` holds what is not to be replaced, `stills` holds videos or nothing, or a still cannot be read.
+        InputError: `out` holds what is not to be replaced, `source` holds nothing, or something cannot be read.
     """
-    if videos := [index for index in range(len(stills)) if stills.length(index) > 1]:
-        raise InputError(f"{stills.annotations}: {stills.name(videos[0])} is a video; videos are made from stills")
     check_outputs([data_set(out)], overwrite=overwrite)
     with folder_written_aside(out) as aside:
-        pasting = MixtureConfig(max_pastes=config.max_pastes, objects=config.objects)
-        mixture = ClipMixture([WeightedSource(stills, 1.0)], pasting, config.seed, 0, skip_broken)
-        writer = _Writer(aside, stills.file_categories, config)
+        pasting = Pasting([objects or source], config.pasting)
+        writer = _Writer(aside, source.file_categories, config)
         skipped = []
-        for index in progress(range(len(stills)), "synthesizing", len(stills)):
+        for index in progress(range(len(source)), "synthesizing", len(source)):
             try:
-                clips, annotated = _clips(stills, index, mixture, config), stills.instances(index)
+                copies = range(config.videos_per_image)
+                clips = [_clip(source, index, copy, pasting, config, skip_broken) for copy in copies]
             except InputError as error:
                 if not skip_broken:
                     raise
                 skipped.append(str(error))
                 continue
             for clip in clips:
-                writer.add(clip, stills.name(index), annotated)
+                writer.add(clip, source.name(index), source.instances(index))
         if not writer.videos:
-            raise InputError(f"{stills.annotations}: no still that could be read")
-        writer.finish(stills.annotations.name)
+            raise InputError(f"{source.annotations}: no still or video that could be read")
+        writer.finish(source.annotations.name)
     ignored = sum(annotation["iscrowd"] for annotation in writer.annotations)
     return Synthesized(len(writer.videos), len(writer.annotations) - ignored, ignored, tuple(skipped))
 
@@ -138,23 +140,38 @@ def _footprint(
     return points.amin((0, 1, 3)), points.amax((0, 1, 3))
 
 
-def _clips(stills: EntryReader, index: int, others: ClipMixture, config: SynthesizeConfig) -> list[Clip]:
-    """A still under moving cameras; objects copied in from `others` come behind its own instances."""
-    still = stills.load(index)
-    clips = []
-    for copy in range(config.videos_per_image):
-        seed = config.seed * 1_000_003 + index * config.videos_per_image + copy
-        generator = torch.Generator().manual_seed(seed)
-        path = camera_path(stills.size(index), _interest(still, generator), config, generator)
-        canvas = Canvas(still, path, (config.height, config.width))
-        for _ in range(int(torch.randint(config.max_pastes + 1, (), generator=generator))):
-            try:
-                others.paste_object(canvas, generator)
-            except InputError:  # of another still, which is reported when its own turn comes
-                if not others.skip_broken:
-                    raise
-        clips.append(drift_colours(canvas.clip(), config.colours, generator))
-    return clips
+def _clip(
+    source: EntryReader, index: int, copy: int, pasting: Pasting, config: SynthesizeConfig, skip_broken: bool
+) -> Clip:
+    """A still under a moving camera, or a piece of a video; copied objects come behind its own instances."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + index * config.videos_per_image + copy)
+    size, total, stride = source.size(index), source.length(index), 1
+    if total == 1:
+        clip = source.load(index)
+        path = camera_path(size, _interest(clip, generator), config, generator)
+    else:
+        stride = 1 + below(config.max_stride, generator)
+        clip = source.load(index, spaced_frames(total, min(config.length, total), stride, generator))
+        path = _whole_frame(size, len(clip.frames), config)
+    canvas = Canvas(clip, path, (config.height, config.width))
+    # What is wrong with another entry is reported when its own turn comes.
+    for _ in range(below(config.max_pastes + 1, generator)):
+        with suppress(InputError) if skip_broken else nullcontext():
+            pasting.paste(canvas, generator)
+    if config.hidden and uniform(0.0, 1.0, generator) < config.hidden:
+        with suppress(InputError) if skip_broken else nullcontext():
+            pasting.hide(canvas, stride, generator)
+    return drift_colours(canvas.clip(), config.colours, generator)
+
+
+def _whole_frame(size: tuple[int, int], length: int, config: SynthesizeConfig) -> Float[Tensor, "T 1 3 3"]:
+    """The middle of a video's frames, as much of them as the shape of the result allows."""
+    scale = max(config.height / size[0], config.width / size[1])
+    fit = torch.diag(torch.tensor([scale, scale, 1.0]))
+    # Pixel centres lie at whole numbers.
+    fit[0, 2] = (config.width - 1) / 2 - scale * (size[1] - 1) / 2
+    fit[1, 2] = (config.height - 1) / 2 - scale * (size[0] - 1) / 2
+    return fit.repeat(length, 1, 1, 1)
 
 
 def _interest(still: Clip, generator: torch.Generator) -> tuple[float, float]:
@@ -174,14 +191,14 @@ class _Writer:
 
     def __init__(self, folder: Path, categories: Sequence[Category], config: SynthesizeConfig) -> None:
         self.folder, self.categories, self.config = folder, categories, config
-        self.ids = {category.name: category.id for category in categories}
+        self.ids = {category.name: category.id for category in (OBJECT, *categories)}
         self.videos: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
 
-    def add(self, clip: Clip, still: str, annotated: Sequence[InstanceInfo]) -> None:
-        """One video; `still` is the name, and `annotated` are the annotations, of what it was made from."""
-        # Numbered, for stills in different folders may share their name.
-        folder = f"{len(self.videos) + 1:05d}-{Path(still).stem}"
+    def add(self, clip: Clip, origin: str, annotated: Sequence[InstanceInfo]) -> None:
+        """One video; `origin` is the name, and `annotated` are the annotations, of what it was made from."""
+        # Numbered, for files in different folders may share their name.
+        folder = f"{len(self.videos) + 1:05d}-{Path(origin).stem}"
         names = [f"{folder}/{frame:05d}.jpg" for frame in range(len(clip.frames))]
         (self.folder / "JPEGImages" / folder).mkdir(parents=True)
         for frame, file_name in zip(clip.frames, names, strict=True):
@@ -189,12 +206,13 @@ class _Writer:
             image.save(self.folder / "JPEGImages" / file_name, quality=self.config.quality)
         height, width = clip.frames.shape[2:]
         video = {"id": len(self.videos) + 1, "name": folder, "height": height, "width": width, "length": len(names)}
-        # What was not labelled in the still is unknown in the video too.
+        # What was not labelled in its origin is unknown in the video too.
         partial = {"labelled_classes": []} if clip.unknown.any() else {}
         self.videos.append({**video, "file_names": names, **partial})
         named = [info.name for info in annotated if not info.crowd]
-        # Behind the still's own instances come copied ones, which always have a class.
-        named += [self.categories[class_id].name for class_id in clip.class_ids[len(named) :].tolist()]
+        # Behind its own instances come copied ones.
+        copied = clip.class_ids[len(named) :].tolist()
+        named += [OBJECT.name if k == NO_CLASS else self.categories[k].name for k in copied]
         for name, masks, class_id in zip(named, clip.masks, clip.class_ids.tolist(), strict=True):
             merged = class_id == NO_CLASS and name != OBJECT.name
             self._annotate(masks, name, merged, {"merged": True} if merged else {})
@@ -221,12 +239,18 @@ class _Writer:
             }
         )
 
+    def _categories(self) -> list[Category]:
+        """Those of the data set, and `object` where copied objects without a class need it."""
+        used = any(annotation["category_id"] == self.ids[OBJECT.name] for annotation in self.annotations)
+        known = any(category.name == OBJECT.name for category in self.categories)
+        return [*([OBJECT] if used and not known else []), *self.categories]
+
     def finish(self, source: str) -> None:
         """Writes instances.json."""
         content = {
             "info": {"description": f"made from {source}", "version": __version__, "settings": asdict(self.config)},
             "videos": self.videos,
-            "categories": [asdict(category) for category in self.categories],
+            "categories": [asdict(category) for category in self._categories()],
             "annotations": self.annotations,
         }
         (self.folder / "instances.json").write_text(json.dumps(content))
