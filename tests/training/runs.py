@@ -10,6 +10,7 @@ from unittest import mock
 import torch
 from torch import nn
 
+import chronomask
 from chronomask.config import MachineConfig, MixtureConfig, TrainConfig
 from chronomask.data.sources import open_training_sources
 from chronomask.model.backbone import Backbone
@@ -86,7 +87,9 @@ def in_processes(script, *arguments, count=1, port=None):
     tests = Path(__file__).parent.parent
     processes = []
     for rank in range(count):
-        env = {**os.environ, "PYTHONPATH": str(tests)}
+        # The package under test, which need not be the installed one.
+        paths = os.pathsep.join([str(tests), str(Path(chronomask.__file__).parent.parent)])
+        env = {**os.environ, "PYTHONPATH": paths}
         if port is not None:
             env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
             env |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}

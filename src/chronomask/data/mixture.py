@@ -21,7 +21,7 @@ from chronomask.config import MixtureConfig, MotionConfig
 from chronomask.data.chance import below, choose, spaced_frames, uniform
 from chronomask.data.motion import motion_matrices
 from chronomask.data.pasting import Pasting
-from chronomask.data.protocol import Reader, WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.synthesis import Canvas, drift_colours
 from chronomask.errors import InputError
 from chronomask.structures import Clip
