@@ -1,3 +1,5 @@
+import faulthandler
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -254,6 +256,69 @@ def test_pictures_come_back_where_they_are_asked_for():
 
 def test_categories_answer_for_every_track():
     assert segmenter_of(settings(4, 2)).categories == (OBJECT, *CATEGORIES)
+
+
+def test_whose_tracks_are_meant_is_never_guessed():
+    segmenter, videos = segmenter_of(settings(4, 2)), (moving_objects(19), moving_objects(3))
+    expected = []
+    for video in videos:
+        alone = segmenter_of(settings(4, 2))
+        list(alone.segment(Frames(video)))
+        expected.append(alone.tracks)
+    assert expected[0] != expected[1]
+    loop, other = (segmenter.segment(Frames(video)) for video in videos)
+    next(loop), next(other)
+    for ask in (lambda: segmenter.tracks, lambda: segmenter.named({"cat"}), segmenter.snapshot):
+        with pytest.raises(InputError, match="several videos are in progress here"):
+            ask()
+    other.close()
+    list(loop)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: list(segmenter.segment(Frames(videos[0])))).result()
+        list(segmenter.segment(Frames(videos[1])))
+        assert pool.submit(lambda: segmenter.tracks).result() == expected[0]
+    assert segmenter.tracks == expected[1]
+
+
+def test_two_threads_cannot_push_into_one_video(monkeypatch):
+    segmenter, refused = segmenter_of(settings(4, 2)), []
+    take = segmenter._finder.clip_of
+
+    def meanwhile(*given):
+        with ThreadPoolExecutor(1) as pool:
+            for call in (lambda: segmenter.push(video[0]), segmenter.flush):
+                with pytest.raises(InputError, match="another thread is pushing"):
+                    pool.submit(call).result()
+                refused.append(call)
+        return take(*given)
+
+    video = moving_objects(19)
+    monkeypatch.setattr(segmenter._finder, "clip_of", meanwhile)
+    pushed = [result for image in video for result in segmenter.push(image)]
+    assert len(refused) == 38
+    same(pushed + segmenter.flush(), list(segmenter_of(settings(4, 2)).segment(Frames(video))))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("call", ["loop", "push", "another loop"])
+def test_a_forked_process_is_told_and_does_not_wait_for_ever(call):
+    segmenter = segmenter_of(settings(4, 2))
+    loop = segmenter.segment(Frames(moving_objects(40)))
+    next(loop)
+    if (child := os.fork()) == 0:
+        try:
+            faulthandler.dump_traceback_later(60, exit=True)
+            if call == "loop":
+                list(loop)
+            elif call == "push":
+                segmenter.push(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+            else:
+                list(segmenter.segment(Frames(moving_objects(4))))
+        except RuntimeError as error:
+            os._exit(5 if "does not survive a fork" in str(error) else 6)
+        finally:
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
 
 
 def test_loops_that_begin_at_once_have_a_video_each():

@@ -9,8 +9,10 @@ import dataclasses
 import json
 from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from itertools import islice
 from math import ceil
+from threading import Lock, local
 
 import numpy as np
 
@@ -34,8 +36,9 @@ class Segmenter:
 
     Either hand it whole sources (`segment`), or live frames one by one (`push`, then `flush`). Neither disturbs the
     other, nor do several loops over `segment`, in one thread or more: each is a video of its own. `tracks`, `named` and
-    `snapshot` are about the video that was begun last. Processes each need a segmenter of their own: it does not
-    survive a fork.
+    `snapshot` are about the video that this thread began last, or any did if this one began none; they are refused
+    while the thread is in the middle of several. Processes each need a segmenter of their own: it does not survive a
+    fork.
 
     Attributes:
         engine: what computes the network.
@@ -53,6 +56,8 @@ class Segmenter:
         self.categories = (OBJECT, *engine.description.categories)
         self._finder = ClipFinder(engine, config)
         self._pushed = self._last = self._new_stream()
+        self._of_thread = _OfThread()
+        self._pushing = Lock()
 
     def segment(
         self,
@@ -83,7 +88,10 @@ class Segmenter:
             stream = self._new_stream()
         else:
             stream = self._restored(after, (frame.image for frame in islice(frames, len(after.replay))))
-        self._last, stream.reading.keep_images = stream, keep_images
+        self._begin(stream)
+        stream.reading.keep_images = keep_images
+        looping = self._of_thread.looping
+        looping.append(stream)
         try:
             # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
             clips = self._finder.clips(stream.reading, frames if source.live else ahead(frames, 2))
@@ -92,6 +100,7 @@ class Segmenter:
                 yield from self._take(stream, clip.result(), raw)
             yield from self._end(stream, raw)
         finally:
+            looping.remove(stream)
             stream.reading.abandoned = True  # who gives up early does not want the rest
 
     def push(
@@ -106,10 +115,16 @@ class Segmenter:
             raw, keep_images: as for `segment`; a picture is copied, so that its buffer may be used again.
 
         Raises:
-            InputError: the frame is no RGB image of 0-255, or of another size than the frames before.
+            InputError: the frame is no RGB image of 0-255, or of another size than the frames before; or another thread
+                is pushing a frame of the same video.
         """
         check_image(image)
-        stream = self._last = self._pushed
+        with self._alone():
+            return self._push(image, time, raw, keep_images)
+
+    def _push(self, image: np.ndarray, time: float | None, raw: bool, keep_images: bool) -> list[FrameResult]:
+        stream = self._pushed
+        self._begin(stream)
         number = stream.finished + len(stream.pending) + len(stream.reading.waiting)
         stream.reading.keep_images = keep_images
         kept = image.copy() if keep_images else image
@@ -118,11 +133,12 @@ class Segmenter:
 
     def flush(self, *, raw: bool = False) -> list[FrameResult]:
         """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
-        stream, last = self._pushed, []
-        if stream.reading.waiting:
-            last = list(self._take(stream, self._awaited(self._finder.found(stream.reading)), raw))
-        last += self._end(stream, raw)
-        self._pushed = self._new_stream()
+        with self._alone():
+            stream, last = self._pushed, []
+            if stream.reading.waiting:
+                last = list(self._take(stream, self._awaited(self._finder.found(stream.reading)), raw))
+            last += self._end(stream, raw)
+            self._pushed = self._new_stream()
         return last
 
     def snapshot(self) -> Snapshot | None:
@@ -130,7 +146,8 @@ class Segmenter:
 
         Frames pushed since the last clip are not in it; whoever continues pushes them again, from `Snapshot.position`.
         """
-        return None if self._last.due else Snapshot(self._settings, self._last.state())
+        stream = self._asked_for()
+        return None if stream.due else Snapshot(self._settings, stream.state())
 
     def restore(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> None:
         """Puts the segmenter where it was at a snapshot; the next frame to push is number `snapshot.position`.
@@ -144,7 +161,8 @@ class Segmenter:
         Raises:
             InputError: the snapshot is of other settings, or the images are too few or of another size.
         """
-        self._pushed = self._last = self._restored(snapshot, images)
+        self._pushed = self._restored(snapshot, images)
+        self._begin(self._pushed)
 
     def _restored(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> Stream:
         if snapshot.settings != self._settings:
@@ -164,14 +182,37 @@ class Segmenter:
 
         Those below `config.score` too.
         """
-        return self._last.tracker.tracks
+        return self._asked_for().tracker.tracks
 
     def named(self, allowed: Collection[str]) -> list[TrackInfo]:
         """As `tracks`, but each track is named by the most probable of the allowed classes.
 
         It is an `object` only where that name is allowed too.
         """
-        return self._last.tracker.named(allowed)
+        return self._asked_for().tracker.named(allowed)
+
+    def _begin(self, stream: Stream) -> None:
+        self._last = self._of_thread.last = stream
+
+    def _asked_for(self) -> Stream:
+        """The video that `tracks` and the like are about."""
+        mine = self._of_thread
+        if len(mine.looping) > 1:
+            raise InputError(
+                "several videos are in progress here, and which one is meant cannot be told: take the tracks of"
+                " FrameResult, or load a segmenter for each video"
+            )
+        return mine.last or self._last
+
+    @contextmanager
+    def _alone(self) -> Generator[None, None, None]:
+        """Keeps other threads from pushing: frames of a video have an order."""
+        if not self._pushing.acquire(blocking=False):
+            raise InputError("another thread is pushing a frame of the same video; load a segmenter for each thread")
+        try:
+            yield
+        finally:
+            self._pushing.release()
 
     @property
     def _settings(self) -> str:
@@ -211,6 +252,7 @@ class Segmenter:
             assert stream.reading.size is not None, "there is a frame, and it has a size"
             coded = CodedMasks(tuple(masks[info.id] for info in tracks), stream.reading.size)
             yield FrameResult(frame.index, frame.time, tuple(tracks), coded, frame.image)
+            self._finder.workers.check_process()  # whoever forked in a loop would wait for ever
 
     def _take_tubes(self, stream: Stream, clip: FoundClip) -> None:
         """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
@@ -225,6 +267,14 @@ class Segmenter:
         for frame, fresh in enumerate(clip.fresh, begin + len(stream.pending)):
             painted = submit(Urgency.PAINTING, _painted, clip, frame, ids)
             stream.pending.append(PendingFrame(fresh.index, fresh.time, painted, fresh.image))
+
+
+class _OfThread(local):
+    """What a thread has begun: the last video, and the loops that it is in the middle of."""
+
+    def __init__(self) -> None:
+        self.last: Stream | None = None
+        self.looping: list[Stream] = []
 
 
 def _painted(clip: FoundClip, frame: int, ids: list[int], before: Future[Painted] | None = None) -> Painted:

@@ -61,8 +61,7 @@ class Workers:
         Raises:
             RuntimeError: the threads stayed behind in another process, and nothing would ever be done.
         """
-        if os.getpid() != self._process:
-            raise RuntimeError("a segmenter does not survive a fork: load one in every process, or start them by spawn")
+        self.check_process()
         result: Future[_Result] = Future()
         task = (urgency, next(self._numbers), [(result, function, arguments)])
         if after is None:
@@ -71,6 +70,11 @@ class Workers:
             after.add_done_callback(lambda _: self._waiting.put(task))
         self._pool.submit(self._work)
         return result
+
+    def check_process(self) -> None:
+        """Raises RuntimeError in a process that is not the one whose threads these are."""
+        if os.getpid() != self._process:
+            raise RuntimeError("a segmenter does not survive a fork: load one in every process, or start them by spawn")
 
     def _work(self) -> None:
         """Does one task: there is a call of this for each, but not for which."""
