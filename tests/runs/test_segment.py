@@ -377,6 +377,36 @@ def test_what_is_in_the_way_of_a_run_is_refused(tmp_path, run):
         run(source, overwrite=True)
 
 
+@pytest.mark.parametrize("task", ["segmenting", "drawing"])
+@pytest.mark.parametrize("how", ["replaced", "written to", "removed"])
+def test_a_source_that_changes_meanwhile_is_noticed(tmp_path, run, task, how):
+    source, other = (film(tmp_path / name, moving_square(n), "ffv1") for name, n in (("a.mkv", 12), ("b.mkv", 9)))
+
+    def progress(items, name, total):
+        for number, item in enumerate(items):
+            if number == 3 and name.startswith(task) and source.exists():
+                if how == "replaced":
+                    os.replace(other, source)
+                elif how == "removed":
+                    source.unlink()
+                else:
+                    source.write_bytes(other.read_bytes())
+            yield item
+
+    with pytest.raises(InputError, match=r"a(\.mkv)?: .*(has changed|segment it again|[Nn]o such file)"):
+        run(source, outputs=EVERYTHING, progress=progress)
+    assert not (tmp_path / "out").exists()
+
+
+def test_frames_that_no_video_takes_are_refused_before_the_work(tmp_path, run, segmenter, monkeypatch):
+    Image.new("RGB", (20_000, 1)).save(tmp_path / "wide.png")
+    monkeypatch.setattr(type(segmenter), "segment", lambda *_, **__: pytest.fail("the work has begun"))
+    with pytest.raises(InputError, match=r"overlay\.mp4: frames of 20000x1: a side of H\.264 has 1 to 16384 pixels"):
+        run(tmp_path / "wide.png", outputs=Outputs())
+    with pytest.raises(InputError, match="fps 1e-320: must be above 0, from 1e-06"):
+        open_source(tmp_path / "wide.png", fps=1e-320)
+
+
 def stopping(at, error, out, copy=None, task_begins="segmenting"):
     """A progress display under which the work ends at a frame, as if by a signal; a copy is made before."""
 

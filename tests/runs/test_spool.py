@@ -165,6 +165,31 @@ def test_a_kept_spool_of_another_run_is_refused(tmp_path):
         KeptSpool(path, RUN)
 
 
+def test_no_byte_of_a_kept_spool_changes_unnoticed(tmp_path):
+    path = tmp_path / "run.db"
+    with KeptSpool(path, RUN) as spool:
+        for frame in FRAMES:
+            spool.add(frame)
+        spool.save(b"after all of them")
+        expected = [(frame.index, frame.time, frame.masks) for frame in map(spool.coded, range(len(FRAMES)))]
+    whole, random, refused = path.read_bytes(), np.random.default_rng(0), 0
+    for place in random.integers(0, len(whole), 150):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << int(random.integers(8))]) + whole[place + 1 :])
+        try:
+            with KeptSpool(path, RUN) as spool:
+                found = [(frame.index, frame.time, frame.masks) for frame in map(spool.coded, range(len(spool)))]
+                assert (found, spool.snapshot) == (expected, b"after all of them")
+                assert spool.segmentations(1)[2] == expected[2][2][1]
+        except InputError as error:
+            assert "run.db: " in str(error)  # noqa: PT017  (most bytes of the file mean nothing)
+            refused += 1
+    assert refused > 5
+    place = whole.index(expected[2][2][1]["counts"].encode())
+    path.write_bytes(whole[: place + 1] + b"0" + whole[place + 2 :])
+    with pytest.raises(InputError, match=r"run\.db: has changed since it was saved; start anew by --overwrite"):
+        KeptSpool(path, RUN)
+
+
 def test_a_full_disk_is_named(spool):
     spool._database.execute("PRAGMA max_page_count = 1")  # as good as a disk without room
     many = frame_of(6, range(1, 193), np.eye(192, dtype=bool).reshape(192, 12, 16), (12, 16))

@@ -88,7 +88,7 @@ def segment(
         raise InputError(f"{shared}: would hold the results of two sources of that name; segment them in two calls")
     reads = [file for source in opened for file in source.files] + ([checkpoint] if checkpoint else [])
     for source, folder in zip(opened, folders, strict=True):
-        check_output(folder, outputs, source.live, reads, overwrite, resume)
+        check_output(folder, outputs, source, reads, overwrite, resume)
     if not opened:
         return 2
     share_heap()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from chronomask.bounds import check_rate
 from chronomask.errors import InputError
 
 
@@ -36,8 +36,8 @@ class Assumed:
     def __post_init__(self) -> None:
         if self.length is not None and self.length < 1:
             raise InputError(f"length {self.length}: must be 1 frame or more")
-        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
-            raise InputError(f"fps {self.fps}: must be above 0")
+        if self.fps is not None:
+            check_rate(self.fps)
         if self.first_frame < 0:
             raise InputError(f"first_frame {self.first_frame}: must be 0 or more")
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from chronomask.claims import Output, only
 from chronomask.errors import InputError
+
+if TYPE_CHECKING:
+    from chronomask.video import VideoSource
 
 RECORDING = "recording.mp4"
 """The frames of a live source, which pass by once: what its results speak of."""
@@ -91,10 +94,19 @@ class Outputs:
         }
         return [folder / name for name, wanted in chosen.items() if wanted]
 
-    def claims(self, folder: Path, live: bool = False) -> list[Output]:
-        """The same, as `chronomask.claims` takes them."""
+    def claims(self, folder: Path, source: VideoSource) -> list[Output]:
+        """The same for a source, as `chronomask.claims` takes them.
+
+        Raises:
+            InputError: its frames are too large for the video that is wanted.
+        """
+        from chronomask.video import check_video  # here, for the command line reads the options without PyAV
+
+        if self.overlay or source.live:
+            path = folder / (RECORDING if source.live else "overlay.mp4")
+            check_video(path, source.width, source.height, source.fps)
         ours = only(lambda path: _FRAME_FILES.fullmatch(path.as_posix()) is not None)
-        return [Output(path, None if path.suffix else ours) for path in self.paths(folder, live)]
+        return [Output(path, None if path.suffix else ours) for path in self.paths(folder, source.live)]
 
     def _named_ids(self) -> list[int]:
         parts = [part.strip() for part in self.cutout_tracks.split(",")]

@@ -6,12 +6,13 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.cutout import cutouts
 from chronomask.outputs.drawing import mask_images, overlay
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import Spool
-from chronomask.video import VideoSource, ahead
+from chronomask.runs.spool import Spool, SpooledFrame
+from chronomask.video import Frame, VideoSource, ahead
 
 
 def draw_outputs(
@@ -22,6 +23,9 @@ def draw_outputs(
     Args:
         spool: what was found in the frames of the source.
         tracks: by id, with their final names and scores; others are not drawn.
+
+    Raises:
+        InputError: the source has other frames than it had.
     """
     with ExitStack() as stack:
         writers = []
@@ -33,9 +37,28 @@ def draw_outputs(
         if outputs.cutout:
             groups = outputs.cutouts(list(tracks))
             writers.append(stack.enter_context(cutouts(folder / "cutouts", outputs.cutout, source, groups)))
-        drawn = (spool.frame(position, tracks) for position in range(len(spool)))
         # While frames are drawn and encoded, the next ones are decoded.
-        for frame, chosen in ahead(zip(source, drawn, strict=False), 2):
+        for frame, chosen in ahead(_again(source, spool, tracks), 2):
             for write in writers:
                 write(frame, chosen)
             yield frame.index
+
+
+def _again(
+    source: VideoSource, spool: Spool, tracks: Mapping[int, TrackInfo]
+) -> Generator[tuple[Frame, SpooledFrame], None, None]:
+    """The frames of a source, each with what was found in it."""
+    count = 0
+    for frame in source:
+        if count == len(spool):
+            raise InputError(f"{source.name}: has more frames than when it was segmented; segment it again")
+        found = spool.frame(count, tracks)
+        # A recording has the frames that passed by, at times of its own.
+        if not source.live and (frame.index, frame.time) != (found.index, found.time):
+            where = f"frame {frame.index} is at {frame.time} s, and was at {found.time} s when it was segmented"
+            raise InputError(f"{source.name}: {where}; segment it again")
+        yield frame, found
+        count += 1
+    if count < len(spool):
+        counts = f"{count} frames could be read, {len(spool)} when it was segmented"
+        raise InputError(f"{source.name}: {counts}; segment it again")

@@ -22,6 +22,7 @@ from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.resume import segment_into
 from chronomask.runs.spool import KeptSpool, Spool
 from chronomask.runs.whole_video import result_of
+from chronomask.runs.witness import Witness
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource, VideoWriter
 
@@ -72,13 +73,13 @@ def segment_to_folder(
     wanted = known_classes(segmenter, classes)
     if resume and source.live:
         raise InputError(f"{source.name}: a live source cannot be resumed")
-    check_output(out, outputs, source.live, source.files, overwrite, resume)
+    check_output(out, outputs, source, source.files, overwrite, resume)
     info = provenance(segmenter) | {"source": described(source)}
     if resume and _is_complete(out):
         return _finished(out, info | {"classes": wanted}, outputs)
     with workplace(out / PARTIAL, out, out, resume) as place:
         # Again, for another run may have ended there just now.
-        check_claims(place.folder, outputs.claims(out, source.live), source.files, [], overwrite)
+        check_claims(place.folder, outputs.claims(out, source), source.files, [], overwrite)
         place.claim([path.name for path in outputs.paths(out, source.live)])
         job = _Job(segmenter, place, outputs, wanted, info, progress)
         return job.live(source) if source.live else job.file(source)
@@ -100,6 +101,7 @@ class _Job:
 
     def file(self, source: VideoSource) -> Summary:
         """Segments something that can be read again, writing down what a later run needs to go on."""
+        witness = Witness(source)
         with KeptSpool(self.place.folder / SPOOL, self.info) as spool:
             try:
                 left = None if source.length is None else max(0, source.length - len(spool))
@@ -108,7 +110,7 @@ class _Job:
                     for _ in self.progress(frames, f"segmenting {source.name}", left):
                         if interruption.wanted:
                             break
-                return self.write(source, spool, complete=not interruption.wanted)
+                return self.write(source, spool, witness, complete=not interruption.wanted)
             except BaseException as error:
                 self.place.worth_keeping = isinstance(error, Interrupted) or spool.snapshot is not None
                 raise
@@ -125,17 +127,17 @@ class _Job:
                     for result in self.progress(frames, f"segmenting {source.name}", None):
                         spool.add(result)
             self.place.publish([RECORDING])  # now, for it cannot be made again whatever happens to the rest
-            recording = self.place.out / RECORDING
-            summary = self.write(Recording(recording, source), spool)
-            return replace(summary, paths=[recording, *summary.paths])
+            recording = Recording(self.place.out / RECORDING, source)
+            summary = self.write(recording, spool, Witness(recording))
+            return replace(summary, paths=[self.place.out / RECORDING, *summary.paths])
 
-    def write(self, source: VideoSource, spool: Spool, complete: bool = True) -> Summary:
+    def write(self, source: VideoSource, spool: Spool, witness: Witness, complete: bool = True) -> Summary:
         """Writes the results of what is in the spool; of an incomplete run only those that need no pictures.
 
         Raises:
             Interrupted: in the end, when the run is incomplete, or Ctrl-C was pressed while pictures were drawn.
         """
-        result = result_of(self.segmenter, source, spool, self.classes, self.info)
+        result = result_of(self.segmenter, source, spool, witness, self.classes, self.info)
         try:
             paths = result.write(self.place, self.outputs, self.progress, complete)
         except KeyboardInterrupt:
@@ -146,22 +148,28 @@ class _Job:
 
 
 def check_output(
-    out: Path, outputs: Outputs, live: bool, reads: Sequence[Path], overwrite: bool = False, resume: bool = False
+    out: Path,
+    outputs: Outputs,
+    source: VideoSource,
+    reads: Sequence[Path],
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> None:
     """Finds out before the work begins whether its results can be written; writes nothing.
 
-    Args: as for `segment_to_folder`, and whether the source is live, and which files are read.
+    Args: as for `segment_to_folder`, and all files that are read.
 
     Raises:
-        InputError: as `chronomask.claims.check_outputs`; or somebody works there, or has not ended his work.
+        InputError: as `chronomask.claims.check_outputs`; somebody works there, or has not ended his work; or frames are
+            too large for the video that is wanted.
     """
     check_workplace(out / PARTIAL, out)
     if (out / PARTIAL / SPOOL).exists() and not (overwrite or resume):
         raise InputError(f"{out}: holds an interrupted run; go on with it by --resume, or start anew by --overwrite")
     if resume and not _is_complete(out):
-        check_claims(out / PARTIAL, outputs.claims(out, live), reads, [], overwrite)
+        check_claims(out / PARTIAL, outputs.claims(out, source), reads, [], overwrite)
     elif not resume:
-        check_outputs(outputs.claims(out, live), reads, overwrite=overwrite)
+        check_outputs(outputs.claims(out, source), reads, overwrite=overwrite)
 
 
 def _is_complete(out: Path) -> bool:

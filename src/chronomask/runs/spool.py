@@ -10,6 +10,7 @@ import json
 import sqlite3
 import tempfile
 import threading
+import zlib
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from chronomask import rle
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.results import FrameResult
 from chronomask.rle import Rle
 
@@ -36,8 +37,10 @@ _THROWN_AWAY = """
     PRAGMA synchronous = OFF;
 """
 _KEPT = """
-    CREATE TABLE run (description TEXT, height INTEGER, width INTEGER, snapshot BLOB);
+    CREATE TABLE run (description TEXT, height INTEGER, width INTEGER, checksum INTEGER, snapshot BLOB);
 """
+_FRAME = "SELECT source_index, time FROM frames WHERE position = ?"
+_MASKS = "SELECT track, counts FROM masks WHERE position = ? ORDER BY place"
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +127,7 @@ class Spool:
                 where that place is kept in memory.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="chronomask-", dir=folder)
-        self._length = 0
+        self._length, self._checksum = 0, 0
         self._size: tuple[int, int] | None = None
         self._database = _Database(Path(self._folder.name) / "spool.db")
         self._database.run_script(_THROWN_AWAY + _SCHEMA)
@@ -176,10 +179,8 @@ class Spool:
         """
         if not 0 <= position < self._length:
             raise IndexError(f"frame {position} of {self._length}")
-        [(index, time)] = self._database.execute(
-            "SELECT source_index, time FROM frames WHERE position = ?", (position,)
-        )
-        rows = self._database.execute("SELECT track, counts FROM masks WHERE position = ? ORDER BY place", (position,))
+        [(index, time)] = self._database.execute(_FRAME, (position,))
+        rows = self._database.execute(_MASKS, (position,))
         size = list(self._known_size())
         wanted = ((track, counts) for track, counts in rows if tracks is None or track in tracks)
         return CodedFrame(index, time, {track: Rle(size=size, counts=counts) for track, counts in wanted})
@@ -200,6 +201,7 @@ class Spool:
         with _full_disk_named():
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (self._length, result.index, result.time))
             self._database.execute_many("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)
+        self._checksum = _checksum(self._checksum, result.index, result.time, [(row[0], row[3]) for row in rows])
         self._length += 1
 
     @property
@@ -246,16 +248,15 @@ class KeptSpool(Spool):
             description: what the run depends on (source, weights, settings): anything that json can hold.
 
         Raises:
-            InputError: the file is no such spool, or one of a run with another description.
+            InputError: the file is no such spool, one of a run with another description, or it has changed since it was
+                saved.
         """
         # Not what Spool begins with, which is a file to be thrown away.
         self._path, text = Path(path), json.dumps(description, sort_keys=True)
         self._database = _Database(self._path)
         try:
-            self._open(text)
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            raise InputError(f"{path}: not usable as an interrupted run: {error}; delete it to start anew") from error
+            with refusing(path, "not usable as an interrupted run, start anew by --overwrite"):
+                self._open(text)
         except InputError:
             self._database.close()
             raise
@@ -263,16 +264,32 @@ class KeptSpool(Spool):
     def _open(self, description: str) -> None:
         if not self._database.execute("SELECT 1 FROM sqlite_master"):
             self._database.run_script(f"BEGIN; {_SCHEMA} {_KEPT}")
-            self._database.execute("INSERT INTO run VALUES (?, NULL, NULL, NULL)", (description,))
+            self._database.execute("INSERT INTO run VALUES (?, NULL, NULL, 0, NULL)", (description,))
             self._database.execute("COMMIT")
-        [(before, height, width)] = self._database.execute("SELECT description, height, width FROM run")
+        [(before, height, width, saved, snapshot)] = self._database.execute(
+            "SELECT description, height, width, checksum, snapshot FROM run"
+        )
         if before != description:
             found = difference(json.loads(before), json.loads(description))
             raise InputError(f"{self._path}: {found}; give the same, or start anew by --overwrite")
         [(self._length,)] = self._database.execute("SELECT COUNT(*) FROM frames")
-        self._size = None if height is None else (height, width)
+        self._size, self._checksum = None if height is None else (height, width), self._checksum_again()
+        if saved != (0 if snapshot is None else self._sealed(snapshot)):
+            raise InputError(f"{self._path}: has changed since it was saved; start anew by --overwrite")
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # for `in_use`, from here to the end
         self._database.execute("BEGIN IMMEDIATE")
+
+    def _sealed(self, snapshot: bytes) -> int:
+        """The checksum of everything."""
+        return zlib.crc32(repr(self._size).encode() + snapshot, self._checksum)
+
+    def _checksum_again(self) -> int:
+        """Of all frames, as they are in the file."""
+        value = 0
+        for position in range(self._length):
+            [(index, time)] = self._database.execute(_FRAME, (position,))
+            value = _checksum(value, index, time, self._database.execute(_MASKS, (position,)))
+        return value
 
     @property
     def snapshot(self) -> bytes | None:
@@ -288,7 +305,8 @@ class KeptSpool(Spool):
         """
         with _full_disk_named():
             self._database.execute(
-                "UPDATE run SET height = ?, width = ?, snapshot = ?", (*(self._size or (None, None)), snapshot)
+                "UPDATE run SET height = ?, width = ?, checksum = ?, snapshot = ?",
+                (*(self._size or (None, None)), self._sealed(snapshot), snapshot),
             )
             self._database.execute("COMMIT")
         self._database.execute("BEGIN")
@@ -335,6 +353,11 @@ class _Database:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+def _checksum(before: int, index: int, time: float, masks: Sequence[tuple[int, str]]) -> int:
+    """Of a frame and all before it."""
+    return zlib.crc32(repr((int(index), float(time), masks)).encode(), before)
 
 
 @contextmanager

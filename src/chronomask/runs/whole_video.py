@@ -42,6 +42,7 @@ from chronomask.runs.choice import (
 from chronomask.runs.partial import PARTIAL, Workplace, check_workplace, workplace
 from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.spool import Spool
+from chronomask.runs.witness import Witness
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import DEFAULT_FPS, Selection, Source, VideoSource, VideoWriter, open_source
@@ -60,6 +61,7 @@ class VideoResult:
     Attributes:
         source: the video; what passes by once was recorded.
         spool: the masks of all tracks in all frames.
+        witness: of the source when it was segmented.
         chosen: the tracks that are wanted, best first.
         categories: everything that a track may be called.
         info: what made the tracks, for tracks.json.
@@ -67,6 +69,7 @@ class VideoResult:
 
     source: VideoSource
     spool: Spool
+    witness: Witness
     chosen: Sequence[TrackInfo]
     categories: Sequence[Category]
     info: Mapping[str, Any]
@@ -141,7 +144,7 @@ class VideoResult:
         """
         out, outputs = Path(out), Outputs(overlay, masks, cutout, cutout_tracks, csv)
         check_workplace(out / PARTIAL, out)
-        check_outputs(outputs.claims(out), self.source.files, overwrite=overwrite)
+        check_outputs(outputs.claims(out, self.source), self.source.files, overwrite=overwrite)
         with workplace(out / PARTIAL, out, out, resume=False) as place:
             place.claim([path.name for path in outputs.paths(out)])
             return self.write(place, outputs, progress)
@@ -170,6 +173,7 @@ class VideoResult:
         write_results(results / "results.json", [self.entry], self.coded_tracks())
         write_tracks(results / "tracks.json", [self.entry], self.categories, self.coded_tracks(), info)
         paths = [path for path in outputs.paths(place.out) if (results / path.name).exists()]
+        self.witness.check()
         place.publish([path.name for path in paths])
         if interrupted is not None:
             raise interrupted
@@ -230,7 +234,7 @@ def segment(
     """
     opened = open_source(source, fps, Selection(start, end, every))
     segmenter = model if isinstance(model, Segmenter) else load(model, device, engine, precision, config)
-    wanted, spool = known_classes(segmenter, classes), Spool()
+    wanted, spool, witness = known_classes(segmenter, classes), Spool(), Witness(opened)
     path = spool.folder / RECORDING
     try:
         with ExitStack() as stack:
@@ -241,7 +245,8 @@ def segment(
             for result in progress(segmenter.segment(frames, raw=True), f"segmenting {opened.name}", opened.length):
                 spool.add(result)
         shown = opened if opened.again else Recording(path, opened)
-        found = result_of(segmenter, shown, spool, wanted, provenance(segmenter) | {"source": described(opened)})
+        info = provenance(segmenter) | {"source": described(opened)}
+        found = result_of(segmenter, shown, spool, witness, wanted, info)
     except BaseException:
         spool.close()
         raise
@@ -250,11 +255,17 @@ def segment(
 
 
 def result_of(
-    segmenter: Segmenter, source: VideoSource, spool: Spool, classes: Collection[str], info: Mapping[str, Any]
+    segmenter: Segmenter,
+    source: VideoSource,
+    spool: Spool,
+    witness: Witness,
+    classes: Collection[str],
+    info: Mapping[str, Any],
 ) -> VideoResult:
     """What came of a video that a segmenter has just finished.
 
     Args:
+        witness: of the source, since before it was segmented.
         classes: only tracks of these names; all if empty.
 
     Raises:
@@ -264,4 +275,4 @@ def result_of(
         raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
     wanted = classes or [category.name for category in segmenter.categories]
     chosen = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, wanted)
-    return VideoResult(source, spool, chosen, segmenter.categories, {**info, "classes": list(classes)})
+    return VideoResult(source, spool, witness, chosen, segmenter.categories, {**info, "classes": list(classes)})

@@ -9,7 +9,7 @@ from chronomask.video.ahead import ahead, behind, given_up
 from chronomask.video.images import IMAGE_SUFFIXES, open_frames
 from chronomask.video.opening import Source, open_source
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
-from chronomask.video.writer import VideoWriter
+from chronomask.video.writer import VideoWriter, check_video
 
 __all__ = [
     "DEFAULT_FPS",
@@ -21,6 +21,7 @@ __all__ = [
     "VideoWriter",
     "ahead",
     "behind",
+    "check_video",
     "given_up",
     "open_frames",
     "open_source",

@@ -14,6 +14,7 @@ import numpy as np
 from av.stream import Disposition
 from jaxtyping import UInt8
 
+from chronomask.bounds import RATES
 from chronomask.errors import InputError
 from chronomask.video.source import DEFAULT_FPS
 
@@ -68,7 +69,7 @@ def frame_rate(stream: av.video.VideoStream) -> float:
     """Frames a second, the average where the rate varies."""
     rates = (stream.average_rate, stream.guessed_rate)
     # Recordings of browsers claim a rate of 1000, the resolution of their clock.
-    return next((float(rate) for rate in rates if rate and 0 < rate <= 480), DEFAULT_FPS)
+    return next((float(rate) for rate in rates if rate and RATES[0] <= rate <= 480), DEFAULT_FPS)
 
 
 def decoded(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
+from chronomask.bounds import check_rate
 from chronomask.errors import InputError
 from chronomask.video.arrays import Images
 from chronomask.video.decoding import open_container
@@ -46,8 +46,7 @@ def open_source(
     Raises:
         InputError: naming file and cause, when there is nothing there or it holds no frames that can be decoded.
     """
-    if not (math.isfinite(fps) and fps > 0):
-        raise InputError(f"fps must be above 0, not {fps}")
+    check_rate(fps)
     if isinstance(source, VideoSource):
         return source
     if isinstance(source, str | Path | int):

@@ -5,7 +5,6 @@ Legend: H W pixels.
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +14,24 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
+from chronomask.bounds import MAX_H264_SIDE, check_rate
+from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.video.sound import SoundTrack
 
 _TICKS = 90_000
 """Time units a second in written videos: a multiple of all usual frame rates, as in MPEG."""
+
+
+def check_video(path: str | Path, width: int, height: int, fps: float) -> None:
+    """Finds out before the work begins whether `VideoWriter` can write such a video.
+
+    Raises:
+        InputError: its frames are larger than H.264 has them, or there are too few or too many a second.
+    """
+    if not 1 <= min(width, height) <= max(width, height) <= MAX_H264_SIDE:
+        raise InputError(f"{path}: frames of {width}x{height}: a side of H.264 has 1 to {MAX_H264_SIDE} pixels")
+    check_rate(fps, f"{path}: a rate of")
 
 
 class VideoWriter:
@@ -46,10 +58,9 @@ class VideoWriter:
                 Copied where mp4 carries it, else encoded as AAC.
 
         Raises:
-            ValueError: a size below 1 or a rate of 0 or less.
+            InputError: as `check_video`.
         """
-        if width < 1 or height < 1 or not (math.isfinite(fps) and fps > 0):
-            raise ValueError(f"{path}: a video of {width}x{height} at {fps} frames a second cannot be written")
+        check_video(path, width, height, fps)
         self._path, self._width, self._height, self._fps = Path(path), width, height, fps
         self._sound_of, self._sound = sound, None
         self._stack = ExitStack()
