@@ -255,7 +255,7 @@ def test_refused_folders_and_globs(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             open_source(path)
-    with pytest.raises(InputError, match="fps 0.0: must be above 0"):
+    with pytest.raises(InputError, match=r"fps 0\.0: must be above 0"):
         open_source(tmp_path, fps=0.0)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import resource
 import signal
 from dataclasses import replace
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from chronomask.config import model_from_json
 from chronomask.errors import InputError
+from chronomask.training.checkpoint import open_run
 from chronomask.training.loop import train
 from training.runs import MACHINE, MODEL, SHORT, Each, assert_same_weights, in_processes, open_sources, thin_network
 
@@ -102,10 +104,22 @@ def test_a_full_disk_leaves_the_checkpoint_before(data, whole, tmp_path):
 def test_an_unreadable_state_gives_way_to_the_one_before(data, whole, tmp_path, capsys):
     train(thin_network(dropout=True), open_sources(data), SHORT, tmp_path, MACHINE)
     newest = tmp_path / "state-00000004.pt"
-    newest.write_bytes(newest.read_bytes()[:1000])
+    intact, other = newest.read_bytes(), thin_network(replace(MODEL, channels=16)).state_dict()
+    weight = torch.load(newest, weights_only=True)["average"]["heat_head.weight"].numpy().tobytes()
+    place = intact.index(weight)
+    for damage in (
+        lambda: newest.write_bytes(intact[:1000]),
+        lambda: newest.write_bytes(intact[: place + 3] + bytes([intact[place + 3] ^ 64]) + intact[place + 4 :]),
+        lambda: torch.save({**torch.load(newest, weights_only=True), "step": -5}, newest),
+        lambda: torch.save({**torch.load(newest, weights_only=True), "network": other}, newest),
+        lambda: torch.save([1, 2], newest),
+    ):
+        newest.write_bytes(intact)
+        damage()
+        assert open_run(tmp_path, thin_network(dropout=True), SHORT, MACHINE, {})["step"] == 2
+        assert re.search(r"state-00000004\.pt: cannot be read: .*; left out", capsys.readouterr().err)
     network = thin_network(dropout=True)
     train(network, open_sources(data), SHORT, tmp_path, MACHINE)
-    assert "state-00000004.pt: cannot be read, left out" in capsys.readouterr().err
     assert_like_whole(network, tmp_path, whole)
     for path in tmp_path.glob("state-*.pt"):
         path.write_bytes(b"")

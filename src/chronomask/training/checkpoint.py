@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
 import sys
+import zipfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from chronomask.config import MachineConfig, TrainConfig
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
 from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
@@ -153,7 +154,7 @@ def open_run(
     for pattern in (".state-*.pt", ".model.*.safetensors", ".best.*.safetensors"):
         for leftover in out.glob(pattern):
             leftover.unlink()  # half a file, of a run that was killed while it wrote
-    return _newest_state(out)
+    return _newest_state(out, network)
 
 
 def save_checkpoint(out: Path, state: TrainingState, score: float | None) -> None:
@@ -180,23 +181,42 @@ def _state_path(out: Path, step: int) -> Path:
     return out / f"state-{step:08d}.pt"
 
 
-def _newest_state(out: Path) -> dict[str, Any] | None:
+def _newest_state(out: Path, network: Network) -> dict[str, Any] | None:
     paths = states(out)
     for path in reversed(paths):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            print(f"chronomask: warning: {path}: cannot be read, left out: {first_line(error)}", file=sys.stderr)
+            with refusing(path):
+                return _read_state(path, network)
+        except InputError as error:
+            print(f"chronomask: warning: {error}; left out", file=sys.stderr)
     if paths:
         raise InputError(f"{out}: none of its states can be read; remove the folder to start anew")
     return None
 
 
+def _read_state(path: Path, network: Network) -> dict[str, Any]:
+    """A saved state; raises what it likes where that is damaged, or not one of this network."""
+    with zipfile.ZipFile(path) as archive:  # for PyTorch does not look at checksums
+        if damaged := archive.testzip():
+            raise InputError(f"{path}: cannot be read: {damaged} in it is damaged")
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if path != _state_path(path.parent, saved["step"]):
+        raise InputError(f"{path}: cannot be read: its step is {saved['step']}")
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    for part in ("network", "average"):
+        if {name: tensor.shape for name, tensor in saved[part].items()} != shapes:
+            raise InputError(f"{path}: cannot be read: {part} is that of another network")
+    if not (saved["best"] is None or isfinite(saved["best"])):
+        raise InputError(f"{path}: cannot be read: best is {saved['best']}")
+    return {name: saved[name] for name in ("step", "network", "average", "optimizer", "best")}
+
+
 def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path}: not the configuration of a run: {error}") from error
+    with refusing(path, "not the configuration of a run"):
+        description = json.loads(path.read_text())
+    if not isinstance(description, dict):
+        raise InputError(f"{path}: not the configuration of a run: {description!r:.80}")
+    return description
 
 
 def _difference(there: Any, here: Any, name: str = "") -> str:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from chronomask.config import MachineConfig, TrainConfig
 from chronomask.data.mixture import ClipMixture
 from chronomask.data.protocol import WeightedSource
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.model.network import Network, to_channels_last
 from chronomask.training.average import MovingAverage
 from chronomask.training.checkpoint import TrainingState, open_run, save_checkpoint
@@ -68,7 +68,7 @@ def train(
         _check_batch(config, machine, ranks)
         _check_instances(sources)
         saved = ranks.on_first(partial(open_run, out, network, config, machine, origin or {}, overwrite))
-        state = _state(network, config, ranks, saved)
+        state = _state(network, config, ranks, out, saved)
         batches = _batches(sources, config, machine, ranks, state.step)
         stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks)
         watching = [CsvLog(out, state.step), SkippedList(out, sources), *monitors] if ranks.first else []
@@ -106,13 +106,16 @@ def _check_instances(sources: Sequence[WeightedSource]) -> None:
         raise InputError(f"{names or 'no training data'}: not one labelled instance to learn from")
 
 
-def _state(network: Network, config: TrainConfig, ranks: Ranks, saved: Mapping[str, Any] | None) -> TrainingState:
+def _state(
+    network: Network, config: TrainConfig, ranks: Ranks, out: Path, saved: Mapping[str, Any] | None
+) -> TrainingState:
     """The state to begin with: of the given network, or what an interrupted run saved."""
     network.to(ranks.device)
     to_channels_last(network)
     state = TrainingState(0, network, MovingAverage(network, config.ema), build_optimizer(network, config))
     if saved is not None:
-        state.restore(saved)
+        with refusing(out, f"the state of step {saved['step']} does not fit; remove it"):
+            state.restore(saved)
     if config.backbone_rate == 0:
         network.freeze_backbone()  # only now, for the frozen copy is of the weights as they are
     return state

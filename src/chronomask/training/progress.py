@@ -9,6 +9,7 @@ from time import monotonic
 from types import TracebackType
 
 from chronomask.data.protocol import WeightedSource
+from chronomask.errors import refusing
 from chronomask.files import written_aside
 from chronomask.model.network import Network
 from chronomask.terminal import console
@@ -30,7 +31,8 @@ class CsvLog:
         self.path = out / "log.csv"
         if self.path.exists():
             lines = [line for line in self.path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-            kept = lines[:1] + [line for line in lines[1:] if int(line.split(b",")[0]) < first]
+            with refusing(self.path, "no log of a run"):
+                kept = lines[:1] + [line for line in lines[1:] if int(line.split(b",")[0]) < first]
             with written_aside(self.path) as aside:
                 aside.write_bytes(b"".join(kept))
 

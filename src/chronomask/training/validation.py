@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from chronomask.config import SegmentConfig
 from chronomask.data.layouts import images_of
 from chronomask.data.mapping import joined
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.evaluation.ap import score
 from chronomask.evaluation.selection import without_classes
 from chronomask.evaluation.validate import read_results, read_truth
@@ -128,7 +128,7 @@ def read_scores(out: Path) -> dict[int, ValidationScores]:
     path = out / "validation.csv"
     if not path.exists():
         return {}
-    with path.open(newline="") as file:
+    with refusing(path, "no list of scores"), path.open(newline="") as file:
         return {
             int(row.pop("step")): ValidationScores(**{name: float(value) for name, value in row.items()})
             for row in csv.DictReader(file)
