@@ -43,7 +43,7 @@ def paint(
 
     The levels are brought to the size of the picture, where a guided filter moves their edges to those of the picture,
     by a cell at most; then to the size of the source, and cut at one half. Where two tubes meet, the one found first
-    keeps the pixel, as in eq. (7). Only what lies around a tube is computed, one tube at a time.
+    keeps the pixel. Only what lies around a tube is computed, one tube at a time.
 
     Args:
         levels: of the tubes in this frame, in cells; above 0.5 inside. Each is of shape (c, d), cut out of the frame so

@@ -85,28 +85,41 @@ def test_tubes_of_noise_are_disjoint():
 
 
 def plain(outputs, config):
-    """Equation (7) word for word: every pixel of the clip is asked in every round."""
-    free = np.ones(outputs.heat.shape, bool)
+    """The algorithm word for word: every pixel of the clip is asked for everything."""
+    variance = np.exp(outputs.log_variance)
+    possible = np.ones(outputs.heat.shape, bool)
     if outputs.foreground is not None:
-        free = outputs.foreground > config.foreground_threshold
-    masks = []
+        possible = outputs.foreground > config.foreground_threshold
+
+    def membership_of(inside):
+        mean, spread = outputs.embedding[:, inside].mean(1), variance[:, inside].mean(1)
+        return np.exp(-squared_distance(outputs.embedding, mean, spread) / 2)
+
+    def owned(memberships):
+        best = np.max(memberships, 0, initial=config.membership_threshold)
+        return [possible & (m == best) & (m > config.membership_threshold) for m in memberships]
+
+    memberships, tried = [], np.zeros_like(possible)
     for _ in range(config.maximum_rounds):
-        heat = np.where(free, outputs.heat, -1)
-        if heat.max() < config.seed_threshold:
+        explained = np.max([np.zeros_like(outputs.heat), *memberships], 0)
+        open = possible & ~tried & (outputs.heat >= config.seed_threshold)
+        open &= outputs.heat - explained > config.seed_margin
+        if not open.any():
             break
-        seed = np.unravel_index(heat.argmax(), heat.shape)
-        inside = np.zeros_like(free)
-        inside[seed] = True
-        for _ in range(1 + config.refinements):
-            if inside.any():
-                mean, variance = outputs.embedding[:, inside].mean(1), np.exp(outputs.log_variance[:, inside]).mean(1)
-                membership = np.exp(-squared_distance(outputs.embedding, mean, variance) / 2)
-                inside = free & (membership > config.membership_threshold)
-        if inside.sum() >= max(1, config.minimum_pixels):
-            masks.append(inside)
-        free = free & ~inside
-        free[seed] = False
-    return masks
+        seed = np.zeros_like(possible)
+        seed[np.unravel_index(np.where(open, outputs.heat, -1).argmax(), seed.shape)] = True
+        tried |= seed
+        membership = membership_of(seed)
+        inside = possible & (membership > np.maximum(explained, config.membership_threshold))
+        memberships.append(membership_of(inside) if inside.any() else membership)
+    for _ in range(config.refinements):
+        masks = owned(memberships)
+        memberships = [membership_of(m) if m.any() else old for m, old in zip(masks, memberships, strict=True)]
+    sizes = [mask.sum() for mask in owned(memberships)]
+    large = owned([m for m, size in zip(memberships, sizes, strict=True) if size >= config.minimum_pixels])
+    taken = np.any([np.zeros_like(possible), *large], 0)
+    small = owned([m for m, size in zip(memberships, sizes, strict=True) if size < config.minimum_pixels])
+    return [mask for mask in (*large, *(mask & ~taken for mask in small)) if mask.sum() >= config.minimum_pixels]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -130,7 +143,9 @@ def test_it_is_the_plain_algorithm(seed, foreground, rows, columns):
         smooth(5, -(-rows // 4), -(-columns // 4)),
         logistic(smooth(1)[0] + 1) if foreground else None,
     )
-    config = ClusterConfig(minimum_pixels=6, membership_threshold=0.45, foreground_threshold=0.6)
+    config = ClusterConfig(
+        minimum_pixels=6, membership_threshold=0.45, foreground_threshold=0.6, seed_margin=0.1, sure_objectness=0.0
+    )
     tubes, expected = cluster(outputs, config), plain(outputs, config)
     assert len(tubes) == len(expected) > 2
     fine = outputs.class_logits.repeat(4, 2).repeat(4, 3)[:, :, :rows, :columns]
@@ -179,31 +194,42 @@ def test_refinement_takes_the_instance_from_a_seed_at_its_edge():
     assert sizes[0] < sizes[1] <= sizes[2]
 
 
-def test_tubes_that_are_too_small_are_dropped_and_their_pixels_stay_removed():
-    labels = three_tubes()
-    labels[labels == 3] = 0
-    labels[0, 10, 3:5] = 3
-    outputs = separable(labels, [0.7, 0.8, 0.95])
-    outputs.embedding[:, labels == 1] = outputs.embedding[:, labels == 3].mean(1, keepdims=True)
-    # The best seed, with a small variance of its own, takes two pixels only; instance 1 would take them too.
-    outputs.log_variance[:, labels == 3] = -12.0
-    outputs.embedding[:, labels == 3] += np.float32([[0.2], [0.0]])
-    tubes = cluster(outputs, ClusterConfig(minimum_pixels=10, refinements=0))
-    sizes = [int(mask.sum()) for mask in masks_of(tubes, outputs)]
-    assert sizes == [int((labels == 2).sum()), int((labels == 1).sum())]
-    assert not (label_map(tubes, labels.shape) > 0)[labels == 3].any()
+def two_hills(variance):
+    """One row of two objects side by side, each hot in its middle, at 0.5 and -0.5 in embedding space."""
+    place = np.linspace(-1, 1, 41)
+    heat = np.maximum(np.exp(-((place + 0.5) ** 2) / 0.08), 0.95 * np.exp(-((place - 0.5) ** 2) / 0.08))
+    values = row_of(place)
+    return outputs_of(values, np.full_like(values, np.log(variance)), heat[None, None], np.zeros((2, 1, 1, 41)))
 
 
-def test_tubes_that_are_hardly_objects_are_dropped_and_their_pixels_stay_removed():
-    labels = three_tubes()
-    outputs = separable(labels, [0.7, 0.8, 0.95])
-    whole = cluster(outputs, EVERYTHING)
-    least = min(tube.objectness for tube in whole)
-    kept = cluster(outputs, replace(EVERYTHING, minimum_objectness=least + 0.01))
-    assert [tube.objectness for tube in kept] == [tube.objectness for tube in whole if tube.objectness > least]
-    assert len(kept) == 2
-    assert not (label_map(kept, labels.shape) > 0)[labels == 1].any()
-    assert cluster(outputs, replace(EVERYTHING, minimum_objectness=0.99)) == []
+def test_of_two_objects_that_touch_each_gets_what_is_more_its_own():
+    """The first seed alone would take a third of the second object, too: its membership is above 0.5 up to 0.33."""
+    outputs = two_hills(0.5)
+    masks = masks_of(cluster(outputs, ClusterConfig(minimum_pixels=1, refinements=0)), outputs)
+    assert [mask.ravel().tolist() for mask in masks] == [[True] * 21 + [False] * 20, [False] * 21 + [True] * 20]
+
+
+def test_heat_that_an_instance_explains_is_no_seed():
+    """The second hill is hardly hotter than it belongs to the first instance, whose variance is wide."""
+    outputs = two_hills(2.0)
+    assert len(cluster(outputs, ClusterConfig(minimum_pixels=1, refinements=0))) == 1
+    assert len(cluster(outputs, ClusterConfig(minimum_pixels=1, refinements=0, seed_margin=0.1))) == 2
+
+
+def test_what_is_hardly_an_object_gets_the_pixels_that_no_other_wants():
+    """A tube of 9 pixels beside one of 32 that would take 5 of them: it keeps those when it is sure enough."""
+    values = row_of([0.0] * 32 + [0.6] * 5 + [1.0] * 4)
+    heat = row_of([0.9] + [0.5] * 31 + [0.2] * 5 + [0.8] + [0.2] * 3)[0]
+    outputs = outputs_of(values, np.full_like(values, -1.0), heat, np.zeros((2, 1, 1, 41)))
+    config = ClusterConfig(minimum_pixels=1, refinements=0, minimum_objectness=0.0)
+    sizes = {
+        sure: [int(tube.inside.sum()) for tube in cluster(outputs, replace(config, sure_objectness=sure))]
+        for sure in (0.0, 0.4)
+    }
+    assert sizes == {0.0: [32, 9], 0.4: [37, 4]}
+    dropped = cluster(outputs, replace(config, sure_objectness=0.4, minimum_objectness=0.4))
+    assert [int(tube.inside.sum()) for tube in dropped] == [37]
+    assert cluster(outputs, replace(config, minimum_objectness=0.99)) == []
 
 
 def test_number_of_rounds_is_bounded():

@@ -10,25 +10,30 @@ from chronomask.errors import InputError
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """Greedy clustering, eq. (7).
+    """Clustering of a clip, section 4.5.
 
     Attributes:
-        seed_threshold: clustering of a clip ends when the best free seed's heat falls below this.
+        seed_threshold: only pixels of at least this heat are seeds ...
+        seed_margin: ... and only where it exceeds the membership (eq. 4) in all instances found before by more than
+            this.
         membership_threshold: a pixel joins where eq. (4) exceeds this (eq. 5: 0.5).
         foreground_threshold: only pixels with at least this foreground probability are clustered; without a foreground
             output the setting has no effect.
-        refinements: times that mean and variance are taken again from the pixels first assigned.
-        minimum_pixels: tubes of fewer stride-4 pixels over the clip are dropped (their pixels stay removed).
+        refinements: times that means and variances are taken again from the pixels that the instances have.
+        minimum_pixels: tubes of fewer stride-4 pixels over the clip are dropped (their pixels go to no other).
         minimum_objectness: tubes that are less likely to be one object are dropped as well.
+        sure_objectness: tubes that are less likely to be one object get only the pixels that no other wants.
         maximum_rounds: bound on the seeds tried in a clip.
     """
 
     seed_threshold: float = 0.5
+    seed_margin: float = 0.35
     membership_threshold: float = 0.5
     foreground_threshold: float = 0.5
     refinements: int = 3
     minimum_pixels: int = 100
     minimum_objectness: float = 0.02
+    sure_objectness: float = 0.1
     maximum_rounds: int = 32
 
     def __post_init__(self) -> None:
@@ -36,7 +41,9 @@ class ClusterConfig:
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
         within(self, "seed_threshold", 0, 1)
+        within(self, "seed_margin", 0, 1)
         within(self, "minimum_objectness", 0, 1)
+        within(self, "sure_objectness", 0, 1)
         for name in ("refinements", "minimum_pixels", "maximum_rounds"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} {getattr(self, name)}: must not be negative")

@@ -1,4 +1,4 @@
-"""Greedy clustering of one clip, eq. (7) and section 4.5.
+"""Clustering of one clip, eq. (5) and section 4.5.
 
 Legend: T frames, h w pixels at stride 4, P candidate pixels, E embedding dimensions, F = 2 E, L classes, b d pixels of
 a box, hc wc cells of the class scores.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int64
@@ -58,11 +57,16 @@ class Tube:
 
 
 def cluster(outputs: ClipOutputs, config: ClusterConfig, coefficients: Sequence[float] = ()) -> list[Tube]:
-    """The instances of a clip, in the order found; their tubes are disjoint.
+    """The instances of a clip, in the order found, those that may be no object last; their tubes are disjoint.
 
-    Again and again the free pixel of the greatest heat becomes the seed: its embedding is mu, its own variance Sigma
-    (at inference eq. 3 has no instance to average over), every free pixel with p > 0.5 (eq. 5) joins and is removed
-    (eq. 7). Ends when no seed reaches the threshold, or no pixel is free.
+    Again and again the pixel of the greatest heat becomes a seed: its embedding is mu, its own variance Sigma (at
+    inference eq. 3 has no instance to average over), and the pixels with p > 0.5 (eq. 5) say what they really are. Ends
+    when no pixel is hotter, by the seed margin, than it is a member of an instance found. The heat of a pixel was
+    taught to be its membership: where it is more, there is the centre of something else. Then each pixel is given to
+    the instance of which it is most a member.
+
+    Eq. (7) removes the pixels of an instance before the next seed is looked for instead, so that who comes first keeps
+    all that is near: of two objects that touch, both (RESULTS.md has the figures).
 
     Args:
         outputs: of the network for one clip.
@@ -70,28 +74,22 @@ def cluster(outputs: ClipOutputs, config: ClusterConfig, coefficients: Sequence[
         coefficients: of the tubes' score, `ModelConfig.tube_score`.
     """
     pixels = _Candidates.of(outputs, config)
-    free = np.ones(outputs.heat.shape, bool)
-    tubes: list[Tube] = []
-    for _ in range(config.maximum_rounds):
-        if len(pixels) == 0 or pixels.heat.max() < config.seed_threshold:
-            break
-        seed = int(pixels.heat.argmax())
-        mean, spread, inside = _grow(pixels, seed, config)
-        if np.count_nonzero(inside) >= max(1, config.minimum_pixels):
-            box = _box(pixels.places[inside], outputs.heat.shape)
-            tube = _tube(outputs, free, box, mean, spread, config, coefficients)
-            # Rounding may leave nothing of a single pixel.
-            if tube.objectness >= config.minimum_objectness and tube.inside.any():
-                tubes.append(tube)
-        inside[seed] = True  # after a refinement the seed may lie outside; it must not come up for ever
-        free.reshape(-1)[pixels.places[inside]] = False
-        pixels = pixels.without(inside)
-    return tubes
+    instances = _instances(pixels, config)
+    owners = _owners(pixels, instances, config)
+    tubes = _tubes(outputs, pixels, instances, owners, config, coefficients)
+    sure = [tube is not None and tube.objectness >= config.sure_objectness for tube in tubes]
+    if not all(sure):
+        # What is hardly an object (a shadow, a wake) must not keep pixels from what is one.
+        first, last = ([i for i, known in zip(instances, sure, strict=True) if known == kind] for kind in (True, False))
+        owners, left = _owners(pixels, first, config), _owners(pixels, last, config)
+        owners = np.where((owners < 0) & (left >= 0), left + len(first), owners)
+        tubes = _tubes(outputs, pixels, first + last, owners, config, coefficients)
+    return [tube for tube in tubes if tube is not None and tube.objectness >= config.minimum_objectness]
 
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """The pixels that no tube has taken yet, in their order in the clip: each round looks at fewer.
+    """The pixels that may belong to a tube, in their order in the clip.
 
     Attributes:
         features: embedding, and then variance.
@@ -114,37 +112,78 @@ class _Candidates:
         embedding, log_variance, heat = (values.reshape(len(values), -1).take(places, 1) for values in maps)
         return cls(np.concatenate([embedding, np.exp(log_variance)]), heat[0], places)
 
-    def __len__(self) -> int:
-        return self.heat.shape[0]
+    def instance(self, features: Float32[np.ndarray, " F"]) -> _Instance:
+        """The instance of this mean and variance."""
+        mean, spread = np.split(features, 2)
+        embedding = self.features[: len(mean)]
+        return _Instance(mean, spread, np.exp(np.float32(-0.5) * squared_distance(embedding, mean, spread)))
 
-    def without(self, taken: Bool[np.ndarray, " P"]) -> _Candidates:
-        """The others."""
-        left = np.flatnonzero(~taken)
-        return _Candidates(self.features.take(left, 1), self.heat[left], self.places[left])
-
-
-def _grow(
-    pixels: _Candidates, seed: int, config: ClusterConfig
-) -> tuple[Float32[np.ndarray, " E"], Float32[np.ndarray, " E"], Bool[np.ndarray, " P"]]:
-    """Mean, variance and members of the instance of a seed; taken again from the members `refinements` times."""
-    dimensions = len(pixels.features) // 2
-    embedding = pixels.features[:dimensions]
-    furthest = _furthest(config)
-    mean, spread = pixels.features[:dimensions, seed], pixels.features[dimensions:, seed]
-    inside = squared_distance(embedding, mean, spread) < furthest
-    for _ in range(config.refinements):
+    def seen(self, inside: Bool[np.ndarray, " P"], before: _Instance) -> _Instance:
+        """The instance of these pixels; the one before where there are none, for nobody's mean would be NaN."""
         count = np.count_nonzero(inside)
-        if not count:  # the mean of nobody must not become one of NaN: all stays as it is
+        return self.instance(self.features @ inside.astype(np.float32) / np.float32(count)) if count else before
+
+
+@dataclass(frozen=True, eq=False)
+class _Instance:
+    """Where an instance lies in the embedding space, and how much each candidate is a member of it (eq. 4)."""
+
+    mean: Float32[np.ndarray, " E"]
+    spread: Float32[np.ndarray, " E"]
+    membership: Float32[np.ndarray, " P"]
+
+
+def _instances(pixels: _Candidates, config: ClusterConfig) -> list[_Instance]:
+    """Those found from seeds, and then all taken again from their pixels `refinements` times."""
+    found: list[_Instance] = []
+    explained = np.zeros_like(pixels.heat)
+    hot = pixels.heat >= config.seed_threshold
+    for _ in range(config.maximum_rounds):
+        seeds = np.flatnonzero(hot & (pixels.heat - explained > config.seed_margin))
+        if not len(seeds):
             break
-        means = pixels.features @ inside.astype(np.float32) / np.float32(count)
-        mean, spread = means[:dimensions], means[dimensions:]
-        inside = squared_distance(embedding, mean, spread) < furthest
-    return mean, spread, inside
+        seed = seeds[pixels.heat[seeds].argmax()]
+        hot[seed] = False  # its instance may move away from it; it must not come up for ever
+        instance = pixels.instance(pixels.features[:, seed])
+        if config.refinements:
+            inside = instance.membership > np.maximum(explained, config.membership_threshold)
+            instance = pixels.seen(inside, instance)
+        found.append(instance)
+        explained = np.maximum(explained, instance.membership)
+    for _ in range(config.refinements):
+        owners = _owners(pixels, found, config)
+        found = [pixels.seen(owners == number, instance) for number, instance in enumerate(found)]
+    return found
 
 
-def _furthest(config: ClusterConfig) -> np.float32:
-    """The squared distance at which the membership exp(-d / 2) reaches its threshold."""
-    return np.float32(-2 * log(config.membership_threshold))
+def _owners(pixels: _Candidates, instances: Sequence[_Instance], config: ClusterConfig) -> Int64[np.ndarray, " P"]:
+    """Of every candidate the number of the instance of which it is most a member; -1 if it is of none."""
+    nobody = np.full_like(pixels.heat, config.membership_threshold)
+    return np.stack([nobody, *(instance.membership for instance in instances)]).argmax(0) - 1
+
+
+def _tubes(
+    outputs: ClipOutputs,
+    pixels: _Candidates,
+    instances: Sequence[_Instance],
+    owners: Int64[np.ndarray, " P"],
+    config: ClusterConfig,
+    coefficients: Sequence[float],
+) -> list[Tube | None]:
+    """Of every instance the tube of the pixels that it owns; None where these are too few."""
+    tubes: list[Tube | None] = []
+    taken = np.full(outputs.heat.size, -1)
+    taken[pixels.places] = owners
+    taken = taken.reshape(outputs.heat.shape)
+    for number, instance in enumerate(instances):
+        places = pixels.places[owners == number]
+        if len(places) < max(1, config.minimum_pixels):
+            tubes.append(None)
+            continue
+        free = (taken == -1) | (taken == number)
+        tube = _tube(outputs, free, _box(places, outputs.heat.shape), instance, config, coefficients)
+        tubes.append(tube if tube.inside.any() else None)  # rounding may leave nothing of a single pixel
+    return tubes
 
 
 def _box(places: Int64[np.ndarray, " P"], shape: tuple[int, ...]) -> Box:
@@ -171,8 +210,7 @@ def _tube(
     outputs: ClipOutputs,
     free: Bool[np.ndarray, "T h w"],
     box: Box,
-    mean: Float32[np.ndarray, " E"],
-    spread: Float32[np.ndarray, " E"],
+    instance: _Instance,
     config: ClusterConfig,
     coefficients: Sequence[float],
 ) -> Tube:
@@ -181,7 +219,9 @@ def _tube(
     Outside the box around its pixels, where nobody looks at it, the probability is not computed.
     """
     near = (slice(None), *box)
-    membership = np.exp(np.float32(-0.5) * squared_distance(outputs.embedding[:, *near], mean, spread))
+    membership = np.exp(
+        np.float32(-0.5) * squared_distance(outputs.embedding[:, *near], instance.mean, instance.spread)
+    )
     level = membership / np.float32(config.membership_threshold)
     foreground = None if outputs.foreground is None else outputs.foreground[near]
     if foreground is not None:
