@@ -1,11 +1,18 @@
 """How the command line speaks to people."""
 
 import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from chronomask import __version__
 from chronomask.cli import COMMANDS, main
+from chronomask.commands.naming import default_out
+
+SAMPLE = Path(__file__).parent.parent / "examples/sample.mp4"
 
 HELPS = [[name] for name in COMMANDS if name != "dataset"] + [["train", "--fine-tune", "lite"]]
 
@@ -54,3 +61,24 @@ def test_no_command_shows_the_commands(capsys):
     assert ended.value.code == 0
     text = capsys.readouterr().out
     assert all(name in text for name in COMMANDS)
+
+
+def test_results_go_beside_you_where_no_place_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "frames").mkdir()
+    assert default_out("clip", [tmp_path / "clip.mp4"], "-tracks") == Path("clip")
+    assert default_out("frames", [tmp_path / "frames/0.png"], "-tracks") == Path("frames-tracks")
+
+
+@pytest.mark.network
+def test_a_first_sign_of_life_and_results_without_out(tmp_path):
+    """The first line comes within a second on a free machine; here the machine may be busy."""
+    program = "from chronomask.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", program, "segment", SAMPLE, "--end", "0.2", "--no-overlay"]
+    began = time.monotonic()
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+        assert run.stderr.readline() == "chronomask: sample: 640x360, 25 frames a second, 5 frames\n"
+        assert time.monotonic() - began < 5
+        run.stderr.read()
+    assert run.returncode == 0
+    assert (tmp_path / "sample/tracks.json").exists()

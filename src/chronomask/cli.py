@@ -33,6 +33,7 @@ COMMANDS = {
     "segment": _Command("segmentation", "Find, name, cut out and follow every object of a video."),
     "convert": _Command("formats", "Turn tracks from one format into another, and say what that loses."),
     "edit": _Command("formats", "Correct tracks: delete, relabel, merge and split them, in the order given."),
+    "render": _Command("drawing", "Draw tracks, such as corrected ones, into their video, without the network."),
     "predict": _Command("segmentation", "Segment every video of a data set, for evaluation."),
     "evaluate": _Command(
         "evaluation",

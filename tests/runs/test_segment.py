@@ -216,7 +216,7 @@ def test_mask_images_hold_track_ids(tmp_path, run):
 
 def test_images_cut_out(tmp_path, run):
     film(tmp_path / "a.mkv", moving_square(6), "ffv1")
-    run(tmp_path / "a.mkv", outputs=Outputs(overlay=False, cutout="png"))
+    run(tmp_path / "a.mkv", outputs=Outputs(overlay=False, cutout="png", feather=0.0))
     frames = [frame.image for frame in open_source(tmp_path / "a.mkv")]
     for number, (mask, frame) in enumerate(zip(masks_of(tmp_path / "out"), frames, strict=True)):
         pixels = pixels_of(tmp_path / f"out/cutouts/1/{number:05d}.png")
@@ -249,7 +249,7 @@ def test_asking_for_a_cutout_of_nobody(tmp_path, run):
     with pytest.raises(InputError, match="'one': all, together, or track ids"):
         Outputs(cutout="png", cutout_tracks="one")
     for which in ("1", "together"):
-        with pytest.raises(InputError, match="is for --cutout webm or png"):
+        with pytest.raises(InputError, match="is for --cutout webm, mov, matte or png"):
             Outputs(cutout_tracks=which)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import Positional
 
+from chronomask.commands.naming import default_out, listed
 from chronomask.commands.progress import live_line, progress_bar
 from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def segment(
     sources: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="SRC...")],
     /,
-    out: Path,
+    out: Path | None = None,
     model: str = "lite",
     checkpoint: Path | None = None,
     device: str = "auto",
@@ -56,7 +57,8 @@ def segment(
         sources: video files, folders of frames, patterns of images, cameras (0, 1, ... or camera:NAME) or addresses
             (rtsp://..., http://..., udp://...). With one, the files lie in --out; with several, in a folder of its own
             for each. One that cannot be read does not stop the others; the exit code is then 2.
-        out: folder for the results; made if missing. Other files in it are left alone.
+        out: folder for the results; made if missing. Other files in it are left alone. By default one beside you, named
+            after the video.
         model: a bundled model (lite), or a folder that `chronomask export` wrote.
         checkpoint: a checkpoint file instead.
         device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
@@ -83,7 +85,10 @@ def segment(
     selection = Selection(_seconds("start", start), _seconds("end", end) if end else None, every)
     failures = _Failures(len(sources) > 1)
     opened = _opened(sources, fps, selection, failures)
-    folders = [out / source.name if len(sources) > 1 else out for source in opened]
+    if out is None:
+        folders = [default_out(source.name, source.files, "-tracks") for source in opened]
+    else:
+        folders = [out / source.name if len(sources) > 1 else out for source in opened]
     if shared := next((folder for folder in folders if folders.count(folder) > 1), None):
         raise InputError(f"{shared}: would hold the results of two sources of that name; segment them in two calls")
     reads = [file for source in opened for file in source.files] + ([checkpoint] if checkpoint else [])
@@ -91,16 +96,17 @@ def segment(
         check_output(folder, outputs, source, reads, overwrite, resume)
     if not opened:
         return 2
+    for source in opened:
+        _print_source(source)  # at once, for the first clip takes its time
     share_heap()
     segmenter = load(checkpoint or model, device, engine, precision, config)
-    wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
     for source, folder in zip(opened, folders, strict=True):
         with failures.told(), _interruption_told(folder, source.live):
             summary = segment_to_folder(
                 segmenter,
                 source,
                 folder,
-                classes=wanted,
+                classes=listed(classes),
                 outputs=outputs,
                 overwrite=overwrite,
                 resume=resume,
@@ -160,6 +166,12 @@ def _interruption_told(folder: Path, live: bool) -> Generator[None, None, None]:
         rest = "" if live else "; the same command with --resume goes on"
         print(f"chronomask: {kept}{rest}", file=sys.stderr)
         raise
+
+
+def _print_source(source: VideoSource) -> None:
+    length = "" if source.length is None else f", {source.length:,} frames"
+    about = f"{source.width}x{source.height}, {source.fps:.4g} frames a second{length}"
+    print(f"chronomask: {source.name}: {about}", file=sys.stderr, flush=True)
 
 
 def _print_summary(summary: Summary, source: VideoSource) -> None:

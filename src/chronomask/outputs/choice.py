@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 RECORDING = "recording.mp4"
 """The frames of a live source, which pass by once: what its results speak of."""
 
-_FRAME_FILES = re.compile(r"(\d+|together)(/\d+)?\.(png|webm)")
+CutoutKind = Literal["webm", "mov", "png", "matte"]
+
+ENDINGS: dict[CutoutKind, str] = {"webm": ".webm", "mov": ".mov", "matte": ".mp4", "png": ""}
+"""Of the files of cutouts; a folder of images has none."""
+
+_FRAME_FILES = re.compile(r"(\d+|together)(/\d+)?\.(png|webm|mov|mp4)")
 """Files that `masks` and `cutouts` hold, relative to these folders."""
 
 
@@ -28,23 +33,31 @@ class Outputs:
         overlay: write overlay.mp4: the video with masks, ids, names and scores drawn in, with its sound and timing.
         masks: "png" writes masks/00000.png, ...: one image a frame whose pixels are track ids, 0 where nobody is; with
             a palette in the overlay's colours, or in 16 bits where ids go beyond 255.
-        cutout: cut the objects out, all else transparent: "webm" writes a video a track (VP9 with alpha) as
-            cutouts/ID.webm, "png" a folder of RGBA images a track as cutouts/ID/00000.png.
+        cutout: cut the objects out, all else transparent. "webm" writes a video a track as cutouts/ID.webm (VP9 with
+            alpha), "mov" one for timelines as cutouts/ID.mov (ProRes 4444 with alpha), "matte" one that is white on
+            black as cutouts/ID.mp4, "png" a folder of RGBA images a track as cutouts/ID/00000.png. Videos have the
+            sound and timing of the source.
         cutout_tracks: which are cut out: "all", each by itself; "together", in one picture; or ids such as "1,3".
+        feather: softness of the edges of cutouts, in pixels to either side, 0 for none; they follow the picture's.
+        background: write background.mp4: the objects before another background, "green", "blur" or a picture's path.
         csv: write tracks.csv: a line for every track in every frame, with class, its score, score, time, box and area.
     """
 
     overlay: bool = True
     masks: Literal["png"] | None = None
-    cutout: Literal["webm", "png"] | None = None
+    cutout: CutoutKind | None = None
     cutout_tracks: str = "all"
+    feather: float = 1.0
+    background: str | None = None
     csv: bool = False
 
     def __post_init__(self) -> None:
         if self.cutout_tracks not in ("all", "together"):
             self._named_ids()
         if self.cutout_tracks != "all" and self.cutout is None:
-            raise InputError("cutout_tracks: is for --cutout webm or png")
+            raise InputError("cutout_tracks: is for --cutout webm, mov, matte or png")
+        if not 0 <= self.feather <= 50:
+            raise InputError(f"feather {self.feather}: must lie between 0 and 50 pixels")
 
     def cutouts(self, track_ids: list[int]) -> dict[str, set[int]]:
         """Names of the cutouts, each with the tracks in it, of the tracks that are written.
@@ -69,44 +82,51 @@ class Outputs:
         """
         if self.cutout is None:
             return []
-        ending = ".webm" if self.cutout == "webm" else ""
-        return [folder / "cutouts" / f"{name}{ending}" for name in self.cutouts(track_ids)]
+        return [folder / "cutouts" / f"{name}{ENDINGS[self.cutout]}" for name in self.cutouts(track_ids)]
+
+    @property
+    def picture(self) -> Path | None:
+        """The file of the background, where it is one."""
+        return None if self.background in (None, "green", "blur") else Path(self.background)
 
     @property
     def drawn(self) -> bool:
         """Whether the frames are needed a second time."""
-        return self.overlay or self.masks is not None or self.cutout is not None
+        return self.overlay or any(wanted is not None for wanted in (self.masks, self.cutout, self.background))
 
-    def paths(self, folder: Path, live: bool = False) -> list[Path]:
+    def paths(self, folder: Path, live: bool = False, tracks: bool = True) -> list[Path]:
         """Everything that is written into a folder; tracks.json comes last, and says that the rest is complete.
 
         Args:
             live: whether the source is.
+            tracks: whether the tracks are written, and not only what is drawn of them.
         """
         chosen = {
             RECORDING: live,
-            "results.json": True,
+            "results.json": tracks,
             "overlay.mp4": self.overlay,
             "masks": self.masks is not None,
             "cutouts": self.cutout is not None,
+            "background.mp4": self.background is not None,
             "tracks.csv": self.csv,
-            "tracks.json": True,
+            "tracks.json": tracks,
         }
         return [folder / name for name, wanted in chosen.items() if wanted]
 
-    def claims(self, folder: Path, source: VideoSource) -> list[Output]:
+    def claims(self, folder: Path, source: VideoSource, tracks: bool = True) -> list[Output]:
         """The same for a source, as `chronomask.claims` takes them.
 
         Raises:
-            InputError: its frames are too large for the video that is wanted.
+            InputError: its frames are too large for a video that is wanted.
         """
         from chronomask.video import check_video  # here, for the command line reads the options without PyAV
 
-        if self.overlay or source.live:
-            path = folder / (RECORDING if source.live else "overlay.mp4")
-            check_video(path, source.width, source.height, source.fps)
+        paths = self.paths(folder, source.live, tracks)
+        for path in paths:
+            if path.suffix == ".mp4" or (path.name == "cutouts" and self.cutout != "png"):
+                check_video(path, source.width, source.height, source.fps)
         ours = only(lambda path: _FRAME_FILES.fullmatch(path.as_posix()) is not None)
-        return [Output(path, None if path.suffix else ours) for path in self.paths(folder, source.live)]
+        return [Output(path, None if path.suffix else ours) for path in paths]
 
     def _named_ids(self) -> list[int]:
         parts = [part.strip() for part in self.cutout_tracks.split(",")]

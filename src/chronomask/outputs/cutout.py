@@ -1,4 +1,4 @@
-"""Objects cut out, all else transparent: RGBA images or VP9 video with alpha, for editors to lay over anything.
+"""Objects cut out, for editors to lay over anything; and over another background.
 
 Legend: H W pixels.
 """
@@ -7,93 +7,120 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
-from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
-import av
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
 from chronomask.files import folder_written_aside
 from chronomask.morphology import dilated
+from chronomask.outputs.alpha import soft_alpha
+from chronomask.outputs.choice import ENDINGS, CutoutKind
 from chronomask.outputs.drawing import DrawFrame
 from chronomask.runs.spool import SpooledFrame
-from chronomask.video import Frame, VideoSource
+from chronomask.video import Frame, VideoSource, VideoWriter
+from chronomask.video.pictures import read_picture
+from chronomask.video.writer import H264, PRORES, VP9
+
+GREEN = (0, 177, 64)
+"""What programs for keying expect."""
 
 _MARGIN = 8
 """Pixels around the object that keep their colour in video, unseen: coded in blocks, and colours at half resolution,
 black next to the object would darken its rim."""
 
-WriteCutout = Callable[[Frame, Bool[np.ndarray, "H W"]], None]
+_CODINGS = {"webm": VP9, "mov": PRORES, "matte": H264}
+WriteCutout = Callable[[Frame, UInt8[np.ndarray, "H W"]], None]
+"""Takes a frame and the alpha channel of what is cut out."""
 
 
 @contextmanager
 def cutouts(
-    folder: Path, kind: Literal["webm", "png"], source: VideoSource, groups: Mapping[str, set[int]]
+    folder: Path, kind: CutoutKind, source: VideoSource, groups: Mapping[str, set[int]], feather: float
 ) -> Generator[DrawFrame, None, None]:
     """One cutout a group of tracks, as long as the video: where none of its tracks is seen, all is transparent.
 
     Args:
         groups: name of the cutout and the ids of its tracks.
+        feather: see `soft_alpha`.
     """
     with folder_written_aside(folder) as aside, ExitStack() as stack:
-        if kind == "webm":
-            writers = {name: stack.enter_context(_video(aside / f"{name}.webm", source)) for name in groups}
-        else:
+        if kind == "png":
             writers = {name: _images(aside / name) for name in groups}
+        else:
+            paths = {name: aside / f"{name}{ENDINGS[kind]}" for name in groups}
+            writers = {name: stack.enter_context(_video(path, kind, source)) for name, path in paths.items()}
 
         def draw(frame: Frame, drawn: SpooledFrame) -> None:
             for name, numbers in groups.items():
-                inside = [int(number) in numbers for number in drawn.track_ids]
-                writers[name](frame, np.logical_or.reduce(drawn.masks[inside], axis=0))
+                writers[name](frame, soft_alpha(frame.image, _together(drawn, numbers), feather))
 
         yield draw
+
+
+@contextmanager
+def before_background(
+    path: Path, background: str, source: VideoSource, feather: float
+) -> Generator[DrawFrame, None, None]:
+    """The video with all tracks as they are, and another background, with the source's timing and sound.
+
+    Args:
+        background: "green", "blur", or the path of a picture, which is cut to the size of the video.
+        feather: see `soft_alpha`.
+
+    Raises:
+        InputError: the picture cannot be read.
+    """
+    size = (source.width, source.height)
+    still = None
+    if background == "green":
+        still = np.full((*size[::-1], 3), GREEN, np.uint8)
+    elif background != "blur":
+        still = np.asarray(ImageOps.fit(Image.fromarray(read_picture(Path(background))), size))
+    with VideoWriter(path, *size, source.fps, source.sound) as writer:
+
+        def draw(frame: Frame, drawn: SpooledFrame) -> None:
+            alpha = soft_alpha(frame.image, np.logical_or.reduce(drawn.masks, axis=0), feather)
+            picture, ground = Image.fromarray(frame.image), None if still is None else Image.fromarray(still)
+            if ground is None:
+                ground = picture.filter(ImageFilter.GaussianBlur(max(size) / 40))
+            writer.write(np.asarray(Image.composite(picture, ground, Image.fromarray(alpha))), frame.time)
+
+        yield draw
+
+
+def _together(drawn: SpooledFrame, numbers: set[int]) -> Bool[np.ndarray, "H W"]:
+    """What belongs to any of some tracks."""
+    return np.logical_or.reduce(drawn.masks[[int(number) in numbers for number in drawn.track_ids]], axis=0)
 
 
 def _images(folder: Path) -> WriteCutout:
     folder.mkdir()
 
-    def write(frame: Frame, mask: Bool[np.ndarray, "H W"]) -> None:
-        Image.fromarray(_with_alpha(frame.image, mask, 0)).save(folder / f"{frame.index:05d}.png")
+    def write(frame: Frame, alpha: UInt8[np.ndarray, "H W"]) -> None:
+        Image.fromarray(_with_alpha(frame.image, alpha, 0)).save(folder / f"{frame.index:05d}.png")
 
     return write
 
 
 @contextmanager
-def _video(path: Path, source: VideoSource) -> Generator[WriteCutout, None, None]:
-    with av.open(str(path), "w", format="webm") as container:
-        # Without look-ahead, which would hold 25 frames in memory for every track.
-        options = {"crf": "24", "deadline": "realtime", "cpu-used": "6", "row-mt": "1", "lag-in-frames": "0"}
-        rate = Fraction(source.fps).limit_denominator(1001)
-        stream = container.add_stream("libvpx-vp9", rate=rate, options=options)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = source.width, source.height, "yuva420p", 0
-        context = stream.codec_context
-        context.time_base = Fraction(1, 1000)  # all that WebM knows
-        context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
-        context.color_range = 1  # 16-235, as video has it
-        first, last = None, -1
+def _video(path: Path, kind: CutoutKind, source: VideoSource) -> Generator[WriteCutout, None, None]:
+    coding = _CODINGS[kind]
+    with VideoWriter(path, source.width, source.height, source.fps, source.sound, coding) as writer:
 
-        def write(frame: Frame, mask: Bool[np.ndarray, "H W"]) -> None:
-            nonlocal first, last
-            first = frame.time if first is None else first
-            last = max(last + 1, round(1000 * (frame.time - first)))
-            picture = av.VideoFrame.from_ndarray(_with_alpha(frame.image, mask, _MARGIN), format="rgba")
-            picture = picture.reformat(format="yuva420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
-            picture.pts, picture.time_base = last, context.time_base
-            container.mux(stream.encode(picture))
+        def write(frame: Frame, alpha: UInt8[np.ndarray, "H W"]) -> None:
+            matte = np.repeat(alpha[..., None], 3, axis=2)
+            writer.write(_with_alpha(frame.image, alpha, _MARGIN) if coding.alpha else matte, frame.time)
 
         yield write
-        container.mux(stream.encode(None))
 
 
 def _with_alpha(
-    image: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"], margin: int
+    image: UInt8[np.ndarray, "H W 3"], alpha: UInt8[np.ndarray, "H W"], margin: int
 ) -> UInt8[np.ndarray, "H W 4"]:
-    """Straight (not premultiplied) alpha; colours further than `margin` from the mask are black."""
-    alpha = mask.astype(np.uint8) * 255
-    result = np.zeros((*mask.shape, 4), np.uint8)
+    """Straight (not premultiplied) alpha; colours further than `margin` from what is seen are black."""
+    result = np.zeros((*alpha.shape, 4), np.uint8)
     result[..., 3] = alpha
-    np.copyto(result[..., :3], image, where=dilated(mask, margin)[..., None])
+    np.copyto(result[..., :3], image, where=dilated(alpha > 0, margin)[..., None])
     return result

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
-from chronomask.outputs.cutout import cutouts
+from chronomask.outputs.cutout import before_background, cutouts
 from chronomask.outputs.drawing import mask_images, overlay
 from chronomask.results import TrackInfo
 from chronomask.runs.spool import Spool, SpooledFrame
 from chronomask.video import Frame, VideoSource, ahead
 
 
+@runtime_checkable
+class DrawnFrames(Protocol):
+    """Where the masks of frames come from: a spool, or a file of tracks."""
+
+    def __len__(self) -> int: ...
+    def frame(self, position: int, tracks: Collection[int]) -> SpooledFrame:
+        """Frame number `position`, from 0, with the masks of these tracks."""
+        ...
+
+
 def draw_outputs(
-    source: VideoSource, spool: Spool, folder: Path, outputs: Outputs, tracks: Mapping[int, TrackInfo]
+    source: VideoSource, spool: DrawnFrames, folder: Path, outputs: Outputs, tracks: Mapping[int, TrackInfo]
 ) -> Generator[int, None, None]:
-    """Makes the overlay, mask images and cutouts that are wanted; yields the number of every frame that is done.
+    """Makes the overlay, mask images, cutouts and other backgrounds; yields the number of every frame that is done.
 
     Args:
         spool: what was found in the frames of the source.
@@ -36,7 +47,11 @@ def draw_outputs(
             writers.append(stack.enter_context(mask_images(folder / "masks", max(tracks, default=0))))
         if outputs.cutout:
             groups = outputs.cutouts(list(tracks))
-            writers.append(stack.enter_context(cutouts(folder / "cutouts", outputs.cutout, source, groups)))
+            place = folder / "cutouts"
+            writers.append(stack.enter_context(cutouts(place, outputs.cutout, source, groups, outputs.feather)))
+        if outputs.background:
+            place = folder / "background.mp4"
+            writers.append(stack.enter_context(before_background(place, outputs.background, source, outputs.feather)))
         # While frames are drawn and encoded, the next ones are decoded.
         for frame, chosen in ahead(_again(source, spool, tracks), 2):
             for write in writers:
@@ -45,7 +60,7 @@ def draw_outputs(
 
 
 def _again(
-    source: VideoSource, spool: Spool, tracks: Mapping[int, TrackInfo]
+    source: VideoSource, spool: DrawnFrames, tracks: Collection[int]
 ) -> Generator[tuple[Frame, SpooledFrame], None, None]:
     """The frames of a source, each with what was found in it."""
     count = 0
@@ -53,8 +68,8 @@ def _again(
         if count == len(spool):
             raise InputError(f"{source.name}: has more frames than when it was segmented; segment it again")
         found = spool.frame(count, tracks)
-        # A recording has the frames that passed by, at times of its own.
-        if not source.live and (frame.index, frame.time) != (found.index, found.time):
+        # A recording has the frames that passed by, at times of its own; files of tracks know no times.
+        if isinstance(spool, Spool) and source.files and (frame.index, frame.time) != (found.index, found.time):
             where = f"frame {frame.index} is at {frame.time} s, and was at {found.time} s when it was segmented"
             raise InputError(f"{source.name}: {where}; segment it again")
         yield frame, found

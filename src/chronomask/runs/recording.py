@@ -39,14 +39,12 @@ class Recorded(VideoSource):
 
 
 class Recording(VideoSource):
-    """What is left of a live source: its recording, without the row and column that H.264 adds to odd sizes.
+    """What is left of what passed by once: its recording, without the row and column that H.264 adds to odd sizes.
 
     Args:
         path: of the recording.
         source: what was recorded.
     """
-
-    live = True
 
     def __init__(self, path: Path, source: VideoSource) -> None:
         self._file = open_source(path)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -117,24 +117,17 @@ class VideoResult:
         return Image.fromarray(contact_sheet(shown, min(len(shown), 3), width))
 
     def save(
-        self,
-        out: str | Path,
-        *,
-        overlay: bool = True,
-        masks: Literal["png"] | None = None,
-        cutout: Literal["webm", "png"] | None = None,
-        cutout_tracks: str = "all",
-        csv: bool = False,
-        overwrite: bool = False,
-        progress: Progress = silent,
+        self, out: str | Path, *, overwrite: bool = False, progress: Progress = silent, **choice: Any
     ) -> list[Path]:
         """Writes tracks.json, results.json and what else is wanted into a folder, as `chronomask segment` does.
 
+        >>> result.save("out", cutout="mov", csv=True)  # doctest: +SKIP
+
         Args:
             out: the folder; made if missing. Other files in it are left alone.
-            overlay, masks, cutout, cutout_tracks, csv: see `outputs.choice.Outputs`.
             overwrite: whether files of an earlier run may be replaced.
             progress: shows how far the work is.
+            choice: `overlay`, `masks`, `cutout`, `background` and so on, as `outputs.choice.Outputs` has them.
 
         Returns:
             The files and folders written.
@@ -142,9 +135,10 @@ class VideoResult:
         Raises:
             InputError: something is there and may not be replaced, or the place cannot be written to.
         """
-        out, outputs = Path(out), Outputs(overlay, masks, cutout, cutout_tracks, csv)
+        out, outputs = Path(out), Outputs(**choice)
         check_workplace(out / PARTIAL, out)
-        check_outputs(outputs.claims(out, self.source), self.source.files, overwrite=overwrite)
+        reads = [*self.source.files, *([] if outputs.picture is None else [outputs.picture])]
+        check_outputs(outputs.claims(out, self.source), reads, overwrite=overwrite)
         with workplace(out / PARTIAL, out, out, resume=False) as place:
             place.claim([path.name for path in outputs.paths(out)])
             return self.write(place, outputs, progress)

@@ -11,15 +11,22 @@ import av.container
 from chronomask.errors import InputError
 from chronomask.video.decoding import open_container
 
-COPIED = frozenset({"aac", "alac", "flac", "mp3", "opus"})
-"""Codecs that mp4 carries and players of mp4 know; any other sound is encoded anew, as AAC."""
+COPIED = {
+    "mp4": frozenset({"aac", "alac", "flac", "mp3", "opus"}),
+    "mov": frozenset({"aac", "alac", "mp3"}),
+    "webm": frozenset({"opus", "vorbis"}),
+}
+"""By container, codecs that it carries and its players know; any other sound is encoded anew ..."""
+
+ENCODERS = {"mp4": "aac", "mov": "aac", "webm": "libopus"}
+"""... by these."""
 
 _RATE = 48_000
 """Samples a second of sound that is encoded anew."""
 
 
 class SoundTrack:
-    """The best sound of a file, moved into an mp4 that is being written, a bit at a time so that nothing piles up.
+    """The best sound of a file, moved into a video that is being written, a bit at a time so that nothing piles up.
 
     Sound that cannot be read ends early, or has a gap; the pictures go on.
     """
@@ -38,10 +45,14 @@ class SoundTrack:
             raise InputError("the sound of the source: there is none")
         self._clock = (self._input.start_time or 0) / av.time_base
         self._output, self._source = output, stream
-        self._encodes = stream.codec_context.name not in COPIED
+        container = output.format.name
+        self._encodes = stream.codec_context.name not in COPIED[container]
+        self._stream: av.AudioStream
         if self._encodes:
             self._layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
-            self._stream = output.add_stream("aac", rate=_RATE, layout=self._layout)
+            encoded = output.add_stream(ENCODERS[container], rate=_RATE, layout=self._layout)
+            assert isinstance(encoded, av.AudioStream), "the encoders are of sound"
+            self._stream = encoded
         else:
             self._stream = output.add_stream_from_template(stream)
         self._packets: Iterator[tuple[float, av.Packet]] | None = None

@@ -1,16 +1,21 @@
-"""H.264 video from frames.
+"""Video from frames: H.264 for everybody, and codings with an alpha channel for editors.
 
 Legend: H W pixels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import av
+import av.container
 import numpy as np
 from jaxtyping import UInt8
 
@@ -34,35 +39,93 @@ def check_video(path: str | Path, width: int, height: int, fps: float) -> None:
     check_rate(fps, f"{path}: a rate of")
 
 
+@dataclass(frozen=True)
+class Coding:
+    """How video is written.
+
+    Attributes:
+        container: FFmpeg's name of the format.
+        codec: FFmpeg's name of the encoder.
+        pixels: the pixel format.
+        options: of the encoder.
+        ticks: time units a second.
+        alpha: whether images are RGBA.
+        decoder: that gives the alpha channel back, where the usual one drops it.
+    """
+
+    container: Literal["mp4", "mov", "webm"]
+    codec: str
+    pixels: str
+    options: Mapping[str, str]
+    ticks: int = _TICKS
+    alpha: bool = False
+    decoder: str | None = None
+
+
+H264 = Coding(
+    "mp4",
+    "libx264",
+    "yuv420p",
+    # crf 20 is near transparent. The next slower preset, veryfast, makes files an eighth smaller in twice the time,
+    # which two cores cannot spare beside the network.
+    # Without B-frames, for mp4 takes the length of the track from the order of decoding: with them it cuts off the end
+    # of a video whose last frames lie far apart.
+    {"crf": "20", "preset": "superfast", "bf": "0"},
+)
+"""An mp4 that every browser and editor plays."""
+
+PRORES = Coding("mov", "prores_ks", "yuva444p10le", {}, alpha=True)
+"""ProRes 4444 with straight alpha, for timelines. Any profile or alpha_bits asked for here may drop alpha silently."""
+
+VP9 = Coding(
+    "webm",
+    "libvpx-vp9",
+    "yuva420p",
+    # Without look-ahead, which would hold 25 frames in memory for every track.
+    {"crf": "24", "deadline": "realtime", "cpu-used": "6", "row-mt": "1", "lag-in-frames": "0"},
+    ticks=1000,  # all that WebM knows
+    alpha=True,
+    decoder="libvpx-vp9",
+)
+"""WebM with alpha, small, for browsers."""
+
+ALPHA_ERROR = 24
+"""Alpha that comes back further off than this, from 0 to 255, in the mean of a picture, was not written."""
+
+
 class VideoWriter:
-    """Writes an H.264 mp4 that every browser and editor plays: yuv420p, BT.709, index in front.
+    """Writes video in BT.709, with its index in front where the container has one.
 
-    The file appears, whole, when the block ends well; when it raises, nothing is left behind.
+    The file appears, whole, when the block ends well; when it raises, nothing is left behind. Encoders drop alpha
+    channels without a word: the first picture is read back before the rest is written.
 
-    H.264 in yuv420p holds even sizes only. An odd width or height is padded by repeating the last column or row and
+    Pixels in yuv420p go by even sizes only. An odd width or height is padded by repeating the last column or row and
     not scaled: so pixel (x, y) of the video is pixel (x, y) of the masks.
 
         with VideoWriter("out.mp4", 1280, 720, fps=25.0) as writer:
             writer.write(image)
     """
 
-    def __init__(self, path: str | Path, width: int, height: int, fps: float, sound: str | None = None) -> None:
+    def __init__(
+        self, path: str | Path, width: int, height: int, fps: float, sound: str | None = None, coding: Coding = H264
+    ) -> None:
         """Args are checked here, the file is made on entering.
 
         Args:
-            path: of the mp4.
+            path: of the file.
             width: of the images, in pixels.
             height: of the images, in pixels.
             fps: frames a second where `write` is given no times.
             sound: a file whose sound goes with the frames, from the time of the first frame to the end of the last.
-                Copied where mp4 carries it, else encoded as AAC.
+                Copied where the container carries it, else encoded anew.
+            coding: how it is written.
 
         Raises:
             InputError: as `check_video`.
         """
         check_video(path, width, height, fps)
         self._path, self._width, self._height, self._fps = Path(path), width, height, fps
-        self._sound_of, self._sound = sound, None
+        self._sound_of, self._sound, self._coding = sound, None, coding
         self._stack = ExitStack()
         self._first: float | None = None
         self._pts = -1
@@ -70,24 +133,8 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
             aside = stack.enter_context(written_aside(self._path))
-            self._container = stack.enter_context(
-                av.open(str(aside), "w", format="mp4", options={"movflags": "+faststart"})
-            )
-            rate = Fraction(self._fps).limit_denominator(1001)
-            # crf 20 is near transparent. The next slower preset, veryfast, makes files an eighth smaller in twice the
-            # time, which two cores cannot spare beside the network.
-            # Without B-frames, for mp4 takes the length of the track from the order of decoding: with them it cuts off
-            # the end of a video whose last frames lie far apart.
-            options = {"crf": "20", "preset": "superfast", "bf": "0"}
-            stream = self._container.add_stream("libx264", rate=rate, options=options)
-            stream.width, stream.height = self._width + self._width % 2, self._height + self._height % 2
-            stream.pix_fmt = "yuv420p"
-            stream.codec_context.time_base = Fraction(1, _TICKS)
-            # Untagged, players guess the matrix by the size of the picture, and colours shift.
-            context = stream.codec_context
-            context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
-            context.color_range = 1  # 16-235, as video has it
-            self._stream = stream
+            self._container, self._stream = _opened(str(aside), self._coding, self._width, self._height, self._fps)
+            stack.enter_context(self._container)
             if self._sound_of is not None:
                 self._sound = SoundTrack(self._sound_of, self._container)
             # Before the container closes and the file is renamed.
@@ -100,38 +147,37 @@ class VideoWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def write(self, image: UInt8[np.ndarray, "H W 3"], time: float | None = None) -> None:
+    def write(self, image: UInt8[np.ndarray, "H W _"], time: float | None = None) -> None:
         """Append a frame.
 
         Args:
-            image: RGB of the size the writer was made for.
+            image: RGB, or RGBA where the coding has alpha, of the size the writer was made for.
             time: presentation time in seconds; only distances to the first frame's count, so that the video starts
                 at 0. Times that do not grow are pushed on by the least step. None: 1/fps after the frame before.
 
         Raises:
             ValueError: an image of another size.
+            RuntimeError: the encoder drops the alpha channel.
         """
-        if image.shape != (self._height, self._width, 3):
-            raise ValueError(f"{self._path}: frame is {image.shape}, the video ({self._height}, {self._width}, 3)")
-        step = round(_TICKS / self._fps)
+        shape = (self._height, self._width, 4 if self._coding.alpha else 3)
+        if image.shape != shape:
+            raise ValueError(f"{self._path}: frame is {image.shape}, the video {shape}")
+        if self._coding.alpha and self._pts < 0:
+            _check_alpha(self._coding, image, self._path)
+        step = round(self._coding.ticks / self._fps)
         if time is None:
             pts = self._pts + step if self._pts >= 0 else 0
         else:
-            self._first = time - max(self._pts, 0) / _TICKS if self._first is None else self._first
-            pts = round((time - self._first) * _TICKS)
+            self._first = time - max(self._pts, 0) / self._coding.ticks if self._first is None else self._first
+            pts = round((time - self._first) * self._coding.ticks)
         self._pts = max(pts, self._pts + 1)
-        if (odd := (self._height % 2, self._width % 2)) != (0, 0):
-            image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
-        frame.pts, frame.time_base = self._pts, Fraction(1, _TICKS)
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(self._stream.encode(_frame(image, self._coding, self._pts)))
         self._advance_sound(self._pts)
 
     def _advance_sound(self, pts: int) -> None:
         if self._sound is not None:
             origin = self._first or 0.0
-            self._sound.advance(origin, origin + pts / _TICKS)
+            self._sound.advance(origin, origin + pts / self._coding.ticks)
 
     def _flush(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -141,7 +187,73 @@ class VideoWriter:
                 if self._pts < 0:
                     raise ValueError(f"{self._path}: no frame was written")
                 self._container.mux(self._stream.encode(None))
-                self._advance_sound(self._pts + round(_TICKS / self._fps))
+                self._advance_sound(self._pts + round(self._coding.ticks / self._fps))
         finally:
             if self._sound is not None:
                 self._sound.close(finish=kind is None)
+
+
+def _opened(
+    file: str | BytesIO, coding: Coding, width: int, height: int, fps: float
+) -> tuple[av.container.OutputContainer, av.VideoStream]:
+    """A video to write to, of which nothing is written yet."""
+    # The index in front is put there in the end, by reading the file again, which memory cannot be.
+    header = {"movflags": "+faststart"} if coding.container != "webm" and isinstance(file, str) else {}
+    container = av.open(file, "w", format=coding.container, options=header)
+    rate = Fraction(fps).limit_denominator(1001)
+    stream = container.add_stream(coding.codec, rate=rate, options=dict(coding.options))
+    assert isinstance(stream, av.VideoStream), "the codecs are of pictures"
+    stream.width, stream.height = (width + _odd(width, coding), height + _odd(height, coding))
+    stream.pix_fmt = coding.pixels
+    if coding.alpha:
+        stream.bit_rate = 0  # quality alone decides
+    context = stream.codec_context
+    context.time_base = Fraction(1, coding.ticks)
+    # Untagged, players guess the matrix by the size of the picture, and colours shift.
+    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+    context.color_range = 1  # 16-235, as video has it
+    return container, stream
+
+
+def _odd(side: int, coding: Coding) -> int:
+    """Pixels that are missing to a length that the coding holds."""
+    return side % 2 if coding.codec == "libx264" else 0
+
+
+def _frame(image: UInt8[np.ndarray, "H W _"], coding: Coding, pts: int) -> av.VideoFrame:
+    height, width, channels = image.shape
+    if (odd := (_odd(height, coding), _odd(width, coding))) != (0, 0):
+        image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
+    frame = av.VideoFrame.from_ndarray(image, format="rgba" if channels == 4 else "rgb24")
+    frame = frame.reformat(format=coding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
+    frame.pts, frame.time_base = pts, Fraction(1, coding.ticks)
+    return frame
+
+
+def _check_alpha(coding: Coding, image: UInt8[np.ndarray, "H W 4"], path: Path) -> None:
+    """Raises RuntimeError unless the alpha channel of a picture, written by itself, comes back."""
+    file, (height, width) = BytesIO(), image.shape[:2]
+    container, stream = _opened(file, coding, width, height, 25.0)
+    with container:
+        container.mux(stream.encode(_frame(image, coding, 0)))
+        container.mux(stream.encode(None))
+    file.seek(0)
+    with av.open(file, "r") as written:
+        found = decoded_alpha(written, coding.decoder)
+    if np.abs(found.astype(np.int16) - image[..., 3]).mean() > ALPHA_ERROR:
+        raise RuntimeError(f"{path}: {coding.codec} of this FFmpeg drops the alpha channel")
+
+
+def decoded_alpha(container: av.container.InputContainer, decoder: str | None) -> UInt8[np.ndarray, "H W"]:
+    """The alpha channel of the first picture of a video.
+
+    Args:
+        decoder: FFmpeg's name of a decoder that knows of it, where the usual one does not.
+    """
+    stream = container.streams.video[0]
+    context = av.CodecContext.create(decoder, "r") if decoder else stream.codec_context
+    assert isinstance(context, av.VideoCodecContext), "the codecs are of pictures"
+    for packet in container.demux(stream):
+        for frame in context.decode(packet):
+            return frame.to_ndarray(format="rgba")[..., 3]
+    raise RuntimeError("no picture comes back")

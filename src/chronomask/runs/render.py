@@ -1,0 +1,117 @@
+"""From tracks, such as corrected ones, and their video to everything that is drawn; no network runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from chronomask import rle
+from chronomask.annotations.records import Track, TracksFile
+from chronomask.categories import Category
+from chronomask.claims import claimed
+from chronomask.errors import InputError, close_names, some_names
+from chronomask.formats.convert import read
+from chronomask.outputs.choice import Outputs
+from chronomask.outputs.second_pass import draw_outputs
+from chronomask.progress import Progress, silent
+from chronomask.results import TrackInfo
+from chronomask.runs.spool import SpooledFrame
+from chronomask.video import Selection, Source, VideoSource, open_source
+
+
+@dataclass(frozen=True)
+class TracksByFrame:
+    """The tracks of one video, looked at frame by frame."""
+
+    tracks: tuple[Track, ...]
+    size: tuple[int, int]
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def frame(self, position: int, tracks: Collection[int]) -> SpooledFrame:
+        """Frame number `position`, from 0, with the masks of these tracks."""
+        seen = [track for track in self.tracks if track.id in tracks and track.segmentations[position] is not None]
+        masks = np.zeros((len(seen), *self.size), bool)
+        for mask, track in zip(masks, seen, strict=True):
+            if (code := track.segmentations[position]) is not None:
+                mask[:] = rle.decode(code)
+        return SpooledFrame(position, 0.0, np.array([track.id for track in seen], np.int64), masks)
+
+
+def render(
+    tracks: Path,
+    video: Source,
+    out: Path,
+    outputs: Outputs,
+    *,
+    classes: Collection[str] = (),
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> list[Path]:
+    """Draws tracks into their video: overlay, mask images, cutouts, another background.
+
+    Args:
+        tracks: a file of one video, in any format that `convert` reads.
+        video: the one that the tracks are of, from which the frames are taken that they speak of.
+        out: folder for the results.
+        outputs: what is drawn; at least one thing.
+        classes: only tracks of these names; all if empty.
+        overwrite: whether files that are there may be replaced.
+        progress: shows how far the work is.
+
+    Returns:
+        The files and folders written.
+
+    Raises:
+        InputError: the video is not that of the tracks, a class or track is unknown, or the outputs may not be written.
+    """
+    if not outputs.drawn:
+        raise InputError("nothing to draw: say --overlay, --masks png, --cutout webm or --background blur")
+    if outputs.csv:
+        raise InputError("csv: is written by segment; render draws")
+    file = read(tracks)
+    source = _opened(file, tracks, video)
+    chosen = _chosen(file, classes)
+    by_frame = TracksByFrame(file.tracks, (source.height, source.width), file.videos[0].length)
+    reads = [tracks, *source.files, *([] if outputs.picture is None else [outputs.picture])]
+    with (
+        claimed(outputs.claims(out, source, tracks=False), reads, overwrite=overwrite),
+        closing(draw_outputs(source, by_frame, out, outputs, {info.id: info for info in chosen})) as frames,
+    ):
+        deque(progress(frames, f"drawing {source.name}", len(by_frame)), maxlen=0)
+    return outputs.paths(out, tracks=False)
+
+
+def _opened(file: TracksFile, tracks: Path, video: Source) -> VideoSource:
+    """The frames that the tracks speak of."""
+    if len(file.videos) != 1:
+        raise InputError(f"{tracks}: holds {len(file.videos)} videos; render draws the tracks of one")
+    (entry,) = file.videos
+    origin = file.info.get("source", {})
+    part = Selection(origin.get("start", 0.0), origin.get("end"), origin.get("every", 1))
+    source = open_source(video, (entry.fps or 25.0) * part.every, part)
+    if (source.width, source.height) != (entry.width, entry.height):
+        found, wanted = f"{source.width}x{source.height}", f"{entry.width}x{entry.height}"
+        raise InputError(f"{source.name}: {found} pixels, the tracks are of a video of {wanted}")
+    return source
+
+
+def _chosen(file: TracksFile, classes: Collection[str]) -> list[TrackInfo]:
+    categories = {category.id: category for category in file.categories}
+    names = {category.name for category in file.categories}
+    if unknown := [name for name in classes if name not in names]:
+        hint = close_names(unknown[0], names) or f"there are {some_names(sorted(names))}"
+        raise InputError(f"classes: {unknown[0]!r} is not a class of these tracks; {hint}")
+    found = [(track, categories.get(track.category_id, Category(track.category_id, "?"))) for track in file.tracks]
+    return [
+        TrackInfo(track.id, category, track.score, track.class_score or 0.0)
+        for track, category in found
+        if not track.crowd and (not classes or category.name in classes)
+    ]
