@@ -198,14 +198,17 @@ def _enlarged(values: Float32[np.ndarray, "c d"], factor: int) -> Float32[np.nda
     """Interpolated at so many times the size, an even number."""
     rows = np.empty((factor * values.shape[0], values.shape[1]), np.float32)
     result = np.empty((len(rows), factor * values.shape[1]), np.float32)
+    half = factor // 2
     # The columns as one line, which is faster; only at its ends a row must not go on in the next one.
     for source, out in ((values, rows), (rows.reshape(-1), result.reshape(-1))):
-        out[: factor // 2], out[-factor // 2 :] = source[0], source[-1]
-        steps = (source[1:] - source[:-1]) / np.float32(2 * factor)
+        out[:half], out[-half:] = source[0], source[-1]
+        step = source[1:] - source[:-1]
+        step *= np.float32(1 / factor)
+        between = source[:-1] + step * np.float32(0.5)
         for place in range(factor):
-            first = factor // 2 + place
-            np.add(source[:-1], steps * np.float32(2 * place + 1), out=out[first : len(out) - factor // 2 : factor])
-    result[:, : factor // 2], result[:, -factor // 2 :] = rows[:, :1], rows[:, -1:]
+            out[half + place : len(out) - half : factor] = between
+            between += step
+    result[:, :half], result[:, -half:] = rows[:, :1], rows[:, -1:]
     return result
 
 
@@ -218,7 +221,7 @@ class _Stamp:
     """
 
     def __init__(self, canvas: Int[np.ndarray, "H W"], shape: tuple[int, ...]) -> None:
-        self._canvas, self._shape, self._reformatter = canvas, shape, VideoReformatter()
+        self._canvas, self._whole, self._reformatter = canvas, np.zeros(shape, np.uint16), VideoReformatter()
 
     def write(self, number: int, level: Float32[np.ndarray, "_ _"], box: _Box, painted: _Box) -> None:
         """Writes a number where the level exceeds one half.
@@ -227,16 +230,16 @@ class _Stamp:
             level: of the pixels of the picture in a box.
             painted: those of them where it may be written.
         """
-        whole = np.zeros(self._shape, np.uint16)
         np.clip(level, 0, 1, out=level)
-        np.multiply(level, _ONE, out=whole[box], casting="unsafe")
-        frame = av.VideoFrame.from_numpy_buffer(whole, "gray16le")
+        np.multiply(level, _ONE, out=self._whole[box], casting="unsafe")
+        frame = av.VideoFrame.from_numpy_buffer(self._whole, "gray16le")
         height, width = self._canvas.shape
         # As a whole: FFmpeg knows no parts that begin between two pixels.
         plane = self._reformatter.reformat(frame, width, height, interpolation="BILINEAR", threads=1).planes[0]
         full = np.frombuffer(memoryview(plane), np.uint16).reshape(height, -1)
         rows, columns = (
             slice(side.start * ours // theirs, -(-side.stop * ours // theirs))
-            for side, ours, theirs in zip(painted, self._canvas.shape, self._shape, strict=True)
+            for side, ours, theirs in zip(painted, self._canvas.shape, self._whole.shape, strict=True)
         )
         np.copyto(self._canvas[rows, columns], number, where=full[rows, columns] > _ONE // 2)
+        self._whole[box] = 0

@@ -37,35 +37,22 @@ class Rle(TypedDict):
 
 def encode(mask: Bool[np.ndarray, "H W"]) -> Rle:
     """Run lengths of a mask."""
-    height, width = mask.shape
-    columns = np.flatnonzero(mask.any(0))
-    if columns.size == 0:
-        return from_run_lengths([height * width], height, width)
-    # Only the columns with something in them are walked through: COCO's own code takes every pixel.
-    first, last = int(columns[0]), int(columns[-1])
-    inside = mask[:, first : last + 1].T.ravel()
-    changes = np.flatnonzero(inside[1:] != inside[:-1]) + 1 + first * height
-    starts = [first * height] * bool(inside[0])
-    ends = [(last + 1) * height] * bool(inside[-1] and last + 1 < width)
-    counts = np.diff([0, *starts, *changes, *ends, height * width])
-    return from_run_lengths(counts, height, width)
+    return encode_ids(mask.view(np.int8)).get(1) or from_run_lengths([mask.size], *mask.shape)
 
 
 def encode_ids(id_map: Int[np.ndarray, "H W"]) -> dict[int, Rle]:
     """Run lengths of the mask of every id in a map, 0 aside, by id, ascending; the map is walked through once."""
     height, width = id_map.shape
-    columns = np.flatnonzero(id_map.any(0))
-    if columns.size == 0:
-        return {}
-    first, last = int(columns[0]), int(columns[-1])
-    flat = id_map[:, first : last + 1].T.ravel()
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    owner, ends = flat[starts], np.append(starts[1:], flat.size)
+    # Where a run begins, down the columns; found along the rows, in whose order the map lies in memory.
+    row, column = np.divmod(np.flatnonzero(id_map[1:] != id_map[:-1]), width)
+    on_top = np.flatnonzero(id_map[0, 1:] != id_map[-1, :-1]) + 1
+    starts = np.sort(np.concatenate([[0], column * height + row + 1, on_top * height]))
+    owner, ends = id_map[starts % height, starts // height], np.append(starts[1:], id_map.size)
     coded = {}
     for number in np.unique(owner[owner > 0]).tolist():
         own = owner == number
-        edges = np.stack([starts[own], ends[own]], 1).ravel() + first * height
-        rest = [] if edges[-1] == height * width else [height * width]
+        edges = np.stack([starts[own], ends[own]], 1).ravel()
+        rest = [] if edges[-1] == id_map.size else [id_map.size]
         coded[number] = from_run_lengths(np.diff([0, *edges, *rest]), height, width)
     return coded
 
