@@ -313,3 +313,22 @@ def test_the_table_says_what_is_only_read() -> None:
 
 def test_the_documentation_holds_the_table() -> None:
     assert capability_table([(format, capabilities(format)) for format in FORMATS]) in DOCS.read_text(encoding="utf-8")
+
+
+def test_info_that_json_does_not_hold_becomes_null(tmp_path: Path) -> None:
+    deep: list[Any] = []
+    for _ in range(150):
+        deep = [deep]
+    file = replace(PLAIN, info={"a": float("nan"), "b": [float("inf"), 1.5], "c": deep})
+    (loss,) = write(file, tmp_path / "a.json")
+    assert loss == "info: 3 values that json does not hold, such as NaN, became null"
+    info = read(tmp_path / "a.json").info
+    assert (info["a"], info["b"]) == (None, [None, 1.5])
+    assert json.dumps(info["c"]).count("[") == 99
+
+
+@pytest.mark.parametrize("format", WRITTEN)
+def test_long_names(tmp_path: Path, format: Format) -> None:
+    names = tuple(f"{'n' * 300}{t}.jpg" for t in range(3))
+    write(on_video(name="é" * 300, file_names=names), path := place_of(format, tmp_path), format)
+    assert len(read(path, format).tracks) == 2

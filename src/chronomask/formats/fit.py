@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.errors import InputError
@@ -14,6 +16,12 @@ from chronomask.formats.conversion_losses import Step, counted, listed
 from chronomask.formats.fit_classes import classes
 from chronomask.formats.fit_masks import empty_masks, flags, overlaps
 from chronomask.formats.numbering import numbered, numbered_in_video
+
+_LONGEST = 50
+"""Letters of a name of a file or folder, of which systems allow 255 bytes."""
+
+_DEEPEST = 100
+"""Lists and objects in one another; readers of json give up behind some hundred."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def _videos(file: TracksFile, capabilities: Capabilities) -> Step:
     names: dict[int, str] = {}
     taken = {"labels"}  # MOTS keeps names in labels.txt
     for video in file.videos:
-        plain = re.sub(r"[^\w. -]+", "_", video.name).strip(". ") or "video"
+        plain = re.sub(r"[^\w. -]+", "_", video.name)[:_LONGEST].strip(". ") or "video"
         name, copy = plain, 1
         while name.casefold() in taken:
             copy += 1
@@ -152,8 +160,26 @@ def _facts(file: TracksFile, capabilities: Capabilities) -> Step:
         )
     if file.info and not capabilities.info:
         losses.append(f"info: {listed(file.info)} left out")
+    info, odd = _of_json(dict(file.info)) if capabilities.info else ({}, 0)
+    if odd:
+        losses.append(f"info: {counted(odd, 'value')} that json does not hold, such as NaN, became null")
     videos = tuple(_described(video, capabilities) for video in file.videos)
-    return replace(file, videos=videos, info=file.info if capabilities.info else {}), losses
+    return replace(file, videos=videos, info=info), losses
+
+
+def _of_json(value: Any, depth: int = 0) -> tuple[Any, int]:
+    """A value that every reader of json takes, and how much in it is null now: no finite number, or too deep."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, 1
+    if not isinstance(value, dict | list):
+        return value, 0
+    if depth == _DEEPEST:
+        return None, 1
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = {key: _of_json(inner, depth + 1) for key, inner in items}
+    odd = sum(count for _, count in found.values())
+    plain = {key: inner for key, (inner, _) in found.items()}
+    return plain if isinstance(value, dict) else list(plain.values()), odd
 
 
 def _described(video: VideoEntry, capabilities: Capabilities) -> VideoEntry:

@@ -46,6 +46,7 @@ def video_folders(path: Path, suffix: str) -> list[Path]:
 def frame_stems(video: VideoEntry) -> list[str]:
     """Names, without an ending, for one file a frame: those of the video's own frames where they keep the order."""
     stems = [PurePosixPath(name).stem for name in video.file_names or ()]
-    if stems and stems == sorted(set(stems), key=natural) and not any(stem.startswith(".") for stem in stems):
+    usable = all(0 < len(stem) <= 60 and not stem.startswith(".") for stem in stems)  # systems allow 255 bytes
+    if stems and usable and stems == sorted(set(stems), key=natural):
         return stems
     return [f"{frame:05d}" for frame in range(video.length)]

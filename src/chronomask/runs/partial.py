@@ -127,9 +127,10 @@ def check_workplace(folder: Path, shown: Path) -> None:
 def _claimed(folder: Path) -> set[str]:
     """Names of the results that the run that left a folder had been allowed to replace, or had written itself."""
     try:
-        return set(json.loads((folder / _NAMES).read_text()))
-    except (OSError, ValueError, TypeError):
+        names = json.loads((folder / _NAMES).read_text())
+    except (OSError, ValueError, RecursionError):
         return set()
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def _put_back(replaced: Path, out: Path) -> None:

@@ -30,8 +30,8 @@ class CsvLog:
     def __init__(self, out: Path, first: int) -> None:
         self.path = out / "log.csv"
         if self.path.exists():
-            lines = [line for line in self.path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
             with refusing(self.path, "no log of a run"):
+                lines = [line for line in self.path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
                 kept = lines[:1] + [line for line in lines[1:] if int(line.split(b",")[0]) < first]
             with written_aside(self.path) as aside:
                 aside.write_bytes(b"".join(kept))
@@ -64,7 +64,8 @@ class SkippedList:
 
     def __init__(self, out: Path, sources: Sequence[WeightedSource]) -> None:
         self.path = out / "skipped.txt"
-        self.known = set(self.path.read_text().splitlines()) if self.path.exists() else set[str]()
+        with refusing(self.path):
+            self.known = set(self.path.read_text().splitlines()) if self.path.exists() else set[str]()
         self._add(message for source in sources for message in source.reader.skipped)
 
     def on_step(self, report: StepReport) -> None:
