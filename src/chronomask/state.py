@@ -8,10 +8,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from chronomask.errors import InputError
+from chronomask.errors import refusing
 
 State: TypeAlias = "dict[str, np.ndarray]"
 """Arrays by name; a number is one without dimensions. `restore` of a part takes what its `state` gave."""
+
+
+SNAPSHOT = "snapshot of an interrupted run"
+"""What messages call a state where nobody knows in which file it lies."""
 
 
 def nested(name: str, state: Mapping[str, np.ndarray]) -> State:
@@ -31,14 +35,11 @@ def to_bytes(state: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes) -> State:
-    """Inverse of `to_bytes`.
+def from_bytes(data: bytes, where: str = SNAPSHOT) -> State:
+    """Inverse of `to_bytes`; `where` is what messages call the data.
 
     Raises:
         InputError: the data are damaged, or no such archive.
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # archives can be broken in very many ways, and each has an error of its own
-        raise InputError(f"snapshot of an interrupted run: cannot be read: {error}; start anew") from error
+    with refusing(where), np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

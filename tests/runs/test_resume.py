@@ -59,5 +59,5 @@ def test_another_source_is_refused(tmp_path):
 def test_a_snapshot_of_another_version_is_refused(tmp_path, snapshot):
     with KeptSpool(tmp_path / "run.db", {"source": "memory"}) as spool:
         spool.save(snapshot)
-    with pytest.raises(InputError, match="snapshot of an interrupted run: cannot be read"):
+    with pytest.raises(InputError, match=r"run\.db: snapshot of an interrupted run: cannot be read"):
         run(tmp_path / "run.db")

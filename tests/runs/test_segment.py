@@ -357,6 +357,15 @@ def test_going_on_replaces_nothing_that_the_run_had_not_claimed(tmp_path, run):
         assert (out / name).read_text() == "mine"
 
 
+@pytest.mark.parametrize("damage", ["", "[1, null]", "{}", "7", "[" * 100_000])
+def test_what_a_run_had_claimed_may_be_damaged(tmp_path, run, damage):
+    source = film(tmp_path / "a.mkv", moving_square(30), "ffv1")
+    with pytest.raises(Interrupted):
+        run(source, progress=pressing_ctrl_c(11, "segmenting"))
+    (tmp_path / "out/.partial/replaces.json").write_text(damage)
+    assert run(source, resume=True, overwrite=True).frames == 30
+
+
 def test_what_is_in_the_way_of_a_run_is_refused(tmp_path, run):
     source, out = film(tmp_path / "a.mkv", moving_square(6), "ffv1"), tmp_path / "out"
     (out / ".partial").mkdir(parents=True)

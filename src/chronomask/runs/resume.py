@@ -9,6 +9,7 @@ from chronomask.results import FrameResult
 from chronomask.runs.spool import KeptSpool
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.snapshot import Snapshot
+from chronomask.state import SNAPSHOT
 from chronomask.video import VideoSource
 
 
@@ -26,7 +27,8 @@ def segment_into(
     Raises:
         InputError: as `Segmenter.segment`; or the spool was written by another version of this package.
     """
-    before = None if spool.snapshot is None else Snapshot.from_bytes(spool.snapshot)
+    where = f"{spool.path}: {SNAPSHOT}"
+    before = None if spool.snapshot is None else Snapshot.from_bytes(spool.snapshot, where)
     saved = time.monotonic()
     for result in segmenter.segment(source, before, raw=True):
         spool.add(result)

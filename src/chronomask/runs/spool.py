@@ -238,6 +238,9 @@ class KeptSpool(Spool):
     When it is opened again it holds the frames up to the last `save`; later ones are gone, and come again when the
     segmentation continues from the snapshot. Closing keeps the file, and drops what was added after the last `save`;
     the caller removes it when the work is done. `chronomask.runs.resume` puts the two together.
+
+    Attributes:
+        path: of the file.
     """
 
     def __init__(self, path: str | Path, description: Mapping[str, Any]) -> None:
@@ -252,8 +255,8 @@ class KeptSpool(Spool):
                 saved.
         """
         # Not what Spool begins with, which is a file to be thrown away.
-        self._path, text = Path(path), json.dumps(description, sort_keys=True)
-        self._database = _Database(self._path)
+        self.path, text = Path(path), json.dumps(description, sort_keys=True)
+        self._database = _Database(self.path)
         try:
             with refusing(path, "not usable as an interrupted run, start anew by --overwrite"):
                 self._open(text)
@@ -271,11 +274,11 @@ class KeptSpool(Spool):
         )
         if before != description:
             found = difference(json.loads(before), json.loads(description))
-            raise InputError(f"{self._path}: {found}; give the same, or start anew by --overwrite")
+            raise InputError(f"{self.path}: {found}; give the same, or start anew by --overwrite")
         [(self._length,)] = self._database.execute("SELECT COUNT(*) FROM frames")
         self._size, self._checksum = None if height is None else (height, width), self._checksum_again()
         if saved != (0 if snapshot is None else self._sealed(snapshot)):
-            raise InputError(f"{self._path}: has changed since it was saved; start anew by --overwrite")
+            raise InputError(f"{self.path}: has changed since it was saved; start anew by --overwrite")
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # for `in_use`, from here to the end
         self._database.execute("BEGIN IMMEDIATE")
 

@@ -166,12 +166,12 @@ class Segmenter:
 
     def _restored(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> Stream:
         if snapshot.settings != self._settings:
-            raise InputError("the interrupted run had other settings; give the same, or start anew")
+            raise InputError(f"{snapshot.where}: had other settings; give the same, or start anew")
         stream = self._new_stream()
         try:
             stream.restore(snapshot.stream)
         except (KeyError, ValueError, TypeError, IndexError) as error:
-            raise InputError(f"snapshot of an interrupted run: is damaged: {error}; start anew") from error
+            raise InputError(f"{snapshot.where}: is damaged: {error}; start anew") from error
         batches = snapshot.stream["batches"].tolist()
         self._finder.read_again(stream.reading, images, snapshot.replay.start, batches)
         return stream

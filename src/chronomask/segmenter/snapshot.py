@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chronomask import state
-from chronomask.errors import InputError
+from chronomask.errors import refusing
 from chronomask.state import State
 
 
@@ -21,10 +21,12 @@ class Snapshot:
     Attributes:
         settings: of the segmenter, as json.
         stream: of the video in progress.
+        where: what messages call it.
     """
 
     settings: str
     stream: State
+    where: str = state.SNAPSHOT
 
     @property
     def position(self) -> int:
@@ -46,16 +48,14 @@ class Snapshot:
         return state.to_bytes({"settings": np.array(self.settings), **state.nested("stream", self.stream)})
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Snapshot:
+    def from_bytes(cls, data: bytes, where: str = state.SNAPSHOT) -> Snapshot:
         """Inverse of `to_bytes`.
 
         Raises:
             InputError: the data are no snapshot, or one of another version of this package.
         """
-        known = state.from_bytes(data)
-        try:
-            snapshot = cls(str(known["settings"]), state.part(known, "stream"))
+        known = state.from_bytes(data, where)
+        with refusing(where):
+            snapshot = cls(str(known["settings"]), state.part(known, "stream"), where)
             _ = snapshot.replay
-        except (KeyError, ValueError, TypeError) as error:
-            raise InputError(f"snapshot of an interrupted run: cannot be read: {error!r}") from error
         return snapshot
