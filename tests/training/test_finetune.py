@@ -9,7 +9,7 @@ import torch
 from chronomask import rle
 from chronomask.categories import Category
 from chronomask.cli import main
-from chronomask.config import MixtureConfig, fine_tune_recipe
+from chronomask.config import MachineConfig, MixtureConfig, fine_tune_recipe
 from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.data.synthetic_config import SynthesizeConfig
@@ -20,8 +20,10 @@ from chronomask.progress import silent
 from chronomask.training import finetune
 from chronomask.training.class_head import fit_class_head, with_classes
 from chronomask.training.finetune import class_table, counted, fine_tuning, held_back, write_held
+from chronomask.training.run import fine_tune
 from data.files import box, small_set, textured, write_stills, write_videos
 from model.networks import network_of, tiny
+from training.runs import Each
 
 KNOWN = (Category(1, "Person"), Category(18, "dog"))
 FOUND = (Category(18, "dog"), Category(7, "person"), Category(99, "unicorn"))
@@ -204,6 +206,63 @@ def test_one_command_from_a_folder_to_a_checkpoint(tmp_path, command, capsys):
     assert main(command) == 0
     assert "held back, after:  AP" in capsys.readouterr().out
     assert files_in(out)[Path("validation.csv")] == before[Path("validation.csv")]
+
+
+class Killed(BaseException):
+    """Ends a run as a signal does: nobody expects it."""
+
+
+@pytest.fixture
+def short_run(tmp_path, weights, monkeypatch):
+    """Fine-tunes in few steps, with nothing held back."""
+    monkeypatch.setattr(finetune, "fit_class_head", partial(fit_class_head, stills=4, steps=3))
+    config = replace(fine_tune_recipe(), steps=3, batch=1, data=SMALL)
+    machine = MachineConfig(workers=0, checkpoint_every=1)
+    return partial(
+        fine_tune, str(colours(tmp_path / "data", 4)), weights=weights, holdout=0.0, config=config, machine=machine
+    )
+
+
+def test_a_run_killed_anywhere_ends_with_the_weights_of_a_whole_one(tmp_path, short_run):
+    """While the class head is fitted, and twice in the steps."""
+    places, done = ["fitting", 0, 2], []
+
+    def progress(items, task, total):
+        done.append(task)
+        for item in items:
+            if places and str(places[0]) in task:
+                raise Killed
+            yield item
+
+    def stop(step):
+        if places and places[0] == step:
+            raise Killed
+
+    for _ in range(3):
+        with pytest.raises(Killed):
+            short_run(tmp_path / "cut", progress=progress, monitors=[Each(stop)])
+        places.pop(0)
+    assert sum("fitting" in task for task in done) == 2  # what was prepared is not prepared again
+    ended, whole = short_run(tmp_path / "cut"), short_run(tmp_path / "whole")
+    assert ended.step == whole.step == 3
+    assert ended.weights.read_bytes() == whole.weights.read_bytes()
+
+
+def test_the_time_limit_counts_what_comes_before_the_first_step(tmp_path, short_run):
+    late = MachineConfig(workers=0, stop_after="0s")
+    assert short_run(tmp_path / "run", machine=late).step == 0
+    assert (tmp_path / "run/state-00000000.pt").exists()
+    assert short_run(tmp_path / "run", machine=late).step == 1  # every call gets on
+    assert short_run(tmp_path / "run").step == 3
+
+
+def test_checkpoints_and_times_have_defaults_for_short_runs():
+    assert MachineConfig().checkpoints_every(fine_tune_recipe().steps) == 25
+    assert MachineConfig().checkpoints_every(6000) == 250
+    assert [MachineConfig(stop_after=text).seconds for text in ("3m30s", "2h", "1h1s", "90s")] == [210, 7200, 3601, 90]
+    for text in ("30", "3m 30s", "soon", "s30"):
+        with pytest.raises(InputError, match="such as 150m or 3m30s"):
+            MachineConfig(stop_after=text)
 
 
 def test_images_that_cannot_be_read_are_skipped_on_the_whole_way(tmp_path, command):

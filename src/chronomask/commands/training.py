@@ -5,19 +5,15 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional
 
-from chronomask.commands.notes import print_notes
 from chronomask.commands.progress import progress_bar
 from chronomask.config import (
-    CLASS_LISTS,
-    NAMED_MODELS,
+    HOLDOUT,
     RECIPES,
     MachineConfig,
     TrainConfig,
@@ -28,13 +24,7 @@ from chronomask.errors import InputError
 from chronomask.terminal import console
 
 if TYPE_CHECKING:
-    from chronomask.data.protocol import WeightedSource
-    from chronomask.model.network import Network
-    from chronomask.training.monitor import Monitor
-    from chronomask.training.progress import ProgressLine
-    from chronomask.training.validation import Validation
-
-_HOLDOUT = 0.2
+    from chronomask.training.run import TrainingRun
 
 
 def train(
@@ -46,7 +36,7 @@ def train(
     backbone_weights: Path | None = None,
     import_fpn: bool = False,
     fine_tune: str | None = None,
-    holdout: float = _HOLDOUT,
+    holdout: float = HOLDOUT,
     overwrite: bool = False,
     watch: Annotated[WatchConfig, tyro.conf.arg(name="")] = WatchConfig(),  # noqa: B008  (frozen)
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008  (frozen)
@@ -86,53 +76,56 @@ def train(
     """
     from chronomask.training.distributed import is_first_process
     from chronomask.training.failures import TrainingError
-    from chronomask.training.folder import run_folder
-    from chronomask.training.loop import train as run
     from chronomask.training.progress import ProgressLine
+    from chronomask.training.run import fine_tune as run_fine_tuning
+    from chronomask.training.run import train as run
 
-    origin: dict[str, Any] = {"recipe": recipe, "data": data, "init": str(init)}
-    origin |= {"backbone_weights": str(backbone_weights), "import_fpn": import_fpn}
-    reads = [*(text.partition(",")[0] for text in data), init, backbone_weights, fine_tune, watch.validate]
-    with ExitStack() as stack:
+    def say(said: object) -> None:
         if is_first_process():
-            stack.enter_context(run_folder(out, reads, overwrite))
-        progress = stack.enter_context(ProgressLine())
-        if fine_tune is not None:
-            _refuse_beside_fine_tune(
-                {"--recipe": recipe != "lite", "--init": init, "--backbone-weights": backbone_weights},
-                {"--import-fpn": import_fpn, "--classes": config.classes, "--validate": watch.validate},
-                {"--model": config.model != fine_tune_recipe().model},
-                {"--validate-every": watch.validate_every != WatchConfig().validate_every},
-            )
-            origin |= {"fine_tune": fine_tune, "holdout": holdout}
-            network, sources, validation = _begin_fine_tuning(
-                fine_tune, data, holdout, config, machine, out, origin, overwrite
-            )
-        else:
-            if holdout != _HOLDOUT:
-                raise InputError(f"--holdout {holdout}: only --fine-tune holds data back; see --validate")
-            origin |= {"validate": str(watch.validate)}
-            network, sources = _begin(data, config, init, backbone_weights, import_fpn)
-            validation = _validation(watch, network, machine)
-        monitors = [progress, *_watchers(watch, validation, progress, sources, config, out)]
+            console(errors=True).print(said, soft_wrap=isinstance(said, str), highlight=False)
+
+    with ProgressLine() as line:
+        watched: dict[str, Any] = {"monitors": [line], "listeners": [line.scores], "say": say}
+        watched |= {"machine": machine, "watch": watch, "overwrite": overwrite}
         try:
-            done = run(network, sources, config, out, machine, monitors, origin, overwrite)
+            if fine_tune is None:
+                if holdout != HOLDOUT:
+                    raise InputError(f"--holdout {holdout}: only --fine-tune holds data back; see --validate")
+                ended = run(
+                    data,
+                    out,
+                    recipe,
+                    init=init,
+                    backbone_weights=backbone_weights,
+                    import_fpn=import_fpn,
+                    config=config,
+                    **watched,
+                )
+            else:
+                _refuse_beside_fine_tune(
+                    {"--recipe": recipe != "lite", "--init": init, "--backbone-weights": backbone_weights},
+                    {"--import-fpn": import_fpn, "--classes": config.classes, "--validate": watch.validate},
+                    {"--model": config.model != fine_tune_recipe().model},
+                    {"--validate-every": watch.validate_every != WatchConfig().validate_every},
+                )
+                if len(data) != 1:
+                    raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}")
+                ended = run_fine_tuning(
+                    data[0], out, fine_tune, holdout=holdout, config=config, progress=progress_bar, **watched
+                )
         except TrainingError as error:
             print(f"chronomask: {error}", file=sys.stderr)
             return 1
     if is_first_process():
-        _say_how_it_ended(done, config, out)
+        _say_how_it_ended(ended)
     return 0
 
 
-def _say_how_it_ended(done: int, config: TrainConfig, out: Path) -> None:
-    from chronomask.training.validation import read_scores
-
-    state = "finished" if done == config.steps else "stopped; the same command continues from here"
-    print(f"step {done} of {config.steps}: {state}\nweights: {out / 'model.safetensors'}")
-    scores = read_scores(out)
-    if 0 in scores and done in scores:
-        print(f"held back, before: {scores[0]}\nheld back, after:  {scores[done]}")
+def _say_how_it_ended(run: TrainingRun) -> None:
+    state = "finished" if run.step == run.steps else "stopped; the same command continues from here"
+    print(f"step {run.step} of {run.steps}: {state}\nweights: {run.weights}")
+    if 0 in run.scores and run.step in run.scores:
+        print(f"held back, before: {run.scores[0]}\nheld back, after:  {run.scores[run.step]}")
 
 
 def recipe_config(arguments: Sequence[str]) -> TrainConfig:
@@ -156,152 +149,3 @@ def _refuse_beside_fine_tune(*options: dict[str, object]) -> None:
             raise InputError(
                 f"{option}: not together with --fine-tune, which has weights, classes, recipe and validation already"
             )
-
-
-def _begin_fine_tuning(
-    weights: str,
-    data: Sequence[str],
-    holdout: float,
-    config: TrainConfig,
-    machine: MachineConfig,
-    out: Path,
-    origin: dict[str, Any],
-    overwrite: bool,
-) -> tuple[Network, list[WeightedSource], Validation | None]:
-    """Opens and shows the data, scores the weights on what is held back, and adapts them to the new classes."""
-    import os
-
-    from chronomask.training import finetune
-    from chronomask.training.checkpoint import claimed_run
-    from chronomask.training.validation import Validation
-
-    if len(data) != 1:
-        raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}")
-    if "LOCAL_RANK" in os.environ:
-        raise InputError("--fine-tune: runs in one process, without torchrun")
-    terminal = console(errors=True)
-    start = finetune.fine_tuning(weights, data[0], config, holdout)
-    print_notes(start.training.notes)
-    terminal.print(finetune.class_table(start))
-    # Now, for the folder of another run is not to be touched.
-    with claimed_run(out, start.network, config, machine, origin, overwrite):
-        finetune.draw_preview(start, config, out / "preview.png")
-        terminal.print(f"what it will learn from: {out / 'preview.png'}")
-        validation = None
-        if len(start.held):
-            names = [category.name for category in start.network.config.categories]
-            instances, frames = finetune.write_held(start.held, out / "holdout", progress_bar, config.skip_broken)
-            validation = Validation(instances, names, every=config.steps, device=machine.device, frames=frames)
-            terminal.print(f"held back, before: {validation.run(0, start.network, out)}")
-        terminal.print("fitting the class head ...")
-        finetune.fit_new_classes(start, config)
-    return start.network, [start.source], validation
-
-
-def _begin(
-    data: Sequence[str], config: TrainConfig, init: Path | None, backbone_weights: Path | None, import_fpn: bool
-) -> tuple[Network, list[WeightedSource]]:
-    from chronomask.data.sources import open_training_sources
-    from chronomask.training.distributed import is_first_process
-
-    network = _initial_network(config, init, backbone_weights, import_fpn)
-    sources = open_training_sources(data, network.config.categories, skip_broken=config.skip_broken)
-    if is_first_process():
-        print_notes(note for source in sources for note in source.reader.notes)
-    return network, sources
-
-
-def _validation(watch: WatchConfig, network: Network, machine: MachineConfig) -> Validation | None:
-    from chronomask.training.validation import Validation
-
-    if watch.validate is None:
-        return None
-    names = [category.name for category in network.config.categories]
-    return Validation(watch.validate, names, every=watch.validate_every, device=machine.device)
-
-
-def _watchers(
-    watch: WatchConfig,
-    validation: Validation | None,
-    progress: ProgressLine,
-    sources: Sequence[WeightedSource],
-    config: TrainConfig,
-    out: Path,
-) -> list[Monitor]:
-    """Those who watch beside the progress line, in the first process."""
-    from chronomask.training.distributed import is_first_process
-    from chronomask.training.pictures import Pictures
-    from chronomask.training.tensorboard import Board
-
-    if not is_first_process():
-        return []
-    board = Board(out) if watch.tensorboard else None
-    watchers: list[Monitor] = [board] if board else []
-    if validation is not None:
-        validation.listeners = [progress.scores, *([board.scores] if board else [])]
-        watchers.append(validation)
-    if watch.pictures_every:
-        watchers.append(Pictures(sources, config, watch.pictures_every, [board.picture] if board else []))
-    return watchers
-
-
-def _initial_network(
-    config: TrainConfig, init: Path | None, backbone_weights: Path | None, import_fpn: bool
-) -> Network:
-    """The network that the options describe, with its weights before the first step."""
-    import torch
-
-    from chronomask.model.network import Network
-
-    if import_fpn and backbone_weights is None:
-        raise InputError("--import-fpn: needs --backbone-weights FILE to take the pyramid from")
-    if init is not None:
-        if backbone_weights is not None:
-            raise InputError(f"--backbone-weights {backbone_weights}: --init {init} brings a backbone already")
-        return _checkpoint_network(init, config)
-    torch.manual_seed(config.seed)
-    model = NAMED_MODELS[config.model]()
-    if config.classes is not None:
-        model = replace(model, categories=CLASS_LISTS[config.classes])
-    network = Network(model)
-    _fill_backbone(network, backbone_weights, import_fpn)
-    return network
-
-
-def _checkpoint_network(path: Path, config: TrainConfig) -> Network:
-    from chronomask.model.checkpoint import load_network
-
-    network = load_network(path)
-    theirs, wanted = network.config.categories, CLASS_LISTS.get(config.classes or "")
-    if wanted is not None and wanted != theirs:
-        raise InputError(
-            f"{path}: its {len(theirs)} classes ({theirs[0].name}, ...) are not those of --classes {config.classes} "
-            f"({len(wanted)}: {wanted[0].name}, ...); say --classes None to train its own"
-        )
-    return network
-
-
-def _fill_backbone(network: Network, path: Path | None, import_fpn: bool) -> None:
-
-    from chronomask.engines.models import bundled_weights
-    from chronomask.model.checkpoint import load_network
-    from chronomask.model.importing import import_weights
-    from chronomask.model.importing.report import import_table
-    from chronomask.training.distributed import is_first_process
-
-    if path is not None:
-        report = import_weights(network, path, fpn=import_fpn)
-        if is_first_process():
-            console(errors=True).print(import_table(report))
-        return
-    bundled = load_network(bundled_weights("lite"))
-    if network.config.backbone == bundled.config.backbone:
-        network.backbone.load_state_dict(bundled.backbone.state_dict())
-        if is_first_process():
-            print(f"chronomask: the {network.config.backbone} starts from the bundled weights", file=sys.stderr)
-        return
-    print(
-        f"chronomask: warning: the {network.config.backbone} starts from random weights; --backbone-weights names "
-        "a file with better ones",
-        file=sys.stderr,
-    )

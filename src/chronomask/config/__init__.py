@@ -17,6 +17,7 @@ from chronomask.config.model import (
 from chronomask.config.segmentation import ClusterConfig, SegmentConfig, StitchConfig
 from chronomask.config.training import (
     CLASS_LISTS,
+    HOLDOUT,
     RECIPES,
     LossConfig,
     MachineConfig,
@@ -29,6 +30,7 @@ from chronomask.config.training import (
 
 __all__ = [
     "CLASS_LISTS",
+    "HOLDOUT",
     "NAMED_MODELS",
     "RECIPES",
     "TUBE_STATISTICS",

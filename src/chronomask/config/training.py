@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -104,9 +105,6 @@ class TrainConfig:
                 raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1)")
 
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-
-
 @dataclass(frozen=True)
 class MachineConfig:
     """How a run is carried out on the machine at hand; may change whenever the run continues.
@@ -121,8 +119,9 @@ class MachineConfig:
             and compute the rest again: a third less memory, a quarter more time (`paper` at 256x448), the same result.
         compile: hand the network to torch.compile: a slow start, faster steps.
         workers: processes that prepare clips, for each training process.
-        checkpoint_every: steps between checkpoints.
-        stop_after: end at a checkpoint after this time, such as 150m, 2h or 90s; empty for no limit.
+        checkpoint_every: steps between checkpoints; by default an eighth of the run, but at most 250.
+        stop_after: end at a checkpoint after this time, such as 150m, 2h or 3m30s; empty for no limit. What comes
+            before the first step counts too.
     """
 
     device: str = "auto"
@@ -131,24 +130,29 @@ class MachineConfig:
     gradient_checkpointing: bool = False
     compile: bool = False
     workers: int = 1
-    checkpoint_every: int = 250
+    checkpoint_every: int | None = None
     stop_after: str = ""
 
     def __post_init__(self) -> None:
         at_least(self, "accumulate", 1)
         at_least(self, "workers", 0)
-        at_least(self, "checkpoint_every", 1)
+        if self.checkpoint_every is not None:
+            at_least(self, "checkpoint_every", 1)
         _ = self.seconds
 
     @property
     def seconds(self) -> float:
         """`stop_after` in seconds; infinity where it is empty."""
-        number, unit = self.stop_after[:-1], self.stop_after[-1:]
         if not self.stop_after:
             return inf
-        if not number.isdecimal() or unit not in _SECONDS:
-            raise InputError(f"stop_after {self.stop_after!r}: a whole number and s, m or h, such as 150m")
-        return float(int(number) * _SECONDS[unit])
+        found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", self.stop_after)
+        if found is None:
+            raise InputError(f"stop_after {self.stop_after!r}: must be hours, minutes, seconds, such as 150m or 3m30s")
+        return float(sum(int(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)))
+
+    def checkpoints_every(self, steps: int) -> int:
+        """Steps between checkpoints of a run of so many."""
+        return self.checkpoint_every or min(250, max(1, steps // 8))
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,9 @@ def fine_tune_recipe() -> TrainConfig:
     """For an annotator's own classes: short clips, few steps, and a low rate for what is trained already."""
     return TrainConfig(steps=200, learning_rate=3e-4, warmup=20, ema=0.98, data=MixtureConfig(length=4))
 
+
+HOLDOUT = 0.2
+"""Share of the entries that fine-tuning holds back."""
 
 CLASS_LISTS = {
     "lite": LITE,

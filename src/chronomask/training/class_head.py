@@ -19,6 +19,7 @@ from chronomask.data.mixture import ClipMixture
 from chronomask.data.protocol import WeightedSource
 from chronomask.losses import masked_class_logits
 from chronomask.model.network import BackboneClassHead, Network
+from chronomask.progress import Progress, silent
 from chronomask.training.targets import collate
 from chronomask.training.teacher import Detector
 
@@ -72,6 +73,7 @@ def fit_class_head(
     seed: int = 0,
     teacher: Detector | None = None,
     skip_broken: bool = False,
+    progress: Progress = silent,
 ) -> None:
     """Fits the class head, and nothing else, to true masks: the backbone looks at every still only once.
 
@@ -88,16 +90,18 @@ def fit_class_head(
         teacher: a detector whose class scores are learnt beside the truth (Hinton et al. 2015), where it knows the
             class; the head then also has to do without some of the backbone's channels.
         skip_broken: look at others instead of stills that cannot be read.
+        progress: shows how far it is.
     """
     head = network.class_head
     if not isinstance(head, BackboneClassHead):
         return
-    seen = _looked_at(network, ClipMixture(sources, replace(data, length=1), seed, stills, skip_broken), teacher)
+    mixture = ClipMixture(sources, replace(data, length=1), seed, stills, skip_broken)
+    seen = _looked_at(network, mixture, teacher, progress)
     if not seen:
         return
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
+    for _ in progress(range(steps), "fitting the class head", steps):
         chosen = [seen[i] for i in torch.randint(len(seen), (4,), generator=generator).tolist()]
         if teacher is not None:
             chosen = [_thinned(still, generator) for still in chosen]
@@ -107,9 +111,9 @@ def fit_class_head(
         optimizer.step()
 
 
-def _looked_at(network: Network, mixture: ClipMixture, teacher: Detector | None) -> list[_Seen]:
+def _looked_at(network: Network, mixture: ClipMixture, teacher: Detector | None, progress: Progress) -> list[_Seen]:
     seen = []
-    for number in range(len(mixture)):
+    for number in progress(range(len(mixture)), "looking at the classes", len(mixture)):
         batch = collate([mixture[number]], 4)
         targets = batch.targets[0]
         named = (targets.class_ids != NO_CLASS) & targets.masks.flatten(1).any(1)

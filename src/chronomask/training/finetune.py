@@ -25,7 +25,7 @@ from chronomask.errors import InputError
 from chronomask.formats.ytvis import write_tracks
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
-from chronomask.progress import Progress
+from chronomask.progress import Progress, silent
 from chronomask.training.class_head import fit_class_head, with_classes
 
 MOST_HELD = 40
@@ -196,10 +196,17 @@ def _write_annotations(held: EntryReader, path: Path, progress: Progress, skip_b
     write_tracks(path, videos, held.file_categories, tracks, {})
 
 
-def fit_new_classes(start: FineTuning, config: TrainConfig) -> None:
+def fit_new_classes(start: FineTuning, config: TrainConfig, progress: Progress = silent) -> None:
     """Gives the classes that are new to the network sensible scores before the joint training."""
     if len(start.known) < len(start.network.config.categories):
-        fit_class_head(start.network, [start.source], config.data, seed=config.seed, skip_broken=config.skip_broken)
+        fit_class_head(
+            start.network,
+            [start.source],
+            config.data,
+            seed=config.seed,
+            skip_broken=config.skip_broken,
+            progress=progress,
+        )
 
 
 def draw_preview(start: FineTuning, config: TrainConfig, path: Path, count: int = 8) -> None:

@@ -38,6 +38,7 @@ def train(
     monitors: Sequence[Monitor] = (),
     origin: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    prepared_since: float | None = None,
 ) -> int:
     """Trains `network` in place; continues where `out` holds an interrupted run. Under torchrun, together with others.
 
@@ -54,6 +55,8 @@ def train(
         monitors: those who watch, and score checkpoints; called in the first process only.
         origin: what else decides the run (names of data and initial weights), for config.json.
         overwrite: whether a run with another configuration, or files that are no run's, may be replaced.
+        prepared_since: when work on the initial weights began, on the clock of `time.monotonic`: it counts for the time
+            limit, and its result is kept as a state of its own.
 
     Returns:
         Steps done: fewer than `config.steps` where `machine.stop_after` ended the run.
@@ -63,7 +66,7 @@ def train(
             read, or memory or disk do not suffice.
         TrainingError: the loss of a step is not finite (the message names its clips), or a worker or process died.
     """
-    started = monotonic()
+    started = monotonic() if prepared_since is None else prepared_since
     with failures_explained(out), joined_ranks(machine.device) as ranks:
         _check_batch(config, machine, ranks)
         _check_instances(sources)
@@ -72,6 +75,10 @@ def train(
         batches = _batches(sources, config, machine, ranks, state.step)
         stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks)
         watching = [CsvLog(out, state.step), SkippedList(out, sources), *monitors] if ranks.first else []
+        if prepared_since is not None and saved is None:
+            ranks.on_first(partial(save_checkpoint, out, state, None))
+            if monotonic() - started >= machine.seconds:
+                return state.step
         for step in range(state.step, config.steps):
             begun = monotonic()
             rate = set_rates(state.optimizer, step, config)
@@ -84,7 +91,7 @@ def train(
             for monitor in watching:
                 monitor.on_step(report)
             late = ranks.any(monotonic() - started >= machine.seconds)
-            if late or state.step == config.steps or state.step % machine.checkpoint_every == 0:
+            if late or state.step == config.steps or state.step % machine.checkpoints_every(config.steps) == 0:
                 ranks.on_first(partial(_checkpoint, out, state, watching))
             if late:
                 break
