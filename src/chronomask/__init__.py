@@ -17,10 +17,16 @@ from chronomask.errors import InputError
 
 if TYPE_CHECKING:
     from chronomask.config import SegmentConfig
+    from chronomask.engines.export import export
+    from chronomask.evaluation.evaluate import evaluate
+    from chronomask.evaluation.validate import validate
+    from chronomask.formats.conversion import convert
     from chronomask.results import FrameResult
+    from chronomask.runs.predict import predict
     from chronomask.runs.whole_video import VideoResult, segment
     from chronomask.segmenter.load import load
     from chronomask.segmenter.segmenter import Segmenter
+    from chronomask.training.run import fine_tune, train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,8 +36,15 @@ __all__ = [
     "Segmenter",
     "VideoResult",
     "__version__",
+    "convert",
+    "evaluate",
+    "export",
+    "fine_tune",
     "load",
+    "predict",
     "segment",
+    "train",
+    "validate",
 ]
 
 _LAZY = {
@@ -39,8 +52,15 @@ _LAZY = {
     "SegmentConfig": "chronomask.config",
     "Segmenter": "chronomask.segmenter.segmenter",
     "VideoResult": "chronomask.runs.whole_video",
+    "convert": "chronomask.formats.conversion",
+    "evaluate": "chronomask.evaluation.evaluate",
+    "export": "chronomask.engines.export",
+    "fine_tune": "chronomask.training.run",
     "load": "chronomask.segmenter.load",
+    "predict": "chronomask.runs.predict",
     "segment": "chronomask.runs.whole_video",
+    "train": "chronomask.training.run",
+    "validate": "chronomask.evaluation.validate",
 }
 
 

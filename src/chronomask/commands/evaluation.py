@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from json import dumps
-from math import isnan
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional
 
+from chronomask.commands.naming import listed
 from chronomask.commands.notes import print_note
 from chronomask.errors import InputError
 from chronomask.terminal import console
@@ -51,69 +50,42 @@ def evaluate(
             none for J and F, and those below 0.5 for HOTA and IDF1.
         overwrite: replace --json and --report where they are there already.
     """
-    from chronomask.claims import Output, claimed
     from chronomask.evaluation import ap
-    from chronomask.evaluation.selection import Selection
-    from chronomask.evaluation.validate import read_results, read_truth
-    from chronomask.files import written_aside
+    from chronomask.evaluation.davis import davis_table
+    from chronomask.evaluation.error_analysis import breakdown_table
+    from chronomask.evaluation.evaluate import evaluate as run
+    from chronomask.evaluation.tracking import tracking_table
 
-    if min_score is not None and davis == "no" and not tracking:
-        raise InputError(f"--min-score {min_score}: is for --davis and --tracking; AP takes results of every score")
-    if frames is not None and report is None:
-        raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
-    names = tuple(name.strip() for text in classes for name in text.split(",") if name.strip())
+    names = [name for text in classes for name in listed(text)]
     if classes and not names:
         raise InputError(f"--classes {','.join(classes)!r}: names no class")
-    if tracking:
-        from chronomask.evaluation.tracking import installed_metrics
-
-        installed_metrics()
-    outputs = [Output(path) for path in (json, report) if path is not None]
-    with claimed(outputs, [truth, results], [frames], overwrite):
-        terminal = console()
-        annotated = read_truth(truth, print_note)
-        selection = Selection(names, open_vocabulary, class_agnostic)
-        found = read_results(results, annotated, print_note, class_agnostic)
-        annotated, found = selection.of(annotated, found, print_note)
-        if report is not None:
-            from chronomask.evaluation.error_analysis import breakdown_table
-            from chronomask.evaluation.report import draw_report
-
-            written = draw_report(report, (str(results), str(truth)), annotated, found, frames)
-            evaluation = written.evaluation
-            terminal.print(ap.evaluation_table(evaluation), breakdown_table(written.breakdown))
-            print(f"report: {report}")
-        else:
-            evaluation = ap.score(annotated, found)
-            terminal.print(ap.evaluation_table(evaluation))
-        numbers = ap.evaluation_json(evaluation)
-        threshold = {} if min_score is None else {"min_score": min_score}
-        if boxes:
-            by_boxes = ap.score(annotated, found, "boxes")
-            terminal.print(ap.evaluation_table(by_boxes, "the same of the boxes around the masks"))
-            numbers["boxes"] = ap.evaluation_json(by_boxes)
-        if davis != "no":
-            from chronomask.evaluation.davis import davis_table, score_davis
-
-            regions = score_davis(annotated, found, davis, **threshold)
-            terminal.print(davis_table(regions))
-            numbers["davis"] = _numbers(regions, ("J", "F", "J_and_F"))
-        if tracking:
-            from chronomask.evaluation.tracking import score_tracking, tracking_table
-
-            identities, keys = score_tracking(annotated, found, **threshold), ("HOTA", "DetA", "AssA", "IDF1")
-            terminal.print(tracking_table(identities))
-            per_category = {name: _numbers(scores, keys) for name, scores in identities.per_category.items()}
-            numbers["tracking"] = _numbers(identities.scores, keys) | {"per_category": per_category}
-        if json is not None:
-            with written_aside(json) as aside:
-                aside.write_text(dumps(numbers, indent=1, allow_nan=False))
-
-
-def _numbers(scores: object, names: tuple[str, ...]) -> dict[str, float]:
-    """By name; -1 where there is nothing to find, as AP has it, for NaN is no json."""
-    values = ((name, getattr(scores, name)) for name in names)
-    return {name: -1.0 if isnan(value) else value for name, value in values}
+    measured = run(
+        truth,
+        results,
+        json=json,
+        report=report,
+        frames=frames,
+        classes=names,
+        class_agnostic=class_agnostic,
+        open_vocabulary=open_vocabulary,
+        boxes=boxes,
+        davis=davis,
+        tracking=tracking,
+        min_score=min_score,
+        overwrite=overwrite,
+        note=print_note,
+    )
+    terminal = console()
+    terminal.print(ap.evaluation_table(measured.masks))
+    if measured.breakdown is not None:
+        terminal.print(breakdown_table(measured.breakdown))
+        print(f"report: {report}")
+    if measured.boxes is not None:
+        terminal.print(ap.evaluation_table(measured.boxes, "the same of the boxes around the masks"))
+    if measured.davis is not None:
+        terminal.print(davis_table(measured.davis))
+    if measured.tracking is not None:
+        terminal.print(tracking_table(measured.tracking))
 
 
 def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /, against: Path | None = None) -> int:

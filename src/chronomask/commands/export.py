@@ -9,7 +9,6 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.config import SegmentConfig
-from chronomask.errors import InputError
 from chronomask.terminal import console
 
 
@@ -37,17 +36,10 @@ def export(
     """
     from rich.table import Table
 
-    from chronomask.claims import claimed
-    from chronomask.engines.models import checkpoint_file
-    from chronomask.export import export as run
-    from chronomask.export import outputs_of
+    from chronomask.engines.export import export as run
 
-    if clip_length < 1:
-        raise InputError(f"clip_length {clip_length}: must be 1 or more")
     table = Table("file", "output", "largest difference", "of the largest value")
-    checkpoint = checkpoint_file(model)
-    with claimed(outputs_of(out, format), [checkpoint], overwrite=overwrite):
-        for found in run(checkpoint, out, clip_length, format, half):
-            table.add_row(found.file, found.output, f"{found.largest:.1e}", f"{found.share:.1e}")
+    for found in run(model, out, clip_length, format, half, overwrite):
+        table.add_row(found.file, found.output, f"{found.largest:.1e}", f"{found.share:.1e}")
     console().print(table)
     print(f"written: {out}")

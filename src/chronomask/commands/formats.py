@@ -52,24 +52,17 @@ def convert(
         crowds_as_objects: take crowds for single objects, in COCO files of Datumaro and CVAT, which flag every mask.
         overwrite: replace DST; a folder only where it holds nothing but files of that format.
     """
-    from chronomask.claims import claimed
     from chronomask.formats.assumed import Assumed
+    from chronomask.formats.conversion import convert as run
     from chronomask.formats.conversion_losses import counted
-    from chronomask.formats.convert import output_of, read, write
-    from chronomask.formats.training_data import check_footage, data_set, write_dataset
 
     assumed = Assumed(against, _parse_size(size), length, fps, first_frame, video, crowds_as_objects)
-    output = data_set(target) if target_format == "dataset" else output_of(target, target_format)
-    with claimed([output], [source, against, *video], overwrite=overwrite):
-        file = read(source, source_format, assumed)
-        print_notes(file.notes)
-        if target_format == "dataset":
-            write_dataset(file, video, target, overwrite)
-        else:
-            if video:
-                check_footage(file, video)
-            _print_losses(write(file, target, target_format, overwrite))
-    print(f"{counted(len(file.tracks), 'track')} of {counted(len(file.videos), 'video')}: {target}")
+    done = run(
+        source, target, target_format, source_format=source_format, video=video, assumed=assumed, overwrite=overwrite
+    )
+    print_notes(done.notes)
+    _print_losses(done.losses)
+    print(f"{counted(done.tracks, 'track')} of {counted(done.videos, 'video')}: {target}")
 
 
 def edit(

@@ -14,6 +14,7 @@ from typing import Any
 from chronomask.annotations.records import Track, VideoEntry
 from chronomask.categories import OBJECT, Category
 from chronomask.claims import Output
+from chronomask.config import SegmentConfig
 from chronomask.data.mapping import joined
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_head, write_results, write_tracks
@@ -21,15 +22,19 @@ from chronomask.progress import Progress, silent
 from chronomask.runs.choice import chosen_tracks, provenance, track_of
 from chronomask.runs.partial import LOG, check_claims, check_workplace, workplace
 from chronomask.runs.spool import Spool, difference
+from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import open_frames
 
+EVERYTHING = SegmentConfig(score=0.0, max_tracks=100)
+"""Low-scored tracks too, because average precision wants them."""
+
 
 def predict(
-    segmenter: Segmenter,
-    instances: Path,
-    frames: Path,
-    out: Path,
+    model: str | Path | Segmenter,
+    instances: str | Path,
+    frames: str | Path,
+    out: str | Path,
     *,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -43,6 +48,8 @@ def predict(
     none is sure and the data set has such a category.
 
     Args:
+        model: a bundled model, an exported network, a checkpoint file, which give tracks of every score; or what `load`
+            gave.
         instances: names the videos and categories; annotations in it are not looked at.
         frames: the folder that `file_names` are relative to.
         out: tracks in the form of tracks.json; a plain submission list goes to results.json beside it.
@@ -53,7 +60,9 @@ def predict(
         InputError: as `check_output`; a file without what is needed of it, no class in common, a frame that is missing
             or of the wrong size, a full disk, or a partial run with other settings.
     """
+    instances, frames, out = Path(instances), Path(frames), Path(out)
     check_output(out, [instances], frames, overwrite)
+    segmenter = model if isinstance(model, Segmenter) else load(model, config=EVERYTHING)
     videos, categories = read_head(instances)
     category_of = _category_of(segmenter, categories)
     if not category_of.keys() - {OBJECT.name}:

@@ -15,10 +15,10 @@ from onnx import TensorProto
 from torch import nn
 from torch.export import Dim
 
-from chronomask import export as room
 from chronomask import load, rle
 from chronomask.cli import main
 from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.engines import export as room
 from chronomask.engines.description import FILE, read_description
 from chronomask.engines.engine import padded
 from chronomask.engines.models import ModelFiles
@@ -34,7 +34,7 @@ from model.networks import CATEGORIES, network_of, noise, tensors_of, tiny
 from untyped import untyped
 
 LENGTH = 4
-WITHOUT = Path(__file__).parent / "without.py"
+WITHOUT = Path(__file__).parents[1] / "without.py"
 COEFFICIENTS = (-1.0, 0.1, 2.0, 1.0, 1.0, -0.5, 0.5)
 
 

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from chronomask import __version__
-from chronomask.claims import Output
+from chronomask.claims import Output, claimed
 from chronomask.engines.description import FILE, Description, describe
+from chronomask.engines.models import checkpoint_file
 from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError
 from chronomask.files import written_aside
@@ -80,16 +81,24 @@ class _Half:
 
 
 def export(
-    checkpoint: Path, out: Path, clip_length: int = 8, form: Format = "onnx", half: bool = False
+    model: str | Path,
+    out: str | Path,
+    clip_length: int = 8,
+    form: Format = "onnx",
+    half: bool = False,
+    overwrite: bool = False,
 ) -> list[Difference]:
-    """Writes the network of a checkpoint into a folder: encoder.*, decoder.* and model.json.
+    """Writes a network into a folder, for use without PyTorch: encoder.*, decoder.* and model.json.
 
     Before a file gets its name it is run on frames of another size than it was traced with, and compared.
 
     Args:
+        model: a bundled model or a checkpoint file.
+        out: the folder.
         clip_length: T, which is built into the decoder.
         form: "onnx" (.onnx), "torch" (.pt2) or "both".
         half: keep the weights of ONNX files as float16, in half the size; what is computed stays float32.
+        overwrite: whether what was exported there in the same form may be replaced.
 
     Returns:
         The differences found, one for every output of every file.
@@ -98,6 +107,14 @@ def export(
         InputError: the checkpoint cannot be used, packages for ONNX are missing, or the folder cannot be written.
         RuntimeError: a written file computes something else than the network.
     """
+    out, checkpoint = Path(out), checkpoint_file(model)
+    if clip_length < 1:
+        raise InputError(f"clip_length {clip_length}: must be 1 or more")
+    with claimed(outputs_of(out, form), [checkpoint], overwrite=overwrite):
+        return _exported(checkpoint, out, clip_length, form, half)
+
+
+def _exported(checkpoint: Path, out: Path, clip_length: int, form: Format, half: bool) -> list[Difference]:
     needed = ("onnx", "onnxscript", "onnxruntime")
     if form != "torch" and (missing := [name for name in needed if find_spec(name) is None]):
         raise InputError(f"ONNX needs the package {missing[0]}: pip install 'chronomask[export]', or --format torch")

@@ -1,0 +1,132 @@
+"""Everything that is measured of results: average precision, and what else is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from json import dumps
+from math import isnan
+from pathlib import Path
+from typing import Any, Literal
+
+from chronomask.claims import Output, claimed
+from chronomask.errors import InputError
+from chronomask.evaluation import ap
+from chronomask.evaluation.ap import Evaluation
+from chronomask.evaluation.davis import DavisScores, score_davis
+from chronomask.evaluation.error_analysis import Breakdown
+from chronomask.evaluation.selection import Selection
+from chronomask.evaluation.tracking import TrackingReport, installed_metrics, score_tracking
+from chronomask.evaluation.validate import read_results, read_truth
+from chronomask.files import written_aside
+from chronomask.formats.reading import Note, unheard
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured; None for what was not asked for.
+
+    Attributes:
+        masks: average precision of the masks, as YouTube-VIS defines it.
+        breakdown: what the lost average precision was lost to; with a report.
+        boxes: average precision of the boxes around the masks.
+        davis: J and F.
+        tracking: HOTA and IDF1.
+    """
+
+    masks: Evaluation
+    breakdown: Breakdown | None = None
+    boxes: Evaluation | None = None
+    davis: DavisScores | None = None
+    tracking: TrackingReport | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers by name; -1 where there is nothing to find."""
+        numbers = ap.evaluation_json(self.masks)
+        if self.boxes is not None:
+            numbers["boxes"] = ap.evaluation_json(self.boxes)
+        if self.davis is not None:
+            numbers["davis"] = _numbers(self.davis, ("J", "F", "J_and_F"))
+        if self.tracking is not None:
+            keys = ("HOTA", "DetA", "AssA", "IDF1")
+            per_category = {name: _numbers(scores, keys) for name, scores in self.tracking.per_category.items()}
+            numbers["tracking"] = _numbers(self.tracking.scores, keys) | {"per_category": per_category}
+        return numbers
+
+
+def evaluate(
+    truth: str | Path,
+    results: str | Path,
+    *,
+    json: Path | None = None,
+    report: Path | None = None,
+    frames: Path | None = None,
+    classes: Collection[str] = (),
+    class_agnostic: bool = False,
+    open_vocabulary: bool = False,
+    boxes: bool = False,
+    davis: Literal["no", "one", "many"] = "no",
+    tracking: bool = False,
+    min_score: float | None = None,
+    overwrite: bool = False,
+    note: Note = unheard,
+) -> Measured:
+    """Scores results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 and so on, overall and per class.
+
+    >>> chronomask.evaluate("instances.json", "tracks.json").masks.scores.AP  # doctest: +SKIP
+
+    Args:
+        truth: annotations in YouTube-VIS form, or in any format that `convert` reads.
+        results: a submission list or a tracks.json, or results in any such format.
+        json: file to write the numbers to.
+        report: html file to write: curves, worst videos, and what the lost AP was lost to.
+        frames: folder of the frames, for the pictures in the report.
+        classes: names of the only classes that count; all if empty.
+        class_agnostic: score as if there were one class only.
+        open_vocabulary: a result counts only in videos where its class was looked for.
+        boxes: also AP of the boxes around the masks.
+        davis: also J and F: of all objects together ("one", as DAVIS-2016) or of each ("many", DAVIS-2017).
+        tracking: also HOTA and IDF1 (needs the package trackeval).
+        min_score: results below it are left out of J, F, HOTA and IDF1, which know no scores.
+        overwrite: whether the files may be replaced.
+        note: is told what reading takes for granted or leaves out.
+
+    Raises:
+        InputError: a file cannot be used, options contradict each other, or the outputs may not be written.
+    """
+    truth, results = Path(truth), Path(results)
+    if min_score is not None and davis == "no" and not tracking:
+        raise InputError(f"--min-score {min_score}: is for --davis and --tracking; AP takes results of every score")
+    if frames is not None and report is None:
+        raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
+    if tracking:
+        installed_metrics()
+    outputs = [Output(path) for path in (json, report) if path is not None]
+    with claimed(outputs, [truth, results], [frames], overwrite):
+        annotated = read_truth(truth, note)
+        selection = Selection(tuple(classes), open_vocabulary, class_agnostic)
+        annotated, found = selection.of(annotated, read_results(results, annotated, note, class_agnostic), note)
+        masks, breakdown = None, None
+        if report is not None:
+            from chronomask.evaluation.report import draw_report
+
+            written = draw_report(report, (str(results), str(truth)), annotated, found, frames)
+            masks, breakdown = written.evaluation, written.breakdown
+        threshold = {} if min_score is None else {"min_score": min_score}
+        measured = Measured(
+            ap.score(annotated, found) if masks is None else masks,
+            breakdown,
+            ap.score(annotated, found, "boxes") if boxes else None,
+            None if davis == "no" else score_davis(annotated, found, davis, **threshold),
+            score_tracking(annotated, found, **threshold) if tracking else None,
+        )
+        if json is not None:
+            with written_aside(json) as aside:
+                aside.write_text(dumps(measured.to_json(), indent=1, allow_nan=False))
+    return measured
+
+
+def _numbers(scores: object, names: tuple[str, ...]) -> dict[str, float]:
+    """By name; -1 where there is nothing to find, as AP has it, for NaN is no json."""
+    values = ((name, getattr(scores, name)) for name in names)
+    return {name: -1.0 if isnan(value) else value for name, value in values}
