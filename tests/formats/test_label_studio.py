@@ -115,6 +115,7 @@ REGION = PLACE + r"annotations\[0\]\.result\[0\]\."
         (lambda t: t[0].pop("annotations"), PLACE + "annotations: missing"),
         (lambda t: t[0].update(data={"image": 3}), PLACE + r"data: {'image': 3} names no file"),
         (lambda t: regions(t)[0].pop("type"), REGION + "type: missing"),
+        (lambda t: regions(t)[0].update(id=[0]), REGION + r"id: \[0\] is no whole number"),
         (lambda t: regions(t)[0]["value"].update(brushlabels=[]), REGION + "value: has no label"),
         (lambda t: regions(t)[0].update(original_width="4"), REGION + "original_width: '4' is no whole number"),
         (lambda t: regions(t)[1].update(original_width=5), r"result\[1\]\.original_width: .*\(5, 3\), .* \(4, 3\)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,9 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from tests.data.test_voc import palettes
 from tests.formats import test_burst, test_datumaro, test_label_studio, test_panoptic, test_sav, test_scalabel, test_vos
 from tests.formats.test_reading import NAMES, framed, kitti_step
@@ -25,6 +28,7 @@ from chronomask.formats.convert import write
 from chronomask.formats.table import named
 from chronomask.formats.ytvis import write_results
 from chronomask.model.checkpoint import save_network
+from chronomask.model.importing.reading import read_tensors
 from chronomask.outputs.choice import Outputs
 from chronomask.runs.predict import predict
 from chronomask.runs.resume import segment_into
@@ -35,6 +39,7 @@ from chronomask.segmenter.segmenter import Segmenter
 from chronomask.training.loop import train
 from chronomask.video import VideoWriter, open_source
 from data.files import small_set, textured, write_voc
+from model import graphs
 from model.networks import network_of, tiny
 from segmenter.colour import ColourEngine, moving_objects, segmenter_of, settings
 from training.runs import MACHINE, PLAIN, PLAIN_MODEL, open_sources, thin_network
@@ -277,6 +282,20 @@ def _loaded(folder: Path, random: Random) -> int:
     return called(use)
 
 
+def _weights(folder: Path) -> None:
+    """Of other programs, one of each kind of file."""
+    arrays = {"stem.weight": np.ones((2, 3, 3, 3), np.float32), "stem.bias": np.ones(2, np.float32)}
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    torch.save({"model": tensors, "epoch": 3}, folder / "a.pth")
+    save_file(tensors, folder / "b.safetensors", metadata={"config": "{}"})
+    (folder / "c.pkl").write_bytes(pickle.dumps({"model": arrays}))
+    graphs.written(graphs.graph({"a/weights": arrays["stem.weight"]}), folder, "d.pb")
+
+
+def _weights_read(folder: Path, random: Random) -> int:
+    return called(lambda: [read_tensors(path) for path in sorted(folder.glob("?.*"))])
+
+
 def _exported(folder: Path) -> None:
     shutil.copytree(WEIGHTS / "lite", folder / "lite")
 
@@ -339,6 +358,7 @@ KINDS: dict[str, Kind] = {
     "spool": Kind(_spool, _segmented("video.mp4"), ("out/.partial/*",)),
     "predict": Kind(_to_predict, _predicted, ("instances.json", "*.partial/*.*", "v2/*")),
     "checkpoint": Kind(_checkpoint, _loaded, ("tiny.safetensors",)),
+    "weights": Kind(_weights, _weights_read, ("?.*",)),
     "exported": Kind(_exported, _exported_loaded, ("lite/model.json", "lite/*")),
     "training": Kind(_run_of_training, _trained, ("run/state-*.pt", "run/config.json", "run/log.csv")),
 }

@@ -79,6 +79,10 @@ class Row:
         self._wrong(key, value, "is no text")
         return "?"
 
+    def identity(self, key: str) -> str:
+        """An id that may be a text or a whole number, as text."""
+        return self.text(key) if isinstance(self.fields.get(key), str) else str(self.whole(key))
+
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts, none empty."""
         values = self.listed(key)

@@ -130,7 +130,7 @@ def _shapes(task: Row, folder: str, found: _Reading) -> list[Shape]:
     annotations = [row for row in task.rows("annotations") if not row.flag("was_cancelled")]
     found.others += max(0, len(annotations) - 1)
     regions = list(annotations[0].rows("result")) if annotations else []
-    labels = {row.fields.get("id"): label for row in regions if (label := _label(row)) is not None}
+    labels = {_id(row): label for row in regions if (label := _label(row)) is not None}
     shapes: list[Shape] = []
     for row in regions:
         kind = row.text("type").removesuffix("labels")
@@ -139,13 +139,18 @@ def _shapes(task: Row, folder: str, found: _Reading) -> list[Shape]:
             found.regions += 1
         elif kind in ("brush", "polygon"):
             found.regions += 1
-            label = labels.get(row.fields.get("id"))
+            label = labels.get(_id(row))
             if label is None:
                 row.fault("value", "has no label")
             shapes.append((label or "?", _mask(row, kind, folder, found)))
         elif kind:  # of the entries of labels alone nothing is left
             found.without_area += 1
     return shapes
+
+
+def _id(row: Row) -> str:
+    """Of a region; empty where it has none."""
+    return row.identity("id") if "id" in row else ""
 
 
 def _label(row: Row) -> str | None:

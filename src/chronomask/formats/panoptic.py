@@ -115,10 +115,10 @@ def _grouped(root: Row) -> dict[str, list[_Frame]]:
 def _nested(root: Row) -> dict[str, list[_Frame]]:
     groups: dict[str, list[_Frame]] = {}
     for video in root.rows("videos"):
-        name = _key(video, "video_id")
+        name = video.identity("video_id")
         groups[name] = [_Frame(row, f"{name}/{_jpg(row.text('file_name'))}") for row in video.rows("images")]
     for entry in root.rows("annotations"):
-        name = _key(entry, "video_id")
+        name = entry.identity("video_id")
         if name not in groups:
             entry.fault("video_id", f"{name!r} is no known video")
         _join(groups[name], entry.rows("annotations"))
@@ -137,7 +137,7 @@ def _flat(root: Row) -> dict[str, list[_Frame]]:
 def _video_name(frame: _Frame) -> str:
     """By `video_id`, folder, or the number that names of Cityscapes-VPS and VIPER begin with; empty without these."""
     if "video_id" in frame.image:
-        return _key(frame.image, "video_id")
+        return frame.image.identity("video_id")
     name = PurePosixPath(frame.name)
     begin = re.match(r"(\d+)_\d+", name.name)
     if len(name.parts) == 1:
@@ -146,19 +146,14 @@ def _video_name(frame: _Frame) -> str:
 
 
 def _join(frames: list[_Frame], labels: Iterable[Row]) -> None:
-    by_id = {_key(frame.image, "id"): frame for frame in frames}
+    by_id = {frame.image.identity("id"): frame for frame in frames}
     for row in labels:
-        key = _key(row, "image_id")
+        key = row.identity("image_id")
         if key not in by_id:
             row.fault("image_id", f"{key!r} is no known image")
         if by_id[key].labels is not None:
             row.fault("image_id", f"{key!r} is annotated twice")
         by_id[key].labels = row
-
-
-def _key(row: Row, key: str) -> str:
-    """An id, which may be a text or a number."""
-    return row.text(key) if isinstance(row.fields.get(key), str) else str(row.whole(key))
 
 
 def _jpg(name: str) -> str:

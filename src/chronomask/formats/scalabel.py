@@ -180,8 +180,7 @@ def _labels(video: VideoEntry, frames: list[Row], reading: _Reading) -> dict[str
             mask = _mask(label, video, reading)
             if mask is None:
                 continue
-            given = label.fields.get("id")
-            key = str(given) if type(given) is int else label.text("id") if "id" in label else label.place
+            key = label.identity("id") if "id" in label else label.place
             category = label.text("category")
             one = found.setdefault(key, _Found(category, [None] * video.length))
             if one.category != category:

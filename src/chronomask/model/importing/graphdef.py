@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chronomask.errors import InputError
+from chronomask.errors import refusing
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FLOAT32 = 1  # DataType.DT_FLOAT
@@ -34,7 +34,7 @@ def read_graph(path: Path) -> dict[str, Tensor]:
         InputError: the file is not a graph, or is damaged.
     """
     tensors = {}
-    try:
+    with refusing(path, "not a frozen graph of TensorFlow, or damaged"):  # unfinished numbers, forged shapes
         for data in _messages(_parse(memoryview(path.read_bytes())), 1):
             node = _parse(data)
             if _text(node, 2) == "Const":
@@ -42,8 +42,6 @@ def read_graph(path: Path) -> dict[str, Tensor]:
                 tensor = _parse(_constant(name, node))
                 if tensor.get(1) == [_FLOAT32]:
                     tensors[name] = _in_our_order(name, _numbers(name, tensor))
-    except (ValueError, IndexError, RuntimeError) as error:  # no text, an unfinished number, a forged shape
-        raise InputError(f"{path}: not a frozen graph of TensorFlow, or damaged: {error}") from error
     return tensors
 
 

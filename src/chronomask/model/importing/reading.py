@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing, words_of
 from chronomask.model.importing.graphdef import read_graph
 from chronomask.model.importing.unpickle import PickledArray, unpickle_arrays
 
@@ -68,11 +68,9 @@ def _load_torch(path: Path) -> Any:
             raise InputError(
                 f"{path}: refused, because it asks for {refused[1]}; only a state dict is read, and nothing is run"
             ) from error
-        raise InputError(f"{path}: not a PyTorch checkpoint: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path}: not a PyTorch checkpoint: {words_of(error)}") from error
 
 
 def _load_safetensors(path: Path) -> Any:
-    try:
+    with refusing(path, "not a safetensors file"):
         return load_file(path)
-    except Exception as error:  # its own error, or the file system's
-        raise InputError(f"{path}: not a safetensors file: {error}") from error
