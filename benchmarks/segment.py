@@ -16,8 +16,8 @@ the demo. What is measured:
     start      processor seconds of `chronomask segment` of 8 frames, in a process of its own
 
 With --before the same is measured with the source tree of commit 7e45ce1 (`git archive 7e45ce1 src | tar x -C OTHER`),
-by turns, so that both see the same machine; the table gives medians, and the ratio of the medians. With --engines the
-engines of this tree take turns instead.
+by turns, so that both see the same machine; the table gives medians, and the ratio of the medians. --python and
+--before-python name environments of their own. With --engines the engines of this tree take turns instead.
 """
 
 from __future__ import annotations
@@ -54,11 +54,12 @@ STARTED = 8
 
 
 class Way(NamedTuple):
-    """One column of the table: a source tree, and what computes the network in it."""
+    """One column of the table: a source tree, what computes the network in it, and the Python with its packages."""
 
     tree: Path
     engine: str = "auto"
     precision: str = "auto"
+    python: str = sys.executable
 
 
 ENGINES = {
@@ -148,7 +149,7 @@ def seconds_behind(tree: Tree, source: VideoSource, times: int) -> dict[str, flo
 def seconds_of_start(way: Way, options: argparse.Namespace, video: str, fps: float) -> dict[str, float]:
     """Processor seconds of the command on a few frames, in a process of its own."""
     found = {}
-    command = [sys.executable, "-c", COMMAND, "segment", video, "--end", str((STARTED - 0.5) / fps)]
+    command = [way.python, "-c", COMMAND, "segment", video, "--end", str((STARTED - 0.5) / fps)]
     command += ["--checkpoint" if Path(options.model).is_file() else "--model", options.model]
     command += ["--device", options.device]
     for option, value in (("--engine", way.engine), ("--precision", way.precision)):
@@ -211,7 +212,7 @@ def while_running(way: Way, options: argparse.Namespace, video: str) -> dict[str
     Raises:
         InputError: it is not to be had here.
     """
-    command = [sys.executable, __file__, options.model, video, "--child", str(way.tree), "--device", options.device]
+    command = [way.python, __file__, options.model, video, "--child", str(way.tree), "--device", options.device]
     command += ["--engine", way.engine, "--precision", way.precision]
     command += ["--frames", str(options.frames), "--clips", str(options.clips), "--times", str(options.times)]
     done = subprocess.run(
@@ -257,6 +258,8 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="lite")
     parser.add_argument("videos", nargs="*", default=[str(ROOT / "examples" / "sample.mp4")])
     parser.add_argument("--before", type=Path, help="src folder of commit 7e45ce1")
+    parser.add_argument("--python", default=sys.executable, help="of an environment with what this tree needs alone")
+    parser.add_argument("--before-python", default=sys.executable, help="the same for the tree before")
     parser.add_argument("--engines", action="store_true", help="compare the engines of this tree")
     parser.add_argument("--engine", default="auto", help="of this tree: openvino, onnxruntime, torch")
     parser.add_argument("--precision", default="auto", help="of this tree: float32, bfloat16")
@@ -276,8 +279,10 @@ def main() -> None:
             print(error)
             sys.exit(2)
         return
-    ways = {"before": Way(options.before)} if options.before else {}
-    ways |= ENGINES if options.engines else {"now": Way(ROOT / "src", options.engine, options.precision)}
+    ways = {"before": Way(options.before, python=options.before_python)} if options.before else {}
+    ways |= (
+        ENGINES if options.engines else {"now": Way(ROOT / "src", options.engine, options.precision, options.python)}
+    )
     everything = {}
     for video in options.videos:
         everything[video] = by_turns(ways, options, video)

@@ -6,7 +6,7 @@ Legend: H W pixels, A B masks, R runs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, overload
 
 import numpy as np
 from faster_coco_eval.core import mask as _mask
@@ -33,6 +33,39 @@ class Rle(TypedDict):
 
     size: list[int]
     counts: str
+
+
+class TrackMasks(Sequence[Rle | None]):
+    """The masks of a track, one a frame, made when they are looked at: those of 10,000 frames would take megabytes.
+
+    Attributes:
+        counts: their compressed run lengths; None where there is no mask.
+        height, width: of all of them, in pixels.
+    """
+
+    __slots__ = ("counts", "height", "width")
+
+    def __init__(self, counts: Sequence[str | None], height: int, width: int) -> None:
+        self.counts, self.height, self.width = counts, height, width
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @overload
+    def __getitem__(self, frame: int) -> Rle | None: ...
+    @overload
+    def __getitem__(self, frame: slice) -> TrackMasks: ...
+    def __getitem__(self, frame: int | slice) -> Rle | TrackMasks | None:
+        if isinstance(frame, slice):
+            return TrackMasks(self.counts[frame], self.height, self.width)
+        text = self.counts[frame]
+        return None if text is None else Rle(size=[self.height, self.width], counts=text)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it holds the same masks, in whatever kind of list."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # as a list
 
 
 def encode(mask: Bool[np.ndarray, "H W"]) -> Rle:

@@ -16,7 +16,7 @@ from chronomask.annotations.content import Coded, whole_value
 from chronomask.annotations.problems import Problems
 from chronomask.annotations.runs import sweep
 from chronomask.errors import InputError
-from chronomask.rle import Rle
+from chronomask.rle import Rle, TrackMasks
 
 
 class EncodedMasks(Sequence[Rle | None]):
@@ -103,16 +103,14 @@ class EncodedMasks(Sequence[Rle | None]):
         return self.place if self.still else f"{self.place}[{frame}]"
 
 
-class Masks(Sequence[Rle | None]):
-    """The checked masks of a track, one a frame; None where it is out of sight.
+class Masks(TrackMasks):
+    """The checked masks of a track; None where it is out of sight. No run is of no length: there COCO's code ends.
 
     Attributes:
-        counts: their compressed run lengths, none of no length but the first: there COCO's code ends too early.
-        height, width: of the video, in pixels.
         areas: pixels in every frame.
     """
 
-    __slots__ = ("_edges", "areas", "counts", "height", "width")
+    __slots__ = ("_edges", "areas")
 
     def __init__(self, counts: Sequence[str | None], height: int, width: int, edges: bool = False) -> None:
         """Takes compressed run lengths, one a frame or None; `edges` are kept if wanted, for they are the larger part.
@@ -120,7 +118,7 @@ class Masks(Sequence[Rle | None]):
         Raises:
             InputError: they are corrupt or do not fill the frame; the message does not say in which.
         """
-        self.counts, self.height, self.width = counts, height, width
+        super().__init__(counts, height, width)
         self.areas: Int64[np.ndarray, " T"] = np.zeros(len(counts), np.int64)
         found = self._swept()
         self._edges = found if edges else None
@@ -146,25 +144,6 @@ class Masks(Sequence[Rle | None]):
         if not canonical:
             self.counts = [text and rle.canonical(text, self.height, self.width) for text in self.counts]
         return edges
-
-    def __len__(self) -> int:
-        return len(self.counts)
-
-    @overload
-    def __getitem__(self, frame: int) -> Rle | None: ...
-    @overload
-    def __getitem__(self, frame: slice) -> Sequence[Rle | None]: ...
-    def __getitem__(self, frame: int | slice) -> Rle | Sequence[Rle | None] | None:
-        if isinstance(frame, slice):
-            return [self[t] for t in range(*frame.indices(len(self)))]
-        text = self.counts[frame]
-        return None if text is None else Rle(size=[self.height, self.width], counts=text)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether it holds the same masks, in whatever kind of list."""
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # as a list
 
     @property
     def area(self) -> float:

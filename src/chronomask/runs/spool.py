@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -24,7 +24,7 @@ from jaxtyping import Bool, Int64
 from chronomask import rle
 from chronomask.errors import InputError, refusing
 from chronomask.results import FrameResult
-from chronomask.rle import Rle
+from chronomask.rle import Rle, TrackMasks
 
 _SCHEMA = """
     CREATE TABLE frames (position INTEGER PRIMARY KEY, source_index INTEGER, time REAL);
@@ -72,34 +72,6 @@ class CodedFrame:
     index: int
     time: float
     masks: dict[int, Rle]
-
-
-class _Coded(Sequence[Rle | None]):
-    """The masks of one track, made when they are looked at: those of 10,000 frames would take megabytes.
-
-    Args:
-        texts: run lengths, one a frame.
-        size: of all masks.
-    """
-
-    def __init__(self, texts: Sequence[str | None], size: list[int]) -> None:
-        self._texts, self._size = texts, size
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    @overload
-    def __getitem__(self, frame: int) -> Rle | None: ...
-    @overload
-    def __getitem__(self, frame: slice) -> Sequence[Rle | None]: ...
-    def __getitem__(self, frame: int | slice) -> Rle | Sequence[Rle | None] | None:
-        if isinstance(frame, slice):
-            return _Coded(self._texts[frame], self._size)
-        text = self._texts[frame]
-        return None if text is None else Rle(size=self._size, counts=text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
 
 
 SpoolType = TypeVar("SpoolType", bound="Spool")
@@ -220,7 +192,7 @@ class Spool:
         for start in range(0, self._length, 1000):  # all rows at once would take more memory than the texts
             for position, counts in self._database.execute(query, (track_id, start, start + 999)):
                 texts[position] = counts
-        return _Coded(texts, list(self._size or ()))
+        return TrackMasks(texts, *(self._size or (0, 0)))
 
     def close(self) -> None:
         """Remove the file. Closing twice is allowed."""
