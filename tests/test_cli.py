@@ -72,7 +72,7 @@ def test_segment_writes_the_contracted_files(
     for annotation in tracks["annotations"]:
         assert len(annotation["segmentations"]) == 11
         assert 0 <= annotation["score"] <= 1
-    named = {"version", "checkpoint_sha256", "engine", "settings", "source", "classes", "complete"}
+    named = {"version", "checkpoint_sha256", "engine", "settings", "source", "classes", "relinked", "complete"}
     assert set(tracks["info"]) == named
     assert set(tracks["info"]["engine"]) == {"name", "version", "device", "precision", "processor"}
     results = read_tracks(out / "results.json")

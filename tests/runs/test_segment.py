@@ -140,7 +140,16 @@ def test_results_say_what_made_them(tmp_path, run, monkeypatch):
     source = film(tmp_path / "a.mkv", moving_square(6), "ffv1")
     run(source)
     info = tracks_of(tmp_path / "out")["info"]
-    assert set(info) == {"version", "checkpoint_sha256", "engine", "settings", "source", "classes", "complete"}
+    assert set(info) == {
+        "version",
+        "checkpoint_sha256",
+        "engine",
+        "settings",
+        "source",
+        "classes",
+        "relinked",
+        "complete",
+    }
     made = {"name": "openvino", "version": "0", "device": "cpu", "precision": "float32"}
     assert info["engine"] == made | {"processor": ["avx2", "avx512f"]}
     assert info["checkpoint_sha256"] == "0" * 64

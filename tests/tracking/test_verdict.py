@@ -1,20 +1,27 @@
+from functools import reduce
+
 import numpy as np
 import pytest
 
 from chronomask.categories import OBJECT, Category
 from chronomask.tracking.cluster import Tube
+from chronomask.tracking.memory import Look, Visit
 from chronomask.tracking.verdict import TrackSummary
 
 CLASSES = (Category(1, "person"), Category(18, "dog"), Category(17, "cat"))
 
 
+NOWHERE = Visit(0, 0, (0.0, 0.0), (0.0, 0.0), 1.0)
+
+
 def summary_of(*tubes):
-    summary = TrackSummary(1, np.zeros(3, np.float32))
+    summaries = []
     for pixels, classes, objectness in tubes:
         inside = np.arange(8).reshape(1, 2, 4) < pixels
-        box = (slice(0, 2), slice(0, 4))
-        summary.add(Tube(box, inside.astype(np.float32), np.float32(classes), objectness), int(inside.sum()))
-    return summary
+        tube = Tube((slice(0, 2), slice(0, 4)), inside.astype(np.float32), np.float32(classes), objectness)
+        look = Look(np.zeros(2, np.float32), tube.class_probabilities)
+        summaries.append(TrackSummary.of(1, tube, look, NOWHERE))
+    return reduce(TrackSummary.and_then, summaries)
 
 
 def verdict_of(summary, object_below, allowed=None):
@@ -41,4 +48,4 @@ def test_a_name_that_is_only_the_best_allowed_costs_score():
 
 
 def test_a_track_without_pixels_has_no_score():
-    assert TrackSummary(1, np.zeros(3, np.float32)).verdict(CLASSES, 0.0).score == 0
+    assert summary_of((0, [0.1, 0.8, 0.1], 0.9)).verdict(CLASSES, 0.0).score == 0

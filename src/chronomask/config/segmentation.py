@@ -92,6 +92,7 @@ class SegmentConfig:
             one frame for 0), which costs time: with the bundled model 1.3 times as much for 1, 1.8 times for 0.
         score: tracks below this confidence are left out of what is written.
         max_tracks: only this many tracks, best first, are written.
+        relink: when a file has ended, join tracks that never meet and are likely one object, lost and found again.
         object_below: tracks whose best class has a probability below this are named `object`.
         cluster: how the tubes of a clip are found.
         stitch: how tubes become tracks.
@@ -105,6 +106,7 @@ class SegmentConfig:
     score: float = 0.5
     max_tracks: int = 100
     object_below: float = 0.25
+    relink: bool = True
     cluster: ClusterConfig = ClusterConfig()
     stitch: StitchConfig = StitchConfig()
 

@@ -129,6 +129,7 @@ def _tracks_of(
     with Spool(folder) as spool:
         for result in segmenter.segment(source, raw=True):
             spool.add(result)
+        spool.rename(segmenter.relink())
         for info in chosen_tracks(segmenter.named(category_of), spool.track_ids(), segmenter.config, category_of):
             yield track_of(info, video.id, category_of[info.category.name], list(spool.segmentations(info.id)))
 

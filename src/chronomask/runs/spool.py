@@ -185,6 +185,17 @@ class Spool:
         """Ids of all tracks, ascending."""
         return tuple(track for (track,) in self._database.execute("SELECT DISTINCT track FROM masks ORDER BY track"))
 
+    def rename(self, ids: Mapping[int, int]) -> None:
+        """Gives tracks the ids of others, which are seen in other frames.
+
+        A `KeptSpool` that is not saved afterwards forgets it when it is closed: a run goes on with the old ids.
+        """
+        with _full_disk_named():
+            # Of two masks in one frame, which there are not, the one that has the id would stay.
+            self._database.execute_many(
+                "UPDATE OR IGNORE masks SET track = ? WHERE track = ?", [(new, old) for old, new in ids.items()]
+            )
+
     def segmentations(self, track_id: int) -> Sequence[Rle | None]:
         """One entry a frame added, None where the track is not in it; all None for an unknown id."""
         texts: list[str | None] = [None] * self._length

@@ -267,6 +267,15 @@ def result_of(
     """
     if len(spool) == 0:
         raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
+    joined = {} if source.live else segmenter.relink()
+    spool.rename(joined)
     wanted = classes or [category.name for category in segmenter.categories]
     chosen = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, wanted)
-    return VideoResult(source, spool, witness, chosen, segmenter.categories, {**info, "classes": list(classes)})
+    return VideoResult(
+        source,
+        spool,
+        witness,
+        chosen,
+        segmenter.categories,
+        {**info, "classes": list(classes), "relinked": sorted(joined.items())},
+    )

@@ -191,6 +191,17 @@ class Segmenter:
         """
         return self._asked_for().tracker.named(allowed)
 
+    def relink(self) -> dict[int, int]:
+        """Joins tracks of a video that has ended: those that never meet and are likely one object.
+
+        `tracks` and `named` then speak of the joined ones. Results that were handed out keep their ids; whoever keeps
+        them replaces these. Nothing happens where `config.relink` is off.
+
+        Returns:
+            Ids that there are no more, each with the one that the track has now.
+        """
+        return self._asked_for().tracker.relink()
+
     def _begin(self, stream: Stream) -> None:
         self._last = self._of_thread.last = stream
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import hypot
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from chronomask.assignment import assign
 from chronomask.config import StitchConfig
@@ -77,6 +77,17 @@ class Visit:
     start: tuple[float, float]
     end: tuple[float, float]
     area: float
+
+    @property
+    def row(self) -> tuple[float, ...]:
+        """Its numbers, for `of_row`."""
+        return float(self.first), float(self.last), *self.start, *self.end, self.area
+
+    @classmethod
+    def of_row(cls, row: Float64[np.ndarray, " 7"]) -> Visit:
+        """The visit of these numbers."""
+        first, last, *places, area = row.tolist()
+        return cls(int(first), int(last), (places[0], places[1]), (places[2], places[3]), area)
 
 
 def visit_of(tube: Tube, begin: int, shape: tuple[int, ...]) -> Visit:

@@ -16,10 +16,14 @@ from chronomask.config import SegmentConfig
 from chronomask.results import TrackInfo
 from chronomask.state import State, nested, part
 from chronomask.tracking.cluster import Tube, cluster, label_map
-from chronomask.tracking.memory import Look, look_of, visit_of
+from chronomask.tracking.memory import Look, Visit, look_of, visit_of
 from chronomask.tracking.outputs import ClipOutputs
+from chronomask.tracking.relink import relink
 from chronomask.tracking.stitch import Stitcher
 from chronomask.tracking.verdict import TrackSummary
+
+_STATE = ("ids", "class_evidence", "feature", "entry", "exit", "object_evidence", "pixels")
+"""Names of the arrays in the state of the summaries."""
 
 
 class Found(NamedTuple):
@@ -55,12 +59,15 @@ class Tracker:
     Args:
         config: how videos are segmented.
         categories: the network's classes.
+
+    Attributes:
+        summaries: what is known of each track, by its id.
     """
 
     def __init__(self, config: SegmentConfig, categories: Sequence[Category]) -> None:
         self.config, self.categories = config, categories
         self.stitcher = Stitcher(config.stitch)
-        self._summaries: dict[int, TrackSummary] = {}
+        self.summaries: dict[int, TrackSummary] = {}
 
     def take(self, found: Found, shared: int) -> tuple[list[int], set[int]]:
         """Takes in the next clip, whose first `shared` frames are the last ones of the clip before.
@@ -72,22 +79,33 @@ class Tracker:
         begin = self.stitcher.seen - shared
         visits = [visit_of(tube, begin, labels.shape) for tube in tubes]
         ids, new = self.stitcher.add(labels, looks, visits, shared)
-        for number, tube in zip(ids, tubes, strict=True):
-            nothing = np.zeros(len(self.categories), np.float32)
-            self._summaries.setdefault(number, TrackSummary(number, nothing)).add(
-                tube, int(np.count_nonzero(tube.inside))
-            )
+        for number, tube, look, visit in zip(ids, tubes, looks, visits, strict=True):
+            summary = TrackSummary.of(number, tube, look, visit)
+            before = self.summaries.get(number)
+            self.summaries[number] = before.and_then(summary) if before else summary
         return ids, new
+
+    def relink(self) -> dict[int, int]:
+        """Joins tracks of a video that has ended, see `tracking.relink`; nothing where the settings say so.
+
+        Returns:
+            Ids that there are no more, each with the one that the track has now.
+        """
+        joined = relink(list(self.summaries.values())) if self.config.relink else {}
+        for later in sorted(joined, key=lambda number: self.summaries[number].entry.first):
+            first = joined[later]
+            self.summaries[first] = self.summaries[first].and_then(self.summaries.pop(later))
+        return joined
 
     @property
     def tracks(self) -> list[TrackInfo]:
         """All tracks so far, best first, with the names and scores that the evidence so far gives."""
-        return _best_first(self.info(number) for number in self._summaries)
+        return _best_first(self.info(number) for number in self.summaries)
 
     def chosen(self, tracks: Sequence[TrackInfo]) -> list[TrackInfo]:
         """Those of some tracks that would be written if the video ended here; see `SegmentConfig`."""
         good = [info for info in tracks if info.score >= self.config.score]
-        if len(self._summaries) <= self.config.max_tracks:
+        if len(self.summaries) <= self.config.max_tracks:
             return good
         best = {info.id for info in self.tracks[: self.config.max_tracks]}
         return [info for info in good if info.id in best]
@@ -98,19 +116,22 @@ class Tracker:
         It is an `object` only where that name is allowed too.
         """
         object_below = self.config.object_below if OBJECT.name in allowed else 0.0
-        return _best_first(s.verdict(self.categories, object_below, allowed) for s in self._summaries.values())
+        return _best_first(s.verdict(self.categories, object_below, allowed) for s in self.summaries.values())
 
     def info(self, number: int) -> TrackInfo:
         """One track, by its id."""
-        return self._summaries[number].verdict(self.categories, self.config.object_below)
+        return self.summaries[number].verdict(self.categories, self.config.object_below)
 
     def state(self) -> State:
         """All of it, for `restore`."""
-        tracks = self._summaries.values()
+        tracks = self.summaries.values()
         return {
             **nested("stitcher", self.stitcher.state()),
-            "ids": np.array(list(self._summaries), np.int64),
+            "ids": np.array(list(self.summaries), np.int64),
             "class_evidence": np.array([track.class_evidence for track in tracks], np.float32),
+            "feature": np.array([track.feature for track in tracks], np.float32),
+            "entry": np.array([track.entry.row for track in tracks], np.float64),
+            "exit": np.array([track.exit.row for track in tracks], np.float64),
             "object_evidence": np.array([track.object_evidence for track in tracks], np.float64),
             "pixels": np.array([track.pixels for track in tracks], np.float64),
         }
@@ -118,8 +139,13 @@ class Tracker:
     def restore(self, state: State) -> None:
         """Puts the tracker where it was."""
         self.stitcher.restore(part(state, "stitcher"))
-        rows = zip(*(state[name] for name in ("ids", "class_evidence", "object_evidence", "pixels")), strict=True)
-        self._summaries = {int(i): TrackSummary(int(i), classes, float(o), float(p)) for i, classes, o, p in rows}
+        rows = zip(*(state[name] for name in _STATE), strict=True)
+        self.summaries = {
+            int(number): TrackSummary(
+                int(number), classes, feature, Visit.of_row(entry), Visit.of_row(exit), float(objects), float(pixels)
+            )
+            for number, classes, feature, entry, exit, objects, pixels in rows
+        }
 
 
 def _best_first(tracks: Iterable[TrackInfo]) -> list[TrackInfo]:

@@ -1,6 +1,6 @@
 """What is known of the tracks of a video: the evidence of every clip, and the verdict that it gives.
 
-Legend: L classes.
+Legend: L classes, C channels.
 """
 
 from __future__ import annotations
@@ -14,31 +14,50 @@ from jaxtyping import Float32
 from chronomask.categories import OBJECT, Category
 from chronomask.results import TrackInfo
 from chronomask.tracking.cluster import Tube
+from chronomask.tracking.memory import Look, Visit
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class TrackSummary:
     """What is known of a track so far; every clip adds its evidence, weighted by its pixels.
 
-    One stays in memory for every track of a video, however long ago it was seen: half a kilobyte.
+    One stays in memory for every track of a video, however long ago it was seen: one kilobyte.
 
     Attributes:
         id: of the track, from 1.
         class_evidence: sum over clips of class probabilities x stride-4 pixels.
+        feature: sum over clips of the look's feature x stride-4 pixels; only its direction counts.
+        entry, exit: when and where it is seen in the first and in the last of its clips.
         object_evidence: sum over clips of the tube's objectness x stride-4 pixels.
         pixels: sum over clips of stride-4 pixels.
     """
 
     id: int
     class_evidence: Float32[np.ndarray, " L"]
-    object_evidence: float = 0.0
-    pixels: float = 0.0
+    feature: Float32[np.ndarray, " C"]
+    entry: Visit
+    exit: Visit
+    object_evidence: float
+    pixels: float
 
-    def add(self, tube: Tube, size: int) -> None:
-        """Takes in the tube of one clip, which has so many stride-4 pixels."""
-        self.class_evidence = self.class_evidence + tube.class_probabilities * np.float32(size)
-        self.object_evidence += tube.objectness * size
-        self.pixels += size
+    @classmethod
+    def of(cls, number: int, tube: Tube, look: Look, visit: Visit) -> TrackSummary:
+        """What one clip says of a track."""
+        size = int(np.count_nonzero(tube.inside))
+        classes, feature = tube.class_probabilities * np.float32(size), look.feature * np.float32(size)
+        return cls(number, classes, feature, visit, visit, tube.objectness * size, float(size))
+
+    def and_then(self, later: TrackSummary) -> TrackSummary:
+        """This track, which goes on as the later one."""
+        return TrackSummary(
+            self.id,
+            self.class_evidence + later.class_evidence,
+            self.feature + later.feature,
+            self.entry,
+            later.exit,
+            self.object_evidence + later.object_evidence,
+            self.pixels + later.pixels,
+        )
 
     def verdict(
         self, categories: Sequence[Category], object_below: float, allowed: Collection[str] | None = None

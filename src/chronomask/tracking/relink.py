@@ -1,0 +1,89 @@
+"""Tracks of a whole video joined afterwards: one object that was lost and found again under another id.
+
+The memory of the tracker decides in the middle of the video, from what it saw last. When the video has ended, all of
+every track is known, and all pairs of an end and a beginning can be weighed against each other.
+
+Legend: N tracks, C channels, S statistics of a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float64
+
+from chronomask.assignment import assign
+from chronomask.tracking.verdict import TrackSummary
+
+STATISTICS = ("one", "likeness", "agreement", "distance", "gap")
+"""Of a pair: 1; cosine of the features; Bhattacharyya's coefficient of the classes; distance between the place where
+the first is expected and that where the second begins, in units of what may be expected; logarithm of the frames
+between."""
+
+COEFFICIENTS = (-4.72, 2.77, 4.89, -2.21, -0.51)
+"""Of the log odds that a pair is one object; fitted by `benchmarks/relink.py`, see RESULTS.md."""
+
+LARGEST = 1000
+"""As many tracks at most are looked at, those of the most pixels, so that a long video does not fill the memory."""
+
+REACH, REACH_PER_FRAME = 0.1, 0.01
+"""Distance, as a share of the frame's diagonal, that is to be expected at once, and more with every frame."""
+
+FORESIGHT = 8
+"""Frames for which an object is expected to go on as it moved."""
+
+
+def relink(tracks: Sequence[TrackSummary]) -> dict[int, int]:
+    """Joins tracks that never meet where that is more likely than not.
+
+    An optimal assignment of ends to beginnings over the log odds; chains of pairs become one track.
+
+    Returns:
+        Ids of tracks that continue an earlier one, each with the id of the first of its chain.
+    """
+    tracks = sorted(tracks, key=lambda track: -track.pixels)[:LARGEST]
+    if len(tracks) < 2:
+        return {}
+    odds = pair_statistics(tracks) @ np.array(COEFFICIENTS)
+    odds = np.where(follows(tracks), np.maximum(odds, 0.0), 0.0)
+    before = {tracks[j].id: tracks[i].id for i, j in assign(odds) if odds[i, j] > 0}
+    return {number: _first(number, before) for number in before}
+
+
+def _first(number: int, before: Mapping[int, int]) -> int:
+    while number in before:
+        number = before[number]
+    return number
+
+
+def follows(tracks: Sequence[TrackSummary]) -> np.ndarray:
+    """Whether the track of a column begins after the track of a row has ended; bool, "N N"."""
+    ends = np.array([track.exit.last for track in tracks])
+    return np.array([track.entry.first for track in tracks])[None] > ends[:, None]
+
+
+def pair_statistics(tracks: Sequence[TrackSummary]) -> Float64[np.ndarray, "N N S"]:
+    """The STATISTICS of all pairs; they mean something where the track of the column follows that of the row."""
+    features = np.stack([track.feature for track in tracks]).astype(np.float64)
+    features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    classes = np.sqrt(np.stack([track.class_evidence / max(track.pixels, 1e-12) for track in tracks]))
+    gap = np.maximum(1, [[b.entry.first - a.exit.last for b in tracks] for a in tracks])
+    start, end = (
+        np.array([getattr(visit, side) for visit in visits])
+        for side, visits in (("start", [track.entry for track in tracks]), ("end", [track.exit for track in tracks]))
+    )
+    moved = end - np.array([track.exit.start for track in tracks])
+    speed = moved / np.array([[max(1, track.exit.last - track.exit.first)] for track in tracks])
+    expected = [end[:, None] + speed[:, None] * ahead for ahead in (0, np.minimum(gap, FORESIGHT)[..., None])]
+    distance = np.min([np.linalg.norm(place - start, axis=2) for place in expected], 0)
+    return np.stack(
+        [
+            np.ones(gap.shape),
+            features @ features.T,
+            classes @ classes.T,
+            distance / (REACH + REACH_PER_FRAME * gap),
+            np.log(gap),
+        ],
+        axis=2,
+    )
