@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from chronomask import rle
-from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.config import ClusterConfig, SegmentConfig, StitchConfig
 from chronomask.editing import AddClass, Relabel, edit
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks, write_tracks
@@ -210,6 +210,22 @@ def test_the_table_of_boxes(tmp_path, run):
         box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
         about = f"1,{row.name},{row.score},{row.class_score},{frame},{frame / 25}"
         assert line == f"{about},{','.join(map(str, box))},{mask.sum()}"
+
+
+@pytest.mark.parametrize("relink", [True, False])
+def test_what_was_lost_and_found_again_is_one_track_in_the_end(tmp_path, segmenter, relink):
+    images = moving_square(22)
+    images[8:14] = [np.full_like(images[0], images[0][-1, -1])] * 6
+    film(tmp_path / "a.mkv", images, "ffv1", "bgr0")
+    config = dataclasses.replace(segmenter.config, relink=relink, stitch=StitchConfig(memory_frames=0))
+    forgetful = Segmenter(segmenter.engine, config)
+    segment_to_folder(forgetful, open_source(tmp_path / "a.mkv"), tmp_path / "out", outputs=NOTHING)
+    content = tracks_of(tmp_path / "out")
+    seen = [[i for i, mask in enumerate(track["segmentations"]) if mask] for track in content["annotations"]]
+    before, after = list(range(8)), list(range(14, 22))
+    assert sorted(seen) == ([before + after] if relink else [before, after])
+    assert content["info"]["relinked"] == ([[2, 1]] if relink else [])
+    assert content["info"]["settings"]["relink"] == relink
 
 
 def test_mask_images_hold_track_ids(tmp_path, run):
