@@ -47,5 +47,14 @@ def test_a_name_that_is_only_the_best_allowed_costs_score():
     assert verdict_of(summary, 0.0, {"person"}) == (CLASSES[0], 0.9 * 0.2 / 0.6, 0.2)
 
 
+def test_of_some_names_and_object_the_probabilities_are_among_these():
+    summary = summary_of((4, [0.3, 0.6, 0.1], 0.9))
+    assert verdict_of(summary, 0.25, {"person", "cat", "object"}) == (CLASSES[0], 0.9, 0.3 / 0.5)
+    assert verdict_of(summary, 0.25, {"person", "object"}) == (CLASSES[0], 0.9, 0.3 / 0.4)
+    assert verdict_of(summary, 0.25, {"person", "dog", "cat", "object"}) == (CLASSES[1], 0.9, 0.6)
+    unlikely = summary_of((4, [0.04, 0.9, 0.06], 0.9))
+    assert verdict_of(unlikely, 0.25, {"person", "object"}) == (OBJECT, 0.9, 1 - 0.04 / 0.14)
+
+
 def test_a_track_without_pixels_has_no_score():
     assert summary_of((0, [0.1, 0.8, 0.1], 0.9)).verdict(CLASSES, 0.0).score == 0

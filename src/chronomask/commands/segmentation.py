@@ -65,7 +65,8 @@ def segment(
         engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
         precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it. What was used is written
             into tracks.json; between the two, tracks differ by a few pixels.
-        classes: only tracks of these classes, names joined by commas, such as "person,dog"; all by default.
+        classes: only tracks of these classes, names joined by commas, such as "person,dog"; all by default. Every track
+            is named by the most probable of them; where none is probable enough it is an `object`, and left out.
         start: skip what lies before this time, in seconds (12.5) or as hh:mm:ss.
         end: skip what lies at this time or later; empty for the end.
         every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then speak of

@@ -176,6 +176,7 @@ def _result(track: Track) -> dict[str, Any]:
         "video_id": track.video_id,
         "category_id": track.category_id,
         "score": float(track.score),
+        **({} if track.class_score is None else {"class_score": track.class_score}),
         "segmentations": iter(track.segmentations),
     }
 
@@ -185,7 +186,6 @@ def _annotation(track: Track) -> dict[str, Any]:
     return {
         "id": track.id,
         **_result(track),
-        **({} if track.class_score is None else {"class_score": track.class_score}),
         "iscrowd": int(track.crowd),  # readers of YouTube-VIS annotations ask for it
         **({"merged": True} if track.merged else {}),
         "areas": (None if mask is None else rle.area(mask) for mask in seen),

@@ -59,7 +59,7 @@ def segment_to_folder(
     a file after the tracks of the frames so far have been written; a live source it ends like its own end.
 
     Args:
-        classes: only tracks of these names; all if empty.
+        classes: only tracks of these names, of which each gets the most probable; all if empty.
         outputs: what is written beside the two.
         overwrite: whether files of an earlier run may be replaced.
         resume: go on with an interrupted run, if there is one; the result equals that of an uninterrupted one.

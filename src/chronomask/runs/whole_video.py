@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from chronomask.annotations.records import Segmentations, VideoEntry
-from chronomask.categories import Category
+from chronomask.categories import OBJECT, Category
 from chronomask.claims import check_outputs
 from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision
@@ -216,7 +216,7 @@ def segment(
     Args:
         source: path, pattern, camera, address, array, list or generator of pictures; see `video.open_source`.
         model: a bundled model, an exported network, a checkpoint file, or what `load` gave.
-        classes: only tracks of these names; all if empty.
+        classes: only tracks of these names, of which each gets the most probable; all if empty.
         start, end: seconds; only frames of the time between are looked at.
         every: only every n-th frame is looked at.
         fps: frames a second of images.
@@ -260,7 +260,7 @@ def result_of(
 
     Args:
         witness: of the source, since before it was segmented.
-        classes: only tracks of these names; all if empty.
+        classes: only tracks of these names, of which each gets the most probable; all if empty.
 
     Raises:
         InputError: there was not one frame.
@@ -270,7 +270,9 @@ def result_of(
     joined = {} if source.live else segmenter.relink()
     spool.rename(joined)
     wanted = classes or [category.name for category in segmenter.categories]
-    chosen = chosen_tracks(segmenter.tracks, spool.track_ids(), segmenter.config, wanted)
+    # Who asks for nothing but `object` asks for what has no name among all.
+    named = segmenter.named({*classes, OBJECT.name}) if set(classes) - {OBJECT.name} else segmenter.tracks
+    chosen = chosen_tracks(named, spool.track_ids(), segmenter.config, wanted)
     return VideoResult(
         source,
         spool,

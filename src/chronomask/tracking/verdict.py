@@ -16,6 +16,10 @@ from chronomask.results import TrackInfo
 from chronomask.tracking.cluster import Tube
 from chronomask.tracking.memory import Look, Visit
 
+OBJECT_SHARE = 0.1
+"""Of the probability, what belongs to `object` where only some classes may be chosen: a single allowed name needs more
+than that. Of the tracks of a class most have it, and few others (RESULTS.md)."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TrackSummary:
@@ -70,15 +74,21 @@ class TrackSummary:
         Args:
             categories: the network's classes.
             object_below: see SegmentConfig.
-            allowed: names of the classes to choose from; all by default. Where the best of them is not the best of
-                all, the score shrinks by the ratio of their probabilities.
+            allowed: names of the classes to choose from; all by default. With `object` among them the probabilities are
+                those among the allowed, of which `object` has a share of its own; a name must have more. Without it
+                the score shrinks by the ratio to the best name of all, for the track may be of no allowed class.
         """
         probabilities = self.class_evidence / max(self.pixels, 1.0)
         score, surest = self.object_evidence / max(self.pixels, 1.0), float(probabilities.max())
         if allowed is not None:
             probabilities = probabilities * np.array([category.name in allowed for category in categories])
+            if OBJECT.name not in allowed:
+                score *= float(probabilities.max()) / max(surest, 1e-9)
+            elif any(category.name not in allowed for category in categories):
+                everything = float(probabilities.sum()) + OBJECT_SHARE
+                probabilities, object_below = probabilities / everything, max(object_below, OBJECT_SHARE / everything)
         best = int(probabilities.argmax())
         probability = float(probabilities[best])
         if probability < object_below:
             return TrackInfo(self.id, OBJECT, score, 1 - probability)
-        return TrackInfo(self.id, categories[best], score * probability / max(surest, 1e-9), probability)
+        return TrackInfo(self.id, categories[best], score, probability)
