@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
@@ -14,6 +13,9 @@ from chronomask.files import written_aside
 from chronomask.model.network import Network
 
 FORMAT = "chronomask-1"
+
+_HEAD = "heat_head.weight"
+"""A tensor that every network has, and whose inputs are its channels."""
 
 
 def save_network(path: Path, network: Network, *, half: bool) -> None:
@@ -48,9 +50,13 @@ def load_network(path: Path) -> Network:
         config = model_from_json(metadata.get("config", ""))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    with torch.device("meta"):  # shapes alone: the configuration may say anything
-        shapes = Network(config).state_dict()
-    expected = {name: t for name, t in shapes.items() if not name.endswith("num_batches_tracked")}
+    if _HEAD not in tensors:
+        raise InputError(f"{path}: lacks the tensor {_HEAD}")
+    shape = tuple(tensors[_HEAD].shape)
+    if shape[1:2] != (config.channels,):  # before it is built, for a file may say anything
+        raise InputError(f"{path}: {_HEAD} has shape {shape}, not that of {config.channels} channels")
+    network = Network(config)
+    expected = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     if missing := sorted(expected.keys() - tensors.keys()):
         raise InputError(f"{path}: lacks the tensor {missing[0]} ({len(missing)} missing)")
     if extra := sorted(tensors.keys() - expected.keys()):
@@ -60,6 +66,5 @@ def load_network(path: Path) -> Network:
             raise InputError(f"{path}: {name} has shape {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}")
         if broken := int((~tensors[name].isfinite()).sum()):
             raise InputError(f"{path}: {name} holds infinities or NaN ({broken} of {tensor.numel()} values)")
-    network = Network(config)
     network.load_state_dict(tensors, strict=False)  # only the counters of batch norm are not there
     return network.eval()
