@@ -17,6 +17,26 @@ SAMPLE = Path(__file__).parent.parent / "examples/sample.mp4"
 HELPS = [[name] for name in COMMANDS if name != "dataset"] + [["train", "--fine-tune", "lite"]]
 
 
+@pytest.mark.parametrize("module", ["tyro", "chronomask.commands.segmentation", "numpy.linalg", "av", "openvino"])
+def test_ctrl_c_in_the_first_second(module, tmp_path):
+    """While packages are imported, compiled ones too."""
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from chronomask.cli import main\n"
+        "sys.exit(main(['segment', sys.argv[1], '--out', sys.argv[2]]))\n"
+    )
+    sample = Path(__file__).parent.parent / "examples/sample.mp4"
+    command = [sys.executable, "-c", program, str(sample), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "chronomask: interrupted\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"chronomask {__version__}\n"

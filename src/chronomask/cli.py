@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple
-
-import tyro
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronomask import __version__, terminal
 from chronomask.errors import InputError, close_names
+
+if TYPE_CHECKING:
+    import tyro
 
 
 class _Command(NamedTuple):
@@ -61,8 +62,8 @@ EXTRAS = {"torch": "torch", "safetensors": "torch", "cv2": "train", "onnx": "exp
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 done, 1 our fault, 2 the input's or the caller's, 130 Ctrl-C."""
     arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    terminal.prepare()
     try:
+        terminal.prepare()
         if arguments[0] == "--version":
             print(f"chronomask {__version__}")
             return 0
@@ -80,20 +81,33 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"chronomask: this needs the package {error.name}: pip install 'chronomask[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("chronomask: interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError as error:
         if type(error) is not BrokenPipeError:  # PyAV's, of a stream
             raise
         return 2
-    except OSError as error:
-        if error.filename is None:
+    except Exception as error:
+        if _is_of_interruption(error):
+            return _interrupted()
+        if not isinstance(error, OSError) or error.filename is None:
             raise
         print(f"chronomask: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     finally:
         _flush()
     return code or 0
+
+
+def _interrupted() -> int:
+    print("chronomask: interrupted", file=sys.stderr)
+    return 130
+
+
+def _is_of_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C caused an error, as in the middle of the import of a compiled package."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _check_command(name: str) -> None:
@@ -109,6 +123,8 @@ def _app(arguments: list[str]) -> tyro.extras.SubcommandApp:
 
     To import them all and read their options would take longer than many a command.
     """
+    import tyro  # here, where Ctrl-C is waited for
+
     app = tyro.extras.SubcommandApp()
     for name, command in COMMANDS.items():
         if name in arguments[:1]:
