@@ -138,3 +138,9 @@ def test_a_network_is_not_built_before_it_is_compared(path):
     rewritten(path, lambda tensors: None, {"config": config.replace('"channels": 8', '"channels": 4096')})
     with pytest.raises(InputError, match=r"small\.safetensors: .* has shape .* not .*4096"):
         load_network(path)
+
+
+def test_equal_weights_are_equal_bytes(network, tmp_path):
+    for number in range(8):
+        save_network(tmp_path / f"{number}.safetensors", network, half=True)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from safetensors import safe_open
@@ -30,7 +31,19 @@ def save_network(path: Path, network: Network, *, half: bool) -> None:
     }
     with written_aside(path) as aside:
         # Not by its own `save_file`, whose files nobody but their owner may read.
-        aside.write_bytes(save(tensors, metadata={"format": FORMAT, "config": model_to_json(network.config)}))
+        data = save(tensors, metadata={"format": FORMAT, "config": model_to_json(network.config)})
+        aside.write_bytes(_in_order(data))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file of safetensors, whose metadata the library writes in an order of chance: equal weights shall be
+    equal bytes."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[begin:]
 
 
 def load_network(path: Path) -> Network:

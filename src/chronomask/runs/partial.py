@@ -20,7 +20,7 @@ PARTIAL, SPOOL, LOG = ".partial", "frames.db", "videos.jsonl"
 
 _LOCK, _NAMES = "lock", "replaces.json"
 _RESULTS, _REPLACED = "results", "replaced"
-_KEPT = (SPOOL, f"{SPOOL}-journal", LOG)
+_KEPT = (f"{SPOOL}-journal", SPOOL, LOG)
 
 
 @dataclass
@@ -142,8 +142,12 @@ def _put_back(replaced: Path, out: Path) -> None:
 
 
 def _clear(folder: Path, kept: Sequence[str]) -> None:
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name in (*kept, _LOCK):
+    """Removes all else. What makes a run one to go on with goes first, and the names of its results last: killed in
+    between, it is complete, and its results are still its own."""
+    there = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    for name in [*_KEPT, *sorted(there.keys() - {*_KEPT, _NAMES}), _NAMES]:
+        path = there.get(name)
+        if path is None or name in (*kept, _LOCK):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,178 @@
+"""Every command that writes, on small inputs, and what it promises when things go wrong: docs/reliability.md.
+
+Commands run in a folder that holds `in`, with everything that is read, and are to write `out...` beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from tests.formats.tubes import plain_file
+from torch import nn
+from torch.export import Dim
+
+from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.engines import export
+from chronomask.formats.ytvis import write_results, write_tracks
+from chronomask.model.checkpoint import save_network
+from chronomask.segmenter.segmenter import Segmenter
+from data.files import small_set
+from films import film, moving_square
+from model.networks import tiny
+from segmenter.colour import ColourEngine
+from training.runs import ThinBackbone, thin_network
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that writes.
+
+    Attributes:
+        words: of the command line; `OUT` stands for what it writes.
+        out: what is written, where that is a file or a folder of its own; for commands that write several files into a
+            folder, one of them that all runs write.
+        folder: whether `out` is a folder that is replaced as a whole, by another of its kind.
+        inputs: files, or what lies in them, that `OUT` may not be.
+        again: words for going on after a run that was killed.
+        keeps: what a run that ended early left, and the next one goes on with.
+        goes_on: how, for people.
+    """
+
+    words: str
+    out: str
+    inputs: tuple[str, ...]
+    folder: bool = False
+    again: str = "--overwrite"
+    keeps: str = ""
+    goes_on: str = ""
+
+
+TRAIN = "train in/stills.json --init in/tiny.safetensors --steps 1 --batch 1 --data.length 3 --data.height 32"
+
+COMMANDS = {
+    "segment": Command(
+        "segment in/a.mkv --out out --masks png --csv",
+        "out/tracks.json",
+        (),
+        again="--resume",
+        keeps="out/.partial",
+        goes_on="`--resume`",
+    ),
+    "render": Command("render in/tracks.json --video in/frames --out out --masks png", "out/overlay.mp4", ()),
+    "predict": Command(
+        "predict in/videos.json --frames in/JPEGImages --out OUT",
+        "out/tracks.json",
+        ("in/videos.json",),
+        again="",
+        keeps="out/tracks.json.partial",
+        goes_on="the same command",
+    ),
+    "evaluate --json": Command(
+        "evaluate in/tracks.json in/results.json --json OUT", "out.json", ("in/tracks.json", "in/results.json")
+    ),
+    "evaluate --report": Command(
+        "evaluate in/tracks.json in/results.json --report OUT", "out.html", ("in/tracks.json", "in/results.json")
+    ),
+    "submit": Command("submit in/results.json --out OUT", "out.zip", ("in/results.json",)),
+    "convert, to a file": Command("convert in/tracks.json OUT --to coco", "out.json", ("in/tracks.json",)),
+    "convert, to a folder": Command("convert in/tracks.json OUT --to davis", "out", ("in",), folder=True),
+    "convert --to dataset": Command(
+        "convert in/tracks.json OUT --to dataset --video in/frames", "out", ("in", "in/frames"), folder=True
+    ),
+    "edit": Command("edit in/tracks.json delete:1 --out OUT", "out.json", ("in/tracks.json",)),
+    "calibrate": Command(
+        "calibrate in/tiny.safetensors in/stills.json --out OUT", "out.safetensors", ("in/tiny.safetensors",)
+    ),
+    "export": Command("export in/tiny.safetensors out --format torch", "out/model.json", ()),
+    "dataset info --json": Command("dataset info in/stills.json --json OUT", "out.json", ("in/stills.json",)),
+    "dataset preview": Command("dataset preview in/stills.json --out OUT", "out.png", ()),
+    "dataset synthesize": Command(
+        "dataset synthesize in/stills.json OUT --length 2 --height 32 --width 48", "out", ("in",), folder=True
+    ),
+    "train": Command(
+        f"{TRAIN} --data.width 64 --workers 0 --device cpu --out out",
+        "out/model.safetensors",
+        (),
+        again="",
+        goes_on="the same command",
+    ),
+}
+
+
+def matrix() -> str:
+    """What every command promises, as a table of Markdown: a line a command, a column a test of test_commands.py."""
+    lines = ["| command | " + " | ".join(PROMISES) + " |", "|---" * (len(PROMISES) + 1) + "|"]
+    for name, command in COMMANDS.items():
+        cells = [promise(name, command) for promise in PROMISES.values()]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _full_disk(name: str, command: Command) -> str:
+    return f"2; old stays; {command.goes_on} goes on" if command.goes_on else "2; old stays"
+
+
+def _kill(name: str, command: Command) -> str:
+    kept = f"{command.goes_on} goes on, same bytes" if command.goes_on else "next run clears leftovers, same bytes"
+    return f"old stays; {kept}"
+
+
+def _ctrl_c(name: str, command: Command) -> str:
+    if name == "segment":
+        return "130; tracks so far are written; `--resume` goes on"
+    return f"130; old stays; {command.goes_on} goes on" if command.goes_on else "130; old stays"
+
+
+def _existing(name: str, command: Command) -> str:
+    return "2, or `--overwrite`; a run of the same settings goes on" if name == "train" else "2, or `--overwrite`"
+
+
+PROMISES = {
+    "full disk": _full_disk,
+    "kill": _kill,
+    "Ctrl-C": _ctrl_c,
+    "input is output": lambda name, command: "2",
+    "existing output": _existing,
+    "link": lambda name, command: "2",
+    "foreign folder": lambda name, command: "2, even with `--overwrite`",
+}
+
+
+class Half(nn.Module):
+    """Half of a network, as good as another."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (2 * x,)
+
+
+def write_inputs(folder: Path) -> None:
+    """All inputs of all commands."""
+    small_set(folder)
+    film(folder / "a.mkv", moving_square(6), "ffv1")
+    file = plain_file()
+    write_tracks(folder / "tracks.json", file.videos, file.categories, file.tracks, {})
+    write_results(folder / "results.json", file.videos, file.tracks)
+    (folder / "frames").mkdir()
+    for number in range(3):
+        Image.new("RGB", (9, 7), (60 * number, 0, 0)).save(folder / f"frames/{number}.png")
+    save_network(folder / "tiny.safetensors", thin_network(tiny(channels=8)), half=False)
+
+
+def thin_backbone(*_: object) -> ThinBackbone:
+    """A backbone of no time and no size."""
+    return ThinBackbone()
+
+
+def stand_in(name: str, *_: object) -> Segmenter:
+    """A segmenter that sees colours, whatever it is asked to load."""
+    cluster = ClusterConfig(seed_threshold=0.6, minimum_pixels=1)
+    return Segmenter(ColourEngine(4), SegmentConfig(clip_length=4, overlap=2, score=0.0, cluster=cluster))
+
+
+def one_half(*_: object) -> tuple[export._Half]:
+    """A network for `export` that takes no time."""
+    inputs = [(torch.rand(count, 3),) for count in (4, 5)]
+    return (export._Half("encoder", Half(), ("frames",), ("stride_4",), ({0: Dim("N", min=1, max=9)},), *inputs),)
