@@ -8,7 +8,7 @@ from chronomask.config import MixtureConfig
 from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.errors import InputError
-from chronomask.training.class_head import fit_class_head
+from chronomask.training.class_head import calibrate_class_head, fit_class_head, fitted_calibration
 from chronomask.training.teacher import Detector
 from data.files import box, textured, write_stills
 from model import graphs
@@ -117,3 +117,52 @@ def test_a_teacher_is_believed_where_it_knows_the_class(tmp_path):
         with torch.no_grad():
             logits = network(reader.load(number).frames[None]).class_logits[0].mean((1, 2, 3))
         assert logits.argmax() == (0 if number % 2 else 2)
+
+
+def oversure(objects=3000, factor=3.0, favoured=1.5):
+    """Scores whose softmax is right once divided by `factor` and, for the first class, lowered by `favoured`."""
+    random = np.random.default_rng(0)
+    true = torch.from_numpy(random.normal(0, 1.5, (objects, 3)).astype(np.float32))
+    shares = true.softmax(1).numpy()
+    classes = torch.from_numpy(np.array([random.choice(3, p=p / p.sum()) for p in shares.astype(np.float64)]))
+    return true * factor + torch.tensor([favoured * factor, 0.0, 0.0]), classes, true
+
+
+def test_calibration_finds_the_factor_and_the_offset():
+    scores, classes, true = oversure()
+    factors, offsets = fitted_calibration(scores, classes)
+    calibrated = (scores * factors + offsets).softmax(1)
+    assert factors.tolist() == pytest.approx([1 / 3] * 3, abs=0.06)
+    assert (offsets[0] - offsets[1:].mean()).item() == pytest.approx(-1.5, abs=0.3)
+    assert (calibrated - true.softmax(1)).abs().mean() < 0.03
+    surest, answer = calibrated.max(1)
+    for low in (0.4, 0.6, 0.8):
+        there = (surest >= low) & (surest < low + 0.2)
+        share = (answer == classes)[there].float().mean()
+        assert share.item() == pytest.approx(surest[there].mean().item(), abs=0.05)
+
+
+def test_a_class_that_is_not_in_the_data_gets_what_holds_for_all():
+    scores, classes, _ = oversure(favoured=0.0)
+    factors, offsets = fitted_calibration(torch.cat([scores, torch.full((3000, 1), -60.0)], 1), classes)
+    assert factors[3].item() == pytest.approx(1 / 3, abs=0.06)
+    assert abs(offsets[3]) < 0.05
+
+
+def test_calibration_changes_the_class_scores_alone_and_for_the_better(tmp_path):
+    stills = []
+    for number in range(8):
+        pixels, mask = textured(48, 64, number), box(48, 64, 8, 8, 40, 56)
+        stills.append((pixels, [(18 if number % 4 else 99, mask, {})]))
+    classes = (Category(1, "person"), Category(18, "dog"), Category(99, "unicorn"))
+    sources = [WeightedSource(open_reader(write_stills(tmp_path, stills), classes), 1.0)]
+    network = network_of(tiny(class_source="backbone", categories=classes))
+    with torch.no_grad():
+        network.class_head.scores.weight *= 20
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    calibrate_class_head(network, sources, MixtureConfig(length=1, height=32, width=64, max_pastes=0), stills=16)
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"class_head.scores.weight", "class_head.scores.bias"}
+    with torch.no_grad():
+        logits = network(sources[0].reader.load(1).frames[None]).class_logits[0].mean((1, 2, 3))
+    assert logits.softmax(0).argmax() == 1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,6 +25,10 @@ from chronomask.training.teacher import Detector
 
 TAUGHT = 0.7
 """Share of a teacher's answer in what is learnt of an object whose class it knows, if it is sure; less if it is not."""
+
+OFFSET_DECAY, FACTOR_DECAY = 0.002, 0.008
+"""Weights of the squared offsets, and of the squared logarithms of the factors of single classes, beside the mean cross
+entropy."""
 
 DROPPED = 0.3
 """With a teacher: share of the backbone's channels that the head has to do without, others for every view."""
@@ -111,6 +115,56 @@ def fit_class_head(
         optimizer.step()
 
 
+def calibrate_class_head(
+    network: Network, sources: Sequence[WeightedSource], data: MixtureConfig, *, stills: int = 400, seed: int = 0
+) -> None:
+    """Lets class probabilities mean what they say: a factor and an offset a class, fitted to what was not trained on.
+
+    They become part of the head's weights, so that nothing else has to know of them. Classes that are hardly in the
+    data stay as they are, but for what holds for all of them.
+
+    Args:
+        network: whose class head reads the backbone; changed in place.
+        sources: data that its class head has not seen.
+        data: what training clips look like; here, of one frame each.
+        stills: number of views.
+        seed: of all chance.
+    """
+    head = network.class_head
+    assert isinstance(head, BackboneClassHead), "heads that read the decoder have no names of their own"
+    seen = _looked_at(network, ClipMixture(sources, replace(data, length=1), seed, stills), None, silent)
+    with torch.no_grad():
+        scores = torch.cat([_scores(head, still) for still in seen])
+    factors, offsets = fitted_calibration(scores, torch.cat([still.classes for still in seen]).argmax(1))
+    with torch.no_grad():
+        head.scores.weight.mul_(factors[:, None, None, None])
+        head.scores.get_parameter("bias").mul_(factors).add_(offsets)
+
+
+def fitted_calibration(
+    scores: Float[Tensor, "K L"], classes: Int64[Tensor, " K"]
+) -> tuple[Float[Tensor, " L"], Float[Tensor, " L"]]:
+    """Factors and offsets that make the softmax of the scores likeliest, drawn towards one factor for all and none.
+
+    Objects of a class count by the root of their number together, for rare names shall be right too.
+    """
+    weights = torch.bincount(classes, minlength=scores.shape[1]).float()[classes].rsqrt()
+    weights = weights / weights.sum()
+    common, own, offsets = (torch.zeros(size, requires_grad=True) for size in (1, scores.shape[1], scores.shape[1]))
+    optimizer = torch.optim.LBFGS([common, own, offsets], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        calibrated = scores * (common + own).exp() + offsets
+        wrong = (weights * F.cross_entropy(calibrated, classes, reduction="none")).sum()
+        total = wrong + OFFSET_DECAY * offsets.square().sum() + FACTOR_DECAY * own.square().sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return (common + own).exp().detach(), offsets.detach()
+
+
 def _looked_at(network: Network, mixture: ClipMixture, teacher: Detector | None, progress: Progress) -> list[_Seen]:
     seen = []
     for number in progress(range(len(mixture)), "looking at the classes", len(mixture)):
@@ -153,6 +207,9 @@ def _some_channels(level: Float[Tensor, "1 c h w"], generator: torch.Generator) 
 
 
 def _naming_loss(head: BackboneClassHead, still: _Seen) -> Float[Tensor, ""]:
+    return F.cross_entropy(_scores(head, still), still.classes)
+
+
+def _scores(head: BackboneClassHead, still: _Seen) -> Float[Tensor, "K L"]:
     logits = head(*still.features)[0].unsqueeze(1)
-    scores = torch.stack([masked_class_logits(logits, mask) for mask in still.masks])
-    return F.cross_entropy(scores, still.classes)
+    return torch.stack([masked_class_logits(logits, mask) for mask in still.masks])

@@ -104,8 +104,8 @@ def counted(reader: EntryReader) -> Counter[str]:
     return Counter(info.name for info in instances if not info.crowd and info.class_id >= 0)
 
 
-def held_back(reader: EntryReader, share: float, seed: int) -> tuple[EntryReader, EntryReader]:
-    """The entries to train on, and the share of them that is held back.
+def held_back(reader: EntryReader, share: float, seed: int, most: int = MOST_HELD) -> tuple[EntryReader, EntryReader]:
+    """The entries to train on, and the share of them, at most so many, that is held back.
 
     Entries are drawn evenly from those that have the same rarest class, so that both parts see every class; of a class
     that only one entry has, that one is trained on.
@@ -119,7 +119,7 @@ def held_back(reader: EntryReader, share: float, seed: int) -> tuple[EntryReader
     for index in torch.randperm(len(reader), generator=torch.Generator().manual_seed(seed)).tolist():
         names = {info.name for info in reader.instances(index) if not info.crowd and info.class_id >= 0}
         groups[min(names, key=lambda name: (counts[name], name), default="")].append(index)
-    count = min(max(1, round(share * len(reader))), MOST_HELD, len(reader) - 1) if share > 0 else 0
+    count = min(max(1, round(share * len(reader))), most, len(reader) - 1) if share > 0 else 0
     # Every entry by its place within its group, in [0, 1): the first of all groups together are an even draw. The last
     # of each group comes behind all others, for a class of which every entry is held back cannot be learnt.
     places = [
