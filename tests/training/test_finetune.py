@@ -66,7 +66,7 @@ def test_the_class_head_alone_learns_to_name(tmp_path):
     reader = open_reader(colours(tmp_path), (Category(1, "person"), Category(99, "unicorn")))
     network = network_of(tiny(class_source="backbone", categories=KNOWN))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    fit_class_head(network, [WeightedSource(reader, 1.0)], SMALL, stills=16, steps=30)
+    fit_class_head(network, [WeightedSource(reader, 1.0)], SMALL, stills=16, steps=60)
     changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed
     assert all(name.startswith("class_head.") for name in changed)
