@@ -27,9 +27,9 @@ from torch.nn import functional as F
 
 from chronomask.config import ModelConfig
 from chronomask.model.attention import ChannelAttention, SpaceTimeAttention
-from chronomask.model.decoder import neighbours
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.network import BackboneClassHead, Network
+from chronomask.model.over_time import averaging, joining, lengthening, over_time
 from chronomask.model.squeeze import Squeeze
 
 STRIDES = (4, 8, 16, 32)
@@ -176,50 +176,16 @@ class _Join(nn.Module):
         bias = squeeze.conv.bias
         self.bias = None if bias is None else nn.Parameter(bias.detach().view(1, -1, 1, 1), requires_grad=False)
         self.norm = squeeze.norm
-        self.register_buffer("joining", _joining(frames))
-        self.register_buffer("averaging", _averaging(frames))
+        self.register_buffer("joining", joining(frames))
+        self.register_buffer("averaging", averaging(frames))
 
     def forward(self, taps: Float[Tensor, "T D h w"]) -> Float[Tensor, "t C h w"]:
         frames, channels, height, width = taps.shape
-        x = _over_time(self.joining, taps.reshape(3 * frames, channels // 3, height, width))
+        x = over_time(self.joining, taps.reshape(3 * frames, channels // 3, height, width))
         x = x if self.bias is None else x + self.bias
         if not isinstance(self.norm, nn.Identity):  # of groups: looks at the whole clip
             x = self.norm(x.transpose(0, 1)[None])[0].transpose(0, 1)
-        return _over_time(self.averaging, x.relu())
-
-
-def _over_time(weights: Float[Tensor, "t T"], x: Float[Tensor, "T C h w"]) -> Float[Tensor, "t C h w"]:
-    """Weighted sums of frames: one product of matrices, where slices and sums would be a dozen operations."""
-    return (weights @ x.flatten(1)).reshape(-1, *x.shape[1:])
-
-
-def _joining(frames: int) -> Float[Tensor, "T 3*T"]:
-    """Of what every frame gives to the next one, to itself and to the one before, what every frame gets."""
-    weights = torch.zeros(frames, 3 * frames)
-    for frame in range(frames):
-        for tap, giver in enumerate((frame - 1, frame, frame + 1)):
-            if 0 <= giver < frames:
-                weights[frame, 3 * giver + tap] = 1
-    return weights
-
-
-def _averaging(frames: int) -> Float[Tensor, "t T"]:
-    """`squeeze.average_pool_time`: every frame that comes out is the mean of two or three."""
-    rows = []
-    for middle in range(0, frames, 2):
-        row = torch.zeros(frames)
-        row[max(0, middle - 1) : middle + 2] = 1
-        rows.append(row / row.sum())
-    return torch.stack(rows)
-
-
-def _lengthening(coarse: int, fine: int) -> Float[Tensor, "T t"]:
-    """`decoder.expand` in time: every frame lies between two."""
-    before, behind, share = neighbours(coarse, fine, torch.zeros(()))
-    weights, rows = torch.zeros(fine, coarse), torch.arange(fine)
-    weights[rows, before] += 1 - share
-    weights[rows, behind] += share
-    return weights
+        return over_time(self.averaging, x.relu())
 
 
 class _Places(nn.Module):
@@ -256,12 +222,12 @@ class _Combine(nn.Module):
         of_coarse, of_fine = convolution.weight.detach().flatten(1).chunk(2, 1)
         self.coarse = _pointwise(of_coarse, convolution.bias)
         self.fine = _pointwise(of_fine, None)
-        self.register_buffer("lengthening", None if coarse == fine else _lengthening(coarse, fine))
+        self.register_buffer("lengthening", None if coarse == fine else lengthening(coarse, fine))
 
     def forward(self, x: Float[Tensor, "t C _ _"], finer: Float[Tensor, "T C h w"]) -> Float[Tensor, "T D h w"]:
         y = self.coarse(x)
         if self.lengthening is not None:
-            y = _over_time(self.lengthening, y)
+            y = over_time(self.lengthening, y)
         y = F.interpolate(y, size=finer.shape[2:], mode="bilinear", align_corners=False)
         return _on_clip(self.rest, y + self.fine(finer))
 
