@@ -234,7 +234,7 @@ def test_a_video_is_segmented_where_no_pytorch_is(exported, tmp_path):
             writer.write(image)
     options = ["--clip-length", str(LENGTH), "--overlap", "1", "--score", "0", "--precision", "float32"]
     options += ["--cluster.seed-threshold", "0.2", "--cluster.minimum-pixels", "9", "--engine", "openvino"]
-    options += ["--cluster.seed-margin", "0", "--cluster.sure-objectness", "0"]
+    options += ["--cluster.seed-margin", "0", "--cluster.sure-objectness", "0", "--no-relink"]
     command = [sys.executable, WITHOUT, "torch,safetensors,onnx,onnxruntime", "segment", video, "--model", exported]
     subprocess.run([*command, "--out", out, *options], check=True, stdout=subprocess.DEVNULL)
     found = read_tracks(out / "tracks.json")
@@ -243,7 +243,7 @@ def test_a_video_is_segmented_where_no_pytorch_is(exported, tmp_path):
     assert found.info["checkpoint_sha256"] == read_description(exported).checkpoint_sha256
     assert len(found.tracks) > 0
     cluster = ClusterConfig(seed_threshold=0.2, minimum_pixels=9, seed_margin=0.0, sure_objectness=0.0)
-    config = SegmentConfig(clip_length=LENGTH, overlap=1, score=0.0, cluster=cluster)
+    config = SegmentConfig(clip_length=LENGTH, overlap=1, score=0.0, relink=False, cluster=cluster)
     segmenter = load(exported, engine="openvino", precision="float32", config=config)
     results = list(segmenter.segment(open_source(video)))
     for track in found.tracks:

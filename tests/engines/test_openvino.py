@@ -118,3 +118,29 @@ assert "openvino_telemetry" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"HOME": str(tmp_path)})
     assert not list(tmp_path.iterdir())
+
+
+FIRST_CALLS = """
+import os, sys, threading
+import numpy as np
+from chronomask.engines.openvino import imported
+openvino = imported()
+from openvino import opset13
+sys.setswitchinterval(1e-6)
+given = opset13.parameter([1, 3, 8, 8], np.uint8)
+compiled = openvino.Core().compile_model(openvino.Model([opset13.convert(given, "f32")], [given], "model"), "CPU")
+together = threading.Barrier(2)
+def compute(request):
+    together.wait()
+    request.infer([np.zeros((1, 3, 8, 8), np.uint8)])
+threads = [threading.Thread(target=compute, args=(compiled.create_infer_request(),), daemon=True) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join(20)
+os._exit(sum(thread.is_alive() for thread in threads))
+"""
+
+
+def test_two_threads_may_begin_at_once():
+    """Without care a fifth of such processes hangs."""
+    for _ in range(5):
+        assert subprocess.run([sys.executable, "-c", FIRST_CALLS], check=False).returncode == 0

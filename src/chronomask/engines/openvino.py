@@ -45,7 +45,11 @@ def imported() -> Any:
             del modules["openvino_telemetry"]
             if before is not None:
                 modules["openvino_telemetry"] = before
-    return import_module("openvino")
+    openvino = import_module("openvino")
+    # Each way between arrays and tensors is set up when it is first taken. Of two threads that do so at once, each may
+    # wait for the other for ever (seen in 2026.4).
+    _ = openvino.Tensor(np.zeros(1, np.float32)).data
+    return openvino
 
 
 class _Compiled(NamedTuple):
