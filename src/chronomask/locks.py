@@ -22,6 +22,21 @@ else:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_held: set[int] = set()
+"""The locked files of this process."""
+
+
+def _let_go() -> None:
+    """In a forked child, which may outlive its parent: a lock lasts until all who have the file open are gone."""
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
 @contextmanager
 def locked(path: Path, shown: Path) -> Generator[None, None, None]:
     """Keeps others, in this process too, out of a block. The file is there for as long as the block, or its process.
@@ -36,6 +51,7 @@ def locked(path: Path, shown: Path) -> Generator[None, None, None]:
         InputError: somebody is at work, or the file cannot be made.
     """
     handle = _taken(path, shown)
+    _held.add(handle)
     try:
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
@@ -44,6 +60,7 @@ def locked(path: Path, shown: Path) -> Generator[None, None, None]:
     finally:
         with suppress(OSError):  # others may have removed the folder; Windows removes no open file
             path.unlink()
+        _held.discard(handle)
         os.close(handle)
 
 
