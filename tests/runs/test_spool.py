@@ -190,6 +190,19 @@ def test_no_byte_of_a_kept_spool_changes_unnoticed(tmp_path):
         KeptSpool(path, RUN)
 
 
+def test_what_cannot_be_opened_or_written_is_no_spool(tmp_path):
+    folder, path = tmp_path / "folder.db", tmp_path / "spool.db"
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"folder\.db: not usable as an interrupted run"):
+        KeptSpool(folder, {})
+    KeptSpool(path, {}).close()
+    data = bytearray(path.read_bytes())
+    data[18] = 9  # the version that a program must know to write into the file
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"spool\.db: not usable as an interrupted run"):
+        KeptSpool(path, {})
+
+
 def test_a_full_disk_is_named(spool):
     spool._database.execute("PRAGMA max_page_count = 1")  # as good as a disk without room
     many = frame_of(6, range(1, 193), np.eye(192, dtype=bool).reshape(192, 12, 16), (12, 16))

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import resource
+import shutil
 import signal
 from dataclasses import replace
 
@@ -214,3 +215,17 @@ def test_what_is_no_runs_is_left_alone_and_another_run_is_replaced_when_its_succ
         "state-00000004.pt",
     ]
     assert weights.read_bytes() != first
+
+
+def test_settings_of_the_optimizer_are_those_of_the_configuration(data, whole, tmp_path):
+    """In a state they are only said again: what is missing or wrong there changes nothing."""
+    shutil.copytree(whole[1], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "state-00000004.pt").unlink()
+    state = torch.load(tmp_path / "state-00000002.pt", weights_only=True)
+    first, second = state["optimizer"]["param_groups"]
+    del first["weight_decay"]
+    second["scale"] = {}
+    torch.save(state, tmp_path / "state-00000002.pt")
+    network = thin_network(dropout=True)
+    assert train(network, open_sources(data), SHORT, tmp_path, MACHINE) == SHORT.steps
+    assert_like_whole(network, tmp_path, whole)

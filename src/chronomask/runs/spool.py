@@ -239,13 +239,13 @@ class KeptSpool(Spool):
         """
         # Not what Spool begins with, which is a file to be thrown away.
         self.path, text = Path(path), json.dumps(description, sort_keys=True)
-        self._database = _Database(self.path)
-        try:
-            with refusing(path, "not usable as an interrupted run, start anew by --overwrite"):
+        with refusing(path, "not usable as an interrupted run, start anew by --overwrite"):
+            self._database = _Database(self.path)
+            try:
                 self._open(text)
-        except InputError:
-            self._database.close()
-            raise
+            except BaseException:
+                self._database.close()
+                raise
 
     def _open(self, description: str) -> None:
         if not self._database.execute("SELECT 1 FROM sqlite_master"):
@@ -264,6 +264,8 @@ class KeptSpool(Spool):
             raise InputError(f"{self.path}: has changed since it was saved; start anew by --overwrite")
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # for `in_use`, from here to the end
         self._database.execute("BEGIN IMMEDIATE")
+        # A damaged file may say that nobody may write to it.
+        self._database.execute("UPDATE run SET checksum = checksum")
 
     def _sealed(self, snapshot: bytes) -> int:
         """The checksum of everything."""

@@ -73,7 +73,11 @@ class TrainingState:
         self.step, self.best = saved["step"], saved["best"]
         self.network.load_state_dict(saved["network"])
         self.average.network.load_state_dict(saved["average"])
+        # Rates and the like come from the configuration, which is that of the run; only what it gathered is taken over.
+        settings = [{key: group[key] for key in group if key != "params"} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(saved["optimizer"])
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group.update(own)
 
 
 def claim_run(
