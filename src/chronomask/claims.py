@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chronomask.errors import InputError
-from chronomask.files import remove_unfinished
+from chronomask.files import make_folder, remove_unfinished
 from chronomask.locks import locked
 
 _LONGEST = 235
@@ -229,16 +229,6 @@ def _check_writable(path: Path) -> None:
         raise InputError(f"cannot make the folder {path.parent}: {there} is no folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"cannot write {path}: {there} may not be written to")
-
-
-def make_folder(folder: Path) -> list[Path]:
-    """Makes a folder; gives all that are new, the deepest first."""
-    new = [place for place in (folder, *folder.parents) if not place.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
-    return new
 
 
 def remove_empty(folders: Iterable[Path]) -> None:

@@ -54,7 +54,7 @@ def written_aside(path: str | Path) -> Generator[Path, None, None]:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder")
-    _make_parents(path)
+    make_folder(path.parent)
     aside = _aside(path)
     try:
         yield aside
@@ -75,7 +75,7 @@ def folder_written_aside(path: Path) -> Generator[Path, None, None]:
         InputError: it cannot be made.
     """
     path = Path(os.path.abspath(path))
-    _make_parents(path)
+    make_folder(path.parent)
     aside, old = _aside(path), _aside(path, ".old")
     try:
         aside.mkdir()
@@ -110,8 +110,11 @@ def remove_unfinished(path: Path) -> None:
             left.unlink()
 
 
-def _make_parents(path: Path) -> None:
+def make_folder(folder: Path) -> list[Path]:
+    """Makes a folder; gives all that are new, the deepest first."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        new = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
+    return new

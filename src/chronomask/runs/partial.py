@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chronomask.claims import Output, check_outputs, explained, make_folder, only, remove_empty
+from chronomask.claims import Output, check_outputs, explained, only, remove_empty
 from chronomask.errors import InputError
-from chronomask.files import written_aside
+from chronomask.files import make_folder, written_aside
 from chronomask.locks import in_use, locked
 
 PARTIAL, SPOOL, LOG = ".partial", "frames.db", "videos.jsonl"

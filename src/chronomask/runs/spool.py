@@ -12,7 +12,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -262,7 +262,7 @@ class KeptSpool(Spool):
         self._size, self._checksum = None if height is None else (height, width), self._checksum_again()
         if saved != (0 if snapshot is None else self._sealed(snapshot)):
             raise InputError(f"{self.path}: has changed since it was saved; start anew by --overwrite")
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # for `in_use`, from here to the end
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # nobody else may use it, from here to the end
         self._database.execute("BEGIN IMMEDIATE")
         # A damaged file may say that nobody may write to it.
         self._database.execute("UPDATE run SET checksum = checksum")
@@ -302,16 +302,6 @@ class KeptSpool(Spool):
     def close(self) -> None:
         """Close the file, which stays. Closing twice is allowed."""
         self._database.close()
-
-
-def in_use(path: Path) -> bool:
-    """Whether somebody, in this process or another, has the `KeptSpool` of this file open."""
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as database:
-        try:
-            database.execute("BEGIN EXCLUSIVE")
-        except sqlite3.DatabaseError as error:
-            return "locked" in str(error)
-    return False
 
 
 class _Database:

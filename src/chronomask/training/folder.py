@@ -8,9 +8,9 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from chronomask.claims import Output, check_outputs, explained, make_folder, remove_empty
+from chronomask.claims import Output, check_outputs, explained, remove_empty
 from chronomask.errors import InputError
-from chronomask.files import remove_unfinished
+from chronomask.files import make_folder, remove_unfinished
 from chronomask.locks import locked
 
 DESCRIPTION, WEIGHTS, BEST = "config.json", "model.safetensors", "best.safetensors"
