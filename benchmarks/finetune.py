@@ -21,11 +21,13 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 import numpy as np
+from figures import record
 from rich.console import Console
 from rich.table import Table
 
 from chronomask.config import fine_tune_recipe
 from chronomask.data.sources import open_reader
+from chronomask.engines.models import checkpoint_file
 from chronomask.model.checkpoint import load_network
 from chronomask.training.finetune import fine_tuning, write_held
 from chronomask.training.validation import Validation
@@ -81,6 +83,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--weights", default="lite", help="bundled model or checkpoint file")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
     options, further = parser.parse_known_args()
 
     with TemporaryDirectory() as place:
@@ -100,6 +103,13 @@ def main() -> None:
     means = [float(np.mean([row[key] for row in rows])) for key in list(rows[0])[1:]]
     table.add_row("mean", f"{means[0]:.1f}", *(f"{value:.3f}" for value in means[1:]))
     Console().print(table)
+    if options.record:
+        named = {f"seed {row['seed']}": row for row in rows} | {
+            "mean": dict(zip(list(rows[0])[1:], means, strict=True))
+        }
+        seeds = " ".join(map(str, options.seeds))
+        command = f"python benchmarks/finetune.py $D/coco-mini --seeds {seeds}"
+        record("fine-tuning", named, command=command, weights=checkpoint_file(options.weights))
     if options.json:
         options.json.write_text(json.dumps({"classes": options.classes, "seeds": rows}, indent=1))
 

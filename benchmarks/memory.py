@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from figures import record
 from machine import peak_memory
 from rich.console import Console
 from rich.table import Table
@@ -139,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, nargs="+", default=[300, 3_000, 10_000], help="lengths of the videos")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
     parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
@@ -156,6 +158,10 @@ def main() -> None:
     console = Console()
     console.print(table)
     console.print(f"largest peak over smallest: +{100 * spread:.1f} %")
+    if options.record:
+        lengths = " ".join(map(str, options.frames))
+        by_length = {f"{row['frames']:,} frames": row for row in rows}
+        record("memory", by_length, command=f"python benchmarks/memory.py --frames {lengths}")
     if options.json:
         options.json.write_text(json.dumps({"runs": rows, "spread": spread}, indent=1))
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from figures import record
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
@@ -28,6 +29,7 @@ from scipy.optimize import linear_sum_assignment
 import chronomask
 from chronomask import InputError, SegmentConfig, Segmenter
 from chronomask.annotations.masks import Masks
+from chronomask.engines.models import checkpoint_file
 from chronomask.evaluation.overlap import track_iou
 from chronomask.results import TrackInfo
 from chronomask.runs.spool import Spool
@@ -134,6 +136,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, help="of each video, from its beginning; all by default")
     parser.add_argument("--least", type=float, default=0.97, help="mean IoU")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
     options = parser.parse_args()
     try:
         ways = {way: loaded(options.model, way) for way in (options.one, options.other)}
@@ -148,6 +151,13 @@ def main() -> int:
         score = SegmentConfig().score
         pairs += partners(source.name, one, first, second, score) + partners(source.name, other, second, first, score)
     agree = agrees(pairs, options.least)
+    if options.record:
+        ious = [pair.iou for pair in pairs]
+        row: dict[str, float | str] = {"tracks": len(pairs), "mean IoU": float(np.mean(ious)), "lowest IoU": min(ious)}
+        row |= {"same class": sum(pair.same_class for pair in pairs), "same id": sum(pair.same_id for pair in pairs)}
+        command = f"python benchmarks/precision.py {options.model} VIDEOS --one {options.one} --other {options.other}"
+        name = f"{options.one}, {options.other}"
+        record(name, {name: row}, command=command, weights=checkpoint_file(options.model))
     if options.json:
         options.json.write_text(json.dumps([pair._asdict() for pair in pairs], indent=1))
     return 0 if agree else 1

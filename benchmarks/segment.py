@@ -37,6 +37,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
+from figures import record
 from machine import Pace, Watch, described, peak_memory
 from PIL import Image
 from rich.console import Console
@@ -237,8 +238,8 @@ def by_turns(ways: dict[str, Way], options: argparse.Namespace, video: str) -> d
     return rounds
 
 
-def show(video: str, rounds: dict[str, list[dict[str, Any]]], ratio: bool) -> None:
-    """A table of medians; with the ratio of the second to the first column, if wanted."""
+def show(video: str, rounds: dict[str, list[dict[str, Any]]], ratio: bool) -> dict[str, dict[str, Any]]:
+    """Prints a table of medians, with the ratio of the second to the first column if wanted; the medians by way."""
     medians: list[dict[str, Any]] = [
         {name: values[0] if name == "about" else float(np.median(values)) for name, values in by_name.items()}
         for by_name in ({name: [figures[name] for figures in found] for name in found[0]} for found in rounds.values())
@@ -251,6 +252,7 @@ def show(video: str, rounds: dict[str, list[dict[str, Any]]], ratio: bool) -> No
             cells.append("" if name == "about" else f"{values[1] / values[0]:.2f}")
         table.add_row(name, *cells)
     Console().print(table)
+    return dict(zip(rounds, medians, strict=True))
 
 
 def main() -> None:
@@ -269,6 +271,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3, help="in every round, that what was said is said again")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write the figures of all rounds to this file too")
+    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -283,12 +286,15 @@ def main() -> None:
     ways |= (
         ENGINES if options.engines else {"now": Way(ROOT / "src", options.engine, options.precision, options.python)}
     )
-    everything = {}
+    everything, rows = {}, {}
     for video in options.videos:
         everything[video] = by_turns(ways, options, video)
-        show(video, everything[video], ratio=bool(options.before))
+        rows |= show(video, everything[video], ratio=bool(options.before))
     last = [figures["network CPU ms/frame"] for figures in list(everything[options.videos[-1]].values())[-1]]
     print(described(options.model, float(np.median(last))))
+    if options.record:
+        ways_shown = "--engines" if options.engines else f"--engine {options.engine} --precision {options.precision}"
+        record("speed", rows, command=f"python benchmarks/segment.py {ways_shown}")
     if options.json:
         options.json.write_text(json.dumps(everything, indent=1))
 

@@ -2,7 +2,7 @@
 
     chronomask dataset synthesize COCO/instances_val.json SYNTHESISED --videos-per-image 2 ... (see RESULTS.md)
     python benchmarks/validation.py lite --davis DAVIS/instances.json --videos boat hike --synthesised SYNTHESISED \
-        --json FILE --reliability FILE.svg
+        --json FILE --reliability FILE.svg [--record]
 
 DAVIS: default settings, figures of `video_scores.py`. Synthesised clips: AP with and without classes; names on the true
 masks, macro accuracy over classes with five or more objects, beside the answer that is always the commonest class;
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from figures import record
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -42,7 +43,18 @@ from chronomask.segmenter.segmenter import Segmenter
 from chronomask.training.targets import make_targets
 from chronomask.training.validation import EVERYTHING
 
+COLUMNS = {
+    "union J": "union",
+    "top J": "top",
+    "best J": "best",
+    "fragmentation": "fragmentation",
+    "one id": "one_id",
+    "tracks": "tracks",
+}
 KEYS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR10")
+COMMAND = (
+    "python benchmarks/validation.py lite --davis $D/davis-train/instances.json --videos $V --synthesised synthesised"
+)
 BINS = np.linspace(0, 1, 11)
 
 
@@ -124,6 +136,7 @@ def main() -> None:
     parser.add_argument("--videos", nargs="+", default=[])
     parser.add_argument("--synthesised", type=Path, help="folder made by `chronomask dataset synthesize`")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
     parser.add_argument("--reliability", type=Path, help="write the reliability plot here, as SVG")
     options = parser.parse_args()
 
@@ -136,15 +149,18 @@ def main() -> None:
             options.davis, options.davis.parent / "JPEGImages", segmenter.engine.description.categories, complete=False
         )
         scores = davis(segmenter, data, options.videos)
-        table = Table("video", "union J", "top J", "best J", "fragmentation", "one id", "tracks", "class of the best")
+        rows = {name: {heading: getattr(s, key) for heading, key in COLUMNS.items()} for name, s in scores.items()}
+        means = {key: float(np.mean([getattr(s, key) for s in scores.values()])) for key in COLUMNS.values()}
+        rows["mean"] = {heading: means[key] for heading, key in COLUMNS.items()}
         for name, s in scores.items():
-            numbers = (s.union, s.top, s.best, s.fragmentation, s.one_id)
-            table.add_row(name, *(f"{value:.3f}" for value in numbers), str(s.tracks), s.name)
-        columns = ("union", "top", "best", "fragmentation", "one_id", "tracks")
-        means = {c: float(np.mean([getattr(s, c) for s in scores.values()])) for c in columns}
-        table.add_row("mean", *(f"{means[c]:.3f}" for c in columns), "")
+            rows[name]["class"] = s.name
+        table = Table("video", *COLUMNS, "class")
+        for name, row in rows.items():
+            table.add_row(name, *(value if isinstance(value, str) else f"{value:.3f}" for value in row.values()))
         console.print(table)
         figures["davis"] = {"mean": means, **{name: asdict(s) for name, s in scores.items()}}
+        if options.record:
+            record("davis", rows, command=COMMAND, weights=checkpoint_file(options.model))
     if options.synthesised:
         figures["synthesised"] = synthesised(loaded(config=EVERYTHING), options, console)
     if options.json:
@@ -158,10 +174,11 @@ def synthesised(everything: Segmenter, options: argparse.Namespace, console: Con
     one_class = without_classes(truth, found)
     table = Table("", *KEYS)
     figures: dict[str, object] = {"objects": sum(not t.crowd for t in truth.tracks), "results": len(found)}
-    for name, pair in (("with classes", (truth, found)), ("class-agnostic", one_class)):
+    precisions = {}
+    for name, pair in (("with names", (truth, found)), ("without names", one_class)):
         scores = asdict(score(*pair).scores)
-        table.add_row(name, *(f"{scores[key]:.3f}" for key in KEYS))
-        figures[name] = {key: scores[key] for key in KEYS}
+        table.add_row(name, *(f"{100 * scores[key]:.1f}" for key in KEYS))
+        precisions[name] = {key: 100 * scores[key] for key in KEYS}
     console.print(table)
     trusted = reliability(*one_class)
     network = load_network(checkpoint_file(options.model))
@@ -172,7 +189,14 @@ def synthesised(everything: Segmenter, options: argparse.Namespace, console: Con
     console.print("score -> share right:", ", ".join(f"{a:.2f} -> {b:.2f}" for _, a, b in zip(*trusted, strict=True)))
     if options.reliability:
         options.reliability.write_text(plot(trusted))
-    return {**figures, "names": names, "reliability": trusted._asdict()}
+    if options.record:
+        record(
+            "synthesised",
+            precisions | {"names on true masks": names},
+            command=COMMAND,
+            weights=checkpoint_file(options.model),
+        )
+    return {**figures, **precisions, "names": names, "reliability": trusted._asdict()}
 
 
 if __name__ == "__main__":

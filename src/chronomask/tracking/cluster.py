@@ -66,7 +66,7 @@ def cluster(outputs: ClipOutputs, config: ClusterConfig, coefficients: Sequence[
     the instance of which it is most a member.
 
     Eq. (7) removes the pixels of an instance before the next seed is looked for instead, so that who comes first keeps
-    all that is near: of two objects that touch, both (RESULTS.md has the figures).
+    all that is near: of two objects that touch, both (docs/experiments/who-gets-a-pixel.md).
 
     Args:
         outputs: of the network for one clip.

@@ -22,7 +22,7 @@ the first is expected and that where the second begins, in units of what may be 
 between."""
 
 COEFFICIENTS = (-4.72, 2.77, 4.89, -2.21, -0.51)
-"""Of the log odds that a pair is one object; fitted by `benchmarks/relink.py`, see RESULTS.md."""
+"""Of the log odds that a pair is one object; fitted by `benchmarks/relink.py`, see docs/experiments/occlusion.md."""
 
 LARGEST = 1000
 """As many tracks at most are looked at, those of the most pixels, so that a long video does not fill the memory."""

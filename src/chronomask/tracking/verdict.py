@@ -18,7 +18,7 @@ from chronomask.tracking.memory import Look, Visit
 
 OBJECT_SHARE = 0.1
 """Of the probability, what belongs to `object` where only some classes may be chosen: a single allowed name needs more
-than that. Of the tracks of a class most have it, and few others (RESULTS.md)."""
+than that. Of the tracks of a class most have it, and few others (docs/experiments/names.md)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
