@@ -1,8 +1,9 @@
-# The two commands of the README: `make demo` and `make test`. Each makes its own virtual environment first.
+# The two commands of the README: `make demo` and `make test`; `make docs` and `make dist`. Each makes its own virtual
+# environment first.
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: demo test test-avx2 check
+.PHONY: demo test test-avx2 check docs dist
 
 demo: $(VENV)/demo.stamp
 	$(VENV)/bin/chronomask segment examples/sample.mp4 --out out/demo --overwrite
@@ -19,6 +20,14 @@ check: $(VENV)/test.stamp
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ty check --python $(VENV) src
 
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
+	@echo "Open out/site/index.html."
+
+dist: $(VENV)/dist.stamp
+	$(VENV)/bin/python -m build --outdir out/dist
+	$(VENV)/bin/python -m twine check --strict out/dist/*
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -28,4 +37,12 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+$(VENV)/dist.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt build twine
 	@touch $@

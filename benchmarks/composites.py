@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,7 +54,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
     if options.record:
-        names = " ".join(folder.name for folder in options.composites)
+        names = " ".join(shlex.quote(folder.name) for folder in options.composites)
         command = f"python benchmarks/composites.py {names}"
         record("composites", rows, command=command, weights=checkpoint_file(options.model))
 

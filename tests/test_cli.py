@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +15,6 @@ import pytest
 import torch
 from PIL import Image
 
-from chronomask import rle
 from chronomask.categories import LITE
 from chronomask.cli import COMMANDS, main
 from chronomask.config import ModelConfig
@@ -329,60 +326,3 @@ def test_a_camera_is_watched(
     assert run("segment", "0", "--end", "4", "--out", tmp_path / "out", "--checkpoint", checkpoint) == 0
     assert {"recording.mp4", "overlay.mp4", "tracks.json"} <= {path.name for path in (tmp_path / "out").iterdir()}
     assert "dropped" in capsys.readouterr().err
-
-
-def _blocks(language: str) -> list[str]:
-    fences = re.findall(r"^```(\w*)\n(.*?)^```$", README.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return [text for named, text in fences if named == language]
-
-
-@pytest.fixture
-def data_set(video: Path) -> None:
-    """Beside the video: JPEGImages with its frames, and instances.json with the true mask of its one object."""
-    folder, names, masks = video.parent, [], []
-    for frame in open_source(video):
-        names.append(f"clip/{frame.index:05d}.jpg")
-        path = folder / "JPEGImages" / names[-1]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(frame.image).save(path)
-        mask = np.zeros(frame.image.shape[:2], bool)
-        mask[10:30, 3 * frame.index : 3 * frame.index + 20] = True
-        masks.append(rle.encode(mask))
-    entry = {"id": 1, "width": 70, "height": 54, "length": len(names), "file_names": names}
-    track = {"id": 1, "video_id": 1, "category_id": 3, "iscrowd": 0, "segmentations": masks}
-    track |= {"areas": [rle.area(mask) for mask in masks], "bboxes": [list(rle.bbox(mask)) for mask in masks]}
-    content = {"videos": [entry], "categories": [{"id": 3, "name": "car"}], "annotations": [track]}
-    (folder / "instances.json").write_text(json.dumps(content))
-
-
-@pytest.mark.usefixtures("data_set")
-def test_readme_commands(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's commands run as they stand, with the bundled weights, on a small video and data set."""
-    monkeypatch.chdir(video.parent)
-    lines = [line for block in _blocks("") for line in block.splitlines() if line.startswith("chronomask ")]
-    # Training has tests of its own: its defaults are for hours.
-    commands = [line for line in lines if not line.startswith("chronomask train")]
-    assert len(commands) == 5
-    for command in commands:
-        assert main(shlex.split(command)[1:]) == 0
-    for name in ("result/overlay.mp4", "val/results.json", "report.html", "submission.zip"):
-        assert (video.parent / name).exists()
-
-
-def test_commands_of_the_other_pages_have_such_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unknown options end the parser by SystemExit; here only the files are missing that the commands speak of."""
-    monkeypatch.chdir(tmp_path)
-    text = "\n".join(page.read_text() for page in sorted(README.parent.glob("docs/*.md")))
-    commands = re.findall(r"^ *(chronomask (?!export).+)$", text.replace("\\\n", ""), flags=re.MULTILINE)
-    assert len(commands) > 12
-    for command in commands:
-        assert main(shlex.split(command)[1:]) == 2
-
-
-@pytest.mark.network
-def test_readme_python(video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(video.parent)
-    for block in _blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
-    assert len(capsys.readouterr().out.splitlines()) == 1 + 11
-    assert (video.parent / "result/tracks.csv").exists()

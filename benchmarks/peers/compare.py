@@ -1,10 +1,10 @@
-"""Our library beside YOLO11n-seg with ByteTrack, by turns: frames in memory in, tracks out, at 256x448 on all cores.
+"""Our library beside others, by turns: frames in memory in, tracks out, at 256x448 on all cores.
 
-    python benchmarks/peers/compare.py [VIDEO] [--folder FOLDER] [--weights FILE.pt] [--rounds 5] [--json FILE]
+    python benchmarks/peers/compare.py [VIDEO] [--folder FOLDER] [--weights FILE.pt] [--rounds 5] [--record]
 
-Ultralytics gets an environment of its own, of requirements.txt beside this file, in FOLDER, which is kept for the next
-run; by default in a temporary folder. Every turn is a process of its own: it sees the frames once to warm up, then
-once more on the clock. See README.md beside this file for what is compared, and what is not.
+The others get an environment of their own, of requirements.txt beside this file, in FOLDER, which is kept for the next
+run; by default in a temporary folder. Every turn is a process of its own: it sees some frames to warm up, then all of
+them on the clock. See README.md beside this file for what is compared, and what is not.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 import venv
 from collections.abc import Iterator
 from itertools import islice
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,13 +28,19 @@ from rich.console import Console
 from rich.table import Table
 
 from chronomask.device import processor_features
+from chronomask.engines.models import checkpoint_file
 from chronomask.segmenter.load import load
 from chronomask.video import Frame, VideoSource, open_source
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-OURS = "chronomask"
-PEERS = {"YOLO11n-seg, ByteTrack, PyTorch": "torch", "YOLO11n-seg, ByteTrack, OpenVINO": "openvino"}
+OURS = "chronomask lite, OpenVINO"
+PEERS = {
+    "YOLO11n-seg + ByteTrack, OpenVINO": "yolo-openvino",
+    "YOLO11n-seg + ByteTrack, PyTorch": "yolo-torch",
+    "Mask R-CNN R-50 (no tracking), PyTorch": "mask-rcnn",
+    "VidEoMT ViT-S, PyTorch": "videomt",
+}
 
 
 class InMemory(VideoSource):
@@ -68,7 +75,16 @@ def our_turn(images: np.ndarray) -> None:
     rate, spent = len(images) / (time.perf_counter() - begin), 1000 * (time.process_time() - spent) / len(images)
     info = segmenter.engine.info
     about = f"{info.name} {info.version}, {info.precision}"
-    print(json.dumps({"rate": rate, "spent": spent, "about": about, "tracks": len(found)}))
+    shapes = safetensors_shapes(checkpoint_file("lite"))
+    parameters = sum(prod(entry["shape"]) for name, entry in shapes.items() if "running" not in name) / 1e6
+    print(json.dumps({"rate": rate, "spent": spent, "parameters": parameters, "about": about, "tracks": len(found)}))
+
+
+def safetensors_shapes(file: Path) -> dict[str, Any]:
+    """What the header of a checkpoint says of its tensors."""
+    with file.open("rb") as opened:
+        header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+    return {name: entry for name, entry in header.items() if name != "__metadata__"}
 
 
 def turn(command: list[str | Path], variables: dict[str, str]) -> dict[str, Any]:
@@ -85,6 +101,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=56, help="of the video, at most")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", action="store_true", help="keep the figures for README.md")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -115,6 +132,20 @@ def main() -> None:
         table.add_row(name, str(last["about"]), str(last["tracks"]), *speeds)
     Console(width=140).print(table)
     print(f"processor: {', '.join(processor_features())}; {os.cpu_count()} cores; medians of {options.rounds} turns")
+    if options.record:
+        sys.path.append(str(HERE.parent))
+        from figures import record
+
+        rows = {
+            name: {
+                "frames/s": rates[name],
+                "CPU ms/frame": spent[name],
+                "CPU time, ours / its": spent[OURS] / spent[name],
+                "parameters (M)": rounds[-1][name]["parameters"],
+            }
+            for name in ways
+        }
+        record("peers", rows, command="python benchmarks/peers/compare.py")
     if options.json:
         options.json.write_text(json.dumps({"frames/s": rates, "CPU ms/frame": spent, "rounds": rounds}, indent=1))
 

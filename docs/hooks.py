@@ -1,0 +1,79 @@
+"""What the site has beyond the pages of docs/: pages from elsewhere in the repository, and pages made from the code.
+
+Links are written as they work in the repository. Here those between pages of the site are turned, and those to other
+files of the repository become plain text; a link to a file that is not there ends the build.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from posixpath import dirname, join, normpath, relpath
+from typing import Any
+
+from command_pages import commands
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[1]
+
+ELSEWHERE = {
+    "RESULTS.md": "results.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "src/chronomask/weights/MODEL_CARD.md": "model-card.md",
+}
+"""Files of the repository, and the pages that they become."""
+
+MADE = {"reference/commands.md": commands, "findings.md": lambda: findings()}
+"""Pages that are made from the code."""
+
+LINK = re.compile(r"(?P<before>```.*?```|`[^`\n]+`)|(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)", re.DOTALL)
+
+
+def on_files(files: Files, config: Any) -> Files:
+    for source, page in ELSEWHERE.items():
+        files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
+    for page, make in MADE.items():
+        files.append(File.generated(config, page, content=make()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
+    here = next(
+        (source for source, name in ELSEWHERE.items() if name == page.file.src_uri), f"docs/{page.file.src_uri}"
+    )
+    return LINK.sub(lambda link: link["before"] or _turned(link, here, page.file.src_uri, files), markdown)
+
+
+def _turned(link: re.Match[str], here: str, page: str, files: Files) -> str:
+    """A link of a file of the repository as it is on a page of the site."""
+    target, _, anchor = link["target"].partition("#")
+    if not target or "://" in target or target.startswith("mailto:"):
+        return link[0]
+    place = normpath(join(dirname(here), target))
+    on_site = {"README.md": "index.md", **ELSEWHERE}.get(place, place.removeprefix("docs/"))
+    if on_site != place and files.get_file_from_path(on_site) is not None:
+        turned = relpath(on_site, dirname(page) or ".") + (f"#{anchor}" if anchor else "")
+        return f"{link['mark']}[{link['text']}]({turned})"
+    if not (ROOT / place).exists():
+        raise PluginError(f"{here}: {link['target']}: no such file")
+    return link["text"]
+
+
+def findings() -> str:
+    """What the scripts of findings/ say in their first comment."""
+    lines = [
+        "# Surprises of other tools",
+        "",
+        "What we met in other tools on the way, and what an expert would not guess. Each is a script in `findings/`",
+        "that installs the version named, shows what it does, and fails once that has changed: `bash findings/NAME.sh`.",
+    ]
+    for script in sorted((ROOT / "findings").glob("*.sh")):
+        comment = script.read_text().partition("set -euo pipefail")[0].splitlines()[1:]
+        title, *rest = (line.removeprefix("#").strip() for line in comment)
+        text = re.sub(r"(?m)^(Guess|Seen|Why it matters[^:]*):", r"\n**\1:**", "\n".join(rest))
+        lines += ["", f"## {title.rstrip('.')}", "", f"`findings/{script.name}`", "", text]
+    return "\n".join(lines) + "\n"

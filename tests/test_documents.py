@@ -1,0 +1,120 @@
+"""What README.md and docs/ tell people to type works, and what they link to is there."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chronomask import rle
+from chronomask.cli import main
+from chronomask.video import VideoWriter
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(page for page in ROOT.rglob("*.md") if not {".venv", "out", "runs"} & set(page.relative_to(ROOT).parts))
+RUN = ("docs/quick-start.md", "docs/score-your-tracker.md", "docs/live.md")
+"""Pages whose Python is run as it stands; that of others needs hours, or files of other programs."""
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ +(.+)$", flags=re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path | str, *languages: str) -> list[str]:
+    return [text for language, text in FENCE.findall((ROOT / page).read_text()) if language in languages]
+
+
+def commands(page: Path | str) -> list[list[str]]:
+    """What a page tells to type of this package, as the shell would split it, without the name."""
+    text = "\n".join(blocks(page, "", "bash")).replace("\\\n", "")
+    return [shlex.split(line, comments=True)[1:] for line in re.findall(r"^ *(chronomask .+)$", text, re.MULTILINE)]
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings of a page, as GitHub and the site make them."""
+    titles = HEADING.findall(FENCE.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a reader is: video.mp4, its frames in JPEGImages, instances.json with its one object, and results.json."""
+    names, masks = [f"clip/{index:05d}.jpg" for index in range(11)], []
+    (tmp_path / "JPEGImages/clip").mkdir(parents=True)
+    with VideoWriter(tmp_path / "video.mp4", 70, 54, 25.0) as writer:
+        for index, name in enumerate(names):
+            mask = np.zeros((54, 70), bool)
+            mask[10:30, 3 * index : 3 * index + 20] = True
+            writer.write(image := np.where(mask[..., None], (200, 60, 30), 40).astype(np.uint8))
+            Image.fromarray(image).save(tmp_path / "JPEGImages" / name)
+            masks.append(rle.encode(mask))
+    entry = {"id": 1, "width": 70, "height": 54, "length": 11, "file_names": names}
+    track = {"id": 1, "video_id": 1, "category_id": 3, "iscrowd": 0, "segmentations": masks}
+    track |= {"areas": [rle.area(mask) for mask in masks], "bboxes": [list(rle.bbox(mask)) for mask in masks]}
+    content = {"videos": [entry], "categories": [{"id": 3, "name": "car"}], "annotations": [track]}
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    result = {"video_id": 1, "category_id": 3, "score": 0.9, "segmentations": masks}
+    for name in ("results.json", "ours.json", "theirs.json"):
+        (tmp_path / name).write_text(json.dumps([result]))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quick-start.md", "docs/score-your-tracker.md"])
+def test_commands_run_as_they_stand(folder: Path, page: str) -> None:
+    """With the bundled weights, on a small video and data set; training has tests of its own, and takes minutes."""
+    typed = [command for command in commands(page) if command[0] != "train" and "--checkpoint" not in command]
+    assert typed
+    for command in typed:
+        assert main(command) == 0, command
+    made = "submission.zip" if "score" in page else "result/overlay.mp4"
+    assert (folder / made).exists()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=named)
+def test_commands_have_the_options_that_pages_give_them(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unknown options end the parser by SystemExit; here only the files are missing that the commands speak of."""
+    monkeypatch.chdir(tmp_path)
+    for command in commands(page):
+        if command[0] == "export" or "0" in command or any("://" in word for word in command):
+            continue  # they need no file
+        assert main(command) == 2, command
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("page", ["README.md", *RUN])
+def test_python_runs_as_it_stands(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), {})
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
+def test_python_imports_what_there_is(page: Path) -> None:
+    for block in blocks(page, "python"):
+        lines = [line for line in ast.parse(block).body if isinstance(line, ast.Import | ast.ImportFrom)]
+        exec(compile(ast.Module(lines, []), named(page), "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        if "://" in target or target.startswith("mailto:") or "reference/" in target:
+            continue  # pages of the reference are made; their links are checked as the site is built
+        path, _, anchor = target.partition("#")
+        place = (page.parent / path).resolve() if path else page
+        assert place.exists(), f"{named(page)}: {target}: no such file"
+        assert not anchor or anchor in anchors(place), f"{named(page)}: {target}: no such heading"
