@@ -69,7 +69,7 @@ def findings() -> str:
         "# Surprises of other tools",
         "",
         "What we met in other tools on the way, and what an expert would not guess. Each is a script in `findings/`",
-        "that installs the version named, shows what it does, and fails once that has changed: `bash findings/NAME.sh`.",
+        "that installs the version named, shows what it does, and fails once that changes: `bash findings/NAME.sh`.",
     ]
     for script in sorted((ROOT / "findings").glob("*.sh")):
         comment = script.read_text().partition("set -euo pipefail")[0].splitlines()[1:]
