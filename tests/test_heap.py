@@ -13,12 +13,13 @@ class Libc:
         self.calls.append(arguments)
 
 
-@pytest.mark.parametrize(("platform", "calls"), [("linux", [(-8, 1)]), ("win32", [])])
-def test_one_place_where_glibc_has_several(monkeypatch, platform, calls):
+@pytest.mark.parametrize(("platform", "calls"), [("linux", [(-8, 1), (-3, 1 << 23)]), ("win32", [])])
+def test_glibc_is_told(monkeypatch, platform, calls):
     libc = Libc()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: libc)
     monkeypatch.setattr(heap.sys, "platform", platform)
     heap.share_heap()
+    heap.return_large_blocks()
     assert libc.calls == calls
 
 

@@ -169,6 +169,8 @@ def test_tubes_without_id_keep_their_pixels():
 
 def test_ids_take_the_smallest_type():
     probabilities = disjoint_tubes(2, 6, 8, 0)
+    assert paint_whole(probabilities, [1, 127], grey(6, 8), (9, 9)).dtype == np.int8
+    assert paint_whole(probabilities, [1, 128], grey(6, 8), (9, 9)).dtype == np.int16
     assert paint_whole(probabilities, [1, 32_767], grey(6, 8), (9, 9)).dtype == np.int16
     assert paint_whole(probabilities, [1, 32_768], grey(6, 8), (9, 9)).dtype == np.int32
-    assert paint([], [], [], grey(6, 8), (9, 9)).dtype == np.int16
+    assert paint([], [], [], grey(6, 8), (9, 9)).dtype == np.int8

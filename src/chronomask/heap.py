@@ -1,12 +1,15 @@
-"""Where the threads of the program take their memory from."""
+"""Where the program takes its memory from, and what becomes of it: settings of glibc, which hold for the process."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
 
-M_ARENA_MAX = -8
-"""A parameter of glibc's mallopt."""
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""Parameters of glibc's mallopt."""
+
+LARGE = 8 << 20
+"""Bytes: no array that one frame of high definition or the network needs, but each that a frame of 4K does."""
 
 
 def share_heap() -> None:
@@ -15,5 +18,18 @@ def share_heap() -> None:
     By default glibc gives every thread a place of its own. What one thread allocates and another gives back leaves
     holes there, so that a long video needs some per cent more memory than a short one. Does nothing without glibc.
     """
+    _set(M_ARENA_MAX, 1)
+
+
+def return_large_blocks() -> None:
+    """Lets large blocks of memory go back to the system as soon as they are free, for as long as the process lives.
+
+    By default glibc learns from what is given back: after a frame of 4K it cuts all that is smaller from the heaps of
+    the threads, which keep it, and are left with holes of that size. Does nothing without glibc.
+    """
+    _set(M_MMAP_THRESHOLD, LARGE)
+
+
+def _set(parameter: int, value: int) -> None:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(parameter, value)

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from jaxtyping import Float32, Int, UInt8
 
 CELL = 4
@@ -24,9 +22,6 @@ reach half a cell further, and the outermost half of a cell has no neighbour to 
 EDGE_VARIANCE = 1e-3
 """Epsilon of the guided filter, beside the variance of the brightness (0 to 1) in a window: edges whose variance is far
 below it are not followed. Values ten times as small or large make no difference."""
-
-_ONE = 65535
-"""Stands for 1 in pictures of 16 bits."""
 
 _Box = tuple[slice, slice]
 """Rows and columns; of cells, where nothing else is said."""
@@ -56,7 +51,7 @@ def paint(
     Returns:
         In the smallest type that holds the ids.
     """
-    canvas = np.zeros(size, np.int16 if max(ids, default=0) <= np.iinfo(np.int16).max else np.int32)
+    canvas = np.zeros(size, np.min_scalar_type(~max(ids, default=0)))
     cells = (picture.shape[1] // CELL, picture.shape[2] // CELL)
     boxes = [_box(level, corner) for level, corner in zip(levels, corners, strict=True)]
     visible = [box for box, number in zip(boxes, ids, strict=True) if box is not None and number]
@@ -67,14 +62,14 @@ def paint(
     }
     if not near:
         return canvas
-    guide, stamp = _Guide.of(picture, _around(list(near.values()))), _Stamp(canvas, picture.shape[1:])
+    guide = _Guide.of(picture, _around(list(near.values())))
     # The first tube last, so that it keeps the pixels that others may have too.
     for tube, box in reversed(near.items()):
         inside = boxes[tube]
         assert inside is not None, "only those are near"
         level = guide.filtered(levels[tube][_within(box, corners[tube])], box)
         painted = _within(_grown(inside, 1, cells), (0, 0), CELL)
-        stamp.write(ids[tube], level, _within(box, (0, 0), CELL), painted)
+        _write(canvas, ids[tube], level, _within(box, (0, 0), CELL), painted, picture.shape[1:])
     return canvas
 
 
@@ -145,11 +140,10 @@ class _Guide:
     @classmethod
     def of(cls, picture: UInt8[np.ndarray, "3 _ _"], box: _Box) -> _Guide:
         """Of the picture in a box."""
-        red, green, blue = picture[:, *_within(box, (0, 0), CELL)].astype(np.float32)
-        full = red
-        full += green
-        full += blue
-        full *= np.float32(1 / 765)
+        red, green, blue = picture[:, *_within(box, (0, 0), CELL)]
+        brightness = np.add(red, green, dtype=np.uint16)
+        brightness += blue
+        full = brightness * np.float32(1 / 765)
         rows = full[::2] + full[1::2]
         half = rows[:, ::2] + rows[:, 1::2]
         half *= np.float32(1 / 4)
@@ -196,50 +190,65 @@ def _mean(values: Float32[np.ndarray, "p q"]) -> Float32[np.ndarray, "p q"]:
 
 def _enlarged(values: Float32[np.ndarray, "c d"], factor: int) -> Float32[np.ndarray, "_ _"]:
     """Interpolated at so many times the size, an even number."""
-    rows = np.empty((factor * values.shape[0], values.shape[1]), np.float32)
-    result = np.empty((len(rows), factor * values.shape[1]), np.float32)
+    rows, columns = values.shape
+    wide = np.empty((rows, factor * columns), np.float32)
+    result = np.empty((factor * rows, factor * columns), np.float32)
     half = factor // 2
-    # The columns as one line, which is faster; only at its ends a row must not go on in the next one.
-    for source, out in ((values, rows), (rows.reshape(-1), result.reshape(-1))):
-        out[:half], out[-half:] = source[0], source[-1]
-        step = source[1:] - source[:-1]
-        step *= np.float32(1 / factor)
-        between = source[:-1] + step * np.float32(0.5)
-        for place in range(factor):
-            out[half + place : len(out) - half : factor] = between
-            between += step
-    result[:, :half], result[:, -half:] = rows[:, :1], rows[:, -1:]
+    # The columns first, while they are few, and as one line; only at its ends a row must not go on in the next one.
+    _interpolate(values.reshape(-1), wide.reshape(-1), factor)
+    wide[:, :half], wide[:, -half:] = values[:, :1], values[:, -1:]
+    _interpolate(wide, result, factor)
+    result[:half], result[-half:] = wide[0], wide[-1]
     return result
 
 
-class _Stamp:
-    """Writes levels into a canvas.
+def _interpolate(values: Float32[np.ndarray, "c *rest"], out: Float32[np.ndarray, "_ *rest"], factor: int) -> None:
+    """Writes what lies between the values; half of the factor is left out at either end."""
+    before, after, half = values[:-1], values[1:], factor // 2
+    step = after - before
+    for place in range(half):
+        part = step * np.float32((place + 0.5) / factor)
+        np.add(before, part, out=out[half + place : len(out) - half : factor])
+        np.subtract(after, part, out=out[factor + half - 1 - place : len(out) - half : factor])
+
+
+def _write(
+    canvas: Int[np.ndarray, "H W"],
+    number: int,
+    level: Float32[np.ndarray, "_ _"],
+    box: _Box,
+    painted: _Box,
+    shape: tuple[int, int],
+) -> None:
+    """Writes a number into a canvas at the size of the source where a level exceeds one half.
 
     Args:
-        canvas: track ids at the size of the source.
-        shape: of the picture.
+        level: of the pixels of the picture in a box.
+        painted: those of them where it may be written.
+        shape: height and width of the picture.
     """
-
-    def __init__(self, canvas: Int[np.ndarray, "H W"], shape: tuple[int, ...]) -> None:
-        self._canvas, self._whole, self._reformatter = canvas, np.zeros(shape, np.uint16), VideoReformatter()
-
-    def write(self, number: int, level: Float32[np.ndarray, "_ _"], box: _Box, painted: _Box) -> None:
-        """Writes a number where the level exceeds one half.
-
-        Args:
-            level: of the pixels of the picture in a box.
-            painted: those of them where it may be written.
-        """
-        np.clip(level, 0, 1, out=level)
-        np.multiply(level, _ONE, out=self._whole[box], casting="unsafe")
-        frame = av.VideoFrame.from_numpy_buffer(self._whole, "gray16le")
-        height, width = self._canvas.shape
-        # As a whole: FFmpeg knows no parts that begin between two pixels.
-        plane = self._reformatter.reformat(frame, width, height, interpolation="BILINEAR", threads=1).planes[0]
-        full = np.frombuffer(memoryview(plane), np.uint16).reshape(height, -1)
-        rows, columns = (
-            slice(side.start * ours // theirs, -(-side.stop * ours // theirs))
-            for side, ours, theirs in zip(painted, self._canvas.shape, self._whole.shape, strict=True)
-        )
-        np.copyto(self._canvas[rows, columns], number, where=full[rows, columns] > _ONE // 2)
-        self._whole[box] = 0
+    scales = [ours / theirs for ours, theirs in zip(canvas.shape, shape, strict=True)]
+    rows, columns = (
+        slice(side.start * ours // theirs, -(-side.stop * ours // theirs))
+        for side, ours, theirs in zip(painted, canvas.shape, shape, strict=True)
+    )
+    place = (np.arange(rows.start, rows.stop) + 0.5) / scales[0] - 0.5 - box[0].start
+    place = place.clip(0, len(level) - 1)
+    above = place.astype(np.intp).clip(max=len(level) - 2)
+    lines, below = level.take(above, 0), level.take(above + 1, 0)
+    below -= lines
+    below *= (place - above).astype(np.float32)[:, None]
+    lines += below
+    # Along a line the level is straight from pixel to pixel: it passes one half once where these differ, else never.
+    inside = lines > 0.5
+    row, left = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), inside.shape[1] - 1)
+    before, after = lines[row, left], lines[row, left + 1]
+    turns = (left + (0.5 - before) / (after - before) + (box[1].start + 0.5)) * scales[1] - 0.5
+    turns = np.where(after > 0.5, np.floor(turns) + 1, np.ceil(turns)).astype(np.intp)
+    width = columns.stop - columns.start
+    turns = (turns - columns.start).clip(0, width) + row * width
+    # From the end of a line to the beginning of the next.
+    breaks = np.flatnonzero(inside[1:, 0] != inside[:-1, -1]) + 1
+    runs = np.diff(np.sort(np.concatenate([[0, len(lines) * width], turns, breaks * width])))
+    mask = np.repeat(np.arange(len(runs)) % 2 != inside[0, 0], runs).reshape(-1, width)
+    np.copyto(canvas[rows, columns], number, where=mask)

@@ -1,6 +1,7 @@
 import faulthandler
 import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -12,6 +13,7 @@ from chronomask.errors import InputError
 from chronomask.segmenter import clips as room
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.workers import Urgency
+from chronomask.video import Frame
 from segmenter.colour import (
     CATEGORIES,
     COLOURS,
@@ -278,6 +280,23 @@ def test_whose_tracks_are_meant_is_never_guessed():
         list(segmenter.segment(Frames(videos[1])))
         assert pool.submit(lambda: segmenter.tracks).result() == expected[0]
     assert segmenter.tracks == expected[1]
+
+
+def test_frames_wait_without_their_pictures():
+    """Of 4K, twenty would fill half a gigabyte; there is only the one that is being shrunk, and the source's own."""
+    pictures, alive = [], []
+
+    class Watched(Frames):
+        def __iter__(self):
+            for index, image in enumerate(self.images):
+                picture = image.copy()
+                pictures.append(weakref.ref(picture))
+                yield Frame(index, index / 10, picture)
+                alive.append(sum(reference() is not None for reference in pictures))
+
+    list(segmenter_of(settings(8, 4)).segment(Watched(moving_objects(30))))
+    assert len(alive) == 30
+    assert max(alive) <= 2
 
 
 def test_two_threads_cannot_push_into_one_video(monkeypatch):

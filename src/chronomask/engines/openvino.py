@@ -119,10 +119,13 @@ class OpenVinoEngine:
         return [self._features(self._requests(size).encoder.infer([frame[None]])) for frame in frames]
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
-        inputs = [np.stack(level) for level in zip(*(frame.decoded for frame in frames), strict=True)]
         stride = int(self.description.decoded[0].split("_")[1])
-        size = tuple(stride * side for side in inputs[0].shape[2:])
-        [pixels] = self._requests(size).decoder.infer(inputs).values()
+        size = tuple(stride * side for side in frames[0].decoded[0].shape[1:])
+        decoder = self._requests(size).decoder
+        # Straight into its own memory: arrays of all frames would be copied there once more.
+        for place, level in enumerate(zip(*(frame.decoded for frame in frames), strict=True)):
+            np.stack(level, out=decoder.get_input_tensor(place).data)
+        [pixels] = decoder.infer().values()
         return pixels
 
     def _features(self, outputs: Any) -> FrameFeatures:

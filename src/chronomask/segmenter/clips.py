@@ -114,12 +114,24 @@ class ClipFinder:
         self.engine, self.config = engine, config
         self.workers = Workers(engine)
 
-    def clips(self, reading: Reading, frames: Iterable[Frame]) -> Iterator[Future[FoundClip]]:
-        """All clips of a video, or of the rest of one.
+    def fresh(self, reading: Reading, frame: Frame) -> FreshFrame:
+        """A frame as it waits: without its picture, unless that is wanted back.
 
         Raises:
-            InputError: a frame is of another size than those before.
+            InputError: it is of another size than those before.
         """
+        reading.check(frame.index, frame.image)
+        image = frame.image if reading.keep_images else None
+        return FreshFrame(frame.index, frame.time, shrunk(frame.image, self.config), image)
+
+    def all_fresh(self, reading: Reading, frames: Iterable[Frame]) -> Iterator[FreshFrame]:
+        """As `fresh`, all frames of a video or of the rest of one."""
+        with given_up(frames):
+            for frame in frames:
+                yield self.fresh(reading, frame)
+
+    def clips(self, reading: Reading, frames: Iterable[FreshFrame]) -> Iterator[Future[FoundClip]]:
+        """All clips of a video, or of the rest of one."""
         with given_up(frames):
             for frame in frames:
                 if (clip := self.clip_of(reading, frame)) is not None:
@@ -127,15 +139,9 @@ class ClipFinder:
         if reading.waiting:
             yield self.found(reading)
 
-    def clip_of(self, reading: Reading, frame: Frame) -> Future[FoundClip] | None:
-        """Takes the next frame; the clip that it completes, if it does.
-
-        Raises:
-            InputError: the frame is of another size than those before.
-        """
-        reading.check(frame.index, frame.image)
-        image = frame.image if reading.keep_images else None
-        reading.waiting.append(FreshFrame(frame.index, frame.time, shrunk(frame.image, self.config), image))
+    def clip_of(self, reading: Reading, frame: FreshFrame) -> Future[FoundClip] | None:
+        """Takes the next frame; the clip that it completes, if it does."""
+        reading.waiting.append(frame)
         if not self.engine.together:
             reading.begun += self._seen(reading, [reading.waiting[-1].pixels])
         # A first clip that may not wait until it is full is filled up like a short video.
@@ -218,7 +224,7 @@ def shrunk(image: UInt8[np.ndarray, "H W 3"], config: SegmentConfig) -> UInt8[np
     height, width = network_size(image.shape[0], image.shape[1], config)
     if (height, width) == image.shape[:2]:
         return np.ascontiguousarray(image.transpose(2, 0, 1))
-    frame = av.VideoFrame.from_ndarray(image, "rgb24")
+    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), "rgb24")  # which copies nothing
     # By FFmpeg, which takes a third of the time that Pillow takes; in one thread, for frames are shrunk side by side.
     small = frame.reformat(width, height, "gbrp", interpolation="BILINEAR", threads=1)
     green, blue, red = (np.frombuffer(memoryview(plane), np.uint8).reshape(height, -1) for plane in small.planes)

@@ -8,6 +8,7 @@ from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision
 from chronomask.engines.models import model_files
 from chronomask.engines.opening import open_engine
+from chronomask.heap import return_large_blocks
 from chronomask.segmenter.segmenter import Segmenter
 
 
@@ -19,6 +20,9 @@ def load(
     config: SegmentConfig | None = None,
 ) -> Segmenter:
     """A segmenter from a bundled model, an exported network or a checkpoint file.
+
+    With glibc (Linux), blocks of memory beyond 8 MB go back to the system as soon as they are free, from then on and in
+    all of the process: otherwise frames of 4K would leave it with some hundred megabytes that nobody uses.
 
     Args:
         name_or_path: "lite", a folder that `chronomask export` wrote, or a safetensors checkpoint of this project.
@@ -32,6 +36,7 @@ def load(
     Raises:
         InputError: no such model, device or engine, or one that cannot do what is asked for.
     """
+    return_large_blocks()
     config = config or SegmentConfig()
     chosen = open_engine(
         model_files(name_or_path), config.clip_length, device=device, engine=engine, precision=precision

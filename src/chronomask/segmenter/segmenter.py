@@ -11,7 +11,6 @@ from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import islice
-from math import ceil
 from threading import Lock, local
 
 import numpy as np
@@ -93,9 +92,11 @@ class Segmenter:
         looping = self._of_thread.looping
         looping.append(stream)
         try:
+            # Shrunk by the thread that reads: frames of 4K that wait would fill the memory.
+            fresh = self._finder.all_fresh(stream.reading, frames)
             # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
-            clips = self._finder.clips(stream.reading, frames if source.live else ahead(frames, 2))
-            more = 1 + ceil(self.engine.threads / self.config.step)
+            clips = self._finder.clips(stream.reading, fresh if source.live else ahead(fresh, 2))
+            more = 1 + self.engine.threads // self.config.step
             for clip in clips if source.live else ahead(clips, more):
                 yield from self._take(stream, clip.result(), raw)
             yield from self._end(stream, raw)
@@ -128,7 +129,8 @@ class Segmenter:
         number = stream.finished + len(stream.pending) + len(stream.reading.waiting)
         stream.reading.keep_images = keep_images
         kept = image.copy() if keep_images else image
-        clip = self._finder.clip_of(stream.reading, Frame(number, number / 25 if time is None else time, kept))
+        frame = Frame(number, number / 25 if time is None else time, kept)
+        clip = self._finder.clip_of(stream.reading, self._finder.fresh(stream.reading, frame))
         return [] if clip is None else list(self._take(stream, self._awaited(clip), raw))
 
     def flush(self, *, raw: bool = False) -> list[FrameResult]:

@@ -15,6 +15,7 @@ from av.stream import Disposition
 from jaxtyping import UInt8
 
 from chronomask.bounds import RATES
+from chronomask.device import cores
 from chronomask.errors import InputError
 from chronomask.video.source import DEFAULT_FPS
 
@@ -60,7 +61,9 @@ def video_stream(container: av.container.InputContainer, shown: str) -> av.video
     for stream in container.streams.video:
         # The cover of a song is a video stream of one picture.
         if not stream.disposition & Disposition.attached_pic:
+            # The other cores have the network to compute; and every thread holds a frame or two, of 12 MB in 4K.
             stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = max(1, cores() // 2)
             return stream
     raise InputError(f"{shown}: holds no video stream")
 
