@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import chronomask
 from chronomask import rle
 from chronomask.cli import main
 from chronomask.video import VideoWriter
@@ -100,6 +103,17 @@ def test_python_runs_as_it_stands(page: str, capsys: pytest.CaptureFixture[str])
     for block in blocks(page, "python"):
         exec(compile(block, page, "exec"), {})
     assert capsys.readouterr().out
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", chronomask.__all__)
+def test_examples_in_docstrings_show_what_comes_out(folder: Path, name: str) -> None:
+    """On the sample clip; what takes minutes is skipped, but has to be Python."""
+    shutil.copy(ROOT / "examples/sample.mp4", folder / "video.mp4")
+    value = getattr(chronomask, name)
+    names = {"chronomask": chronomask, "np": np}
+    for test in doctest.DocTestFinder(recurse=True).find(value, name, module=False, extraglobs=names):
+        assert doctest.DocTestRunner().run(test).failed == 0
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)

@@ -1,4 +1,4 @@
-"""What a segmented video is handed out as.
+"""What a segmented video comes as: frames with their tracks.
 
 Legend: H W pixels, K tracks.
 """
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrackInfo:
-    """A track as it is reported.
+    """What is known about a track.
 
     Attributes:
-        id: from 1.
-        category: a class, or `object`.
-        score: in [0, 1]; with the bundled weights, how likely the mask covers one object with an IoU of 0.5.
-        class_score: in [0, 1]; how likely the name is right, whatever the mask: the probability of the class, and of an
-            `object` that the most probable class is wrong.
+        id: a number from 1, the same in every frame.
+        category: its class; `object` where no class is likely enough.
+        score: how likely the mask is right, in [0, 1]: that it covers one object with an IoU of 0.5 or more.
+        class_score: how likely the name is right, in [0, 1], whatever the mask. For an `object`, how likely the most
+            probable class is wrong.
     """
 
     id: int
@@ -43,20 +43,20 @@ class TrackInfo:
 
     @property
     def label(self) -> str:
-        """Id, name and score, as they are drawn."""
+        """Id, name and score, as the overlay shows them."""
         return f"{self.id} {self.category.name} {self.score:.2f}"
 
 
 @dataclass(frozen=True, eq=False)
 class CodedMasks(Sequence):
-    """The masks of a frame as run lengths, made when they are looked at: as pixels, thirty of 4K fill 250 MB.
+    """The masks of a frame, kept as run lengths until you look at one. (Thirty masks in 4K would fill 250 MB.)
 
-    `masks[2]` is one mask, `masks[[0, 2]]`, `masks[1:]` and `masks[scores > 0.9]` are some of them, still as run
-    lengths. `np.asarray(masks)` has all their pixels, K H W; so has every function of NumPy that is given them.
+    `masks[2]` is one mask as an array, H W. `masks[[0, 2]]`, `masks[1:]` and `masks[scores > 0.9]` are several, still
+    as run lengths. `np.asarray(masks)` gives the pixels of all, K H W, and NumPy's functions take `masks` as they are.
 
     Attributes:
-        codes: one a mask.
-        size: height and width of all of them.
+        codes: the run lengths, one a mask.
+        size: height and width of the frame.
     """
 
     codes: tuple[Rle, ...]
@@ -100,17 +100,28 @@ class CodedMasks(Sequence):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrameResult:
-    """The tracks of one frame, final: no later clip may change the masks or ids.
+    """The tracks of one frame. Masks and ids are final: nothing that comes later changes them.
 
     Notebooks show it as a picture.
 
+    Examples:
+        >>> segmenter = chronomask.load("lite")
+        >>> frame = next(segmenter.segment("video.mp4"))
+        >>> frame.index, frame.masks.shape
+        (0, (2, 360, 640))
+        >>> sorted(frame.names)
+        ['cat', 'person']
+        >>> frame.masks[0].dtype
+        dtype('bool')
+
     Attributes:
         index: number of the frame in its source, from 0.
-        time: presentation time in seconds.
-        tracks: those that are seen, by ascending id; ids are stable over the video. Names and scores are the estimate
-            so far.
-        masks: one a track, disjoint, never empty, at the display size and orientation of the source.
-        image: RGB, where it was asked for.
+        time: when it is shown, in seconds.
+        tracks: the tracks that are seen in it, in the order of their ids. Names and scores are what is known so far;
+            they may change until the video ends.
+        masks: one for each track, at the size and orientation in which the video is shown. No two overlap, and none is
+            empty.
+        image: the picture, uint8 RGB, if you asked for it (`keep_images`).
     """
 
     index: int
@@ -121,17 +132,17 @@ class FrameResult:
 
     @property
     def track_ids(self) -> Int64[np.ndarray, " K"]:
-        """From 1."""
+        """Ids of the tracks, from 1."""
         return np.array([info.id for info in self.tracks], np.int64)
 
     @property
     def category_ids(self) -> Int64[np.ndarray, " K"]:
-        """As in the files: COCO's, 91-95, 0 = `object`."""
+        """Ids of the classes, as in the files: COCO's numbers, 91 to 95 for further animals, 0 for `object`."""
         return np.array([info.category.id for info in self.tracks], np.int64)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the classes, or `object`."""
+        """Names of the classes; `object` where no class is likely enough."""
         return tuple(info.category.name for info in self.tracks)
 
     @property
@@ -150,10 +161,10 @@ class FrameResult:
         return self.masks.boxes
 
     def plot(self, image: UInt8[np.ndarray, "H W 3"] | None = None) -> Image.Image:
-        """The frame with its tracks drawn in, as in the overlay of `chronomask segment`.
+        """The frame with its tracks drawn in, as in `overlay.mp4`.
 
         Args:
-            image: RGB, to draw on; by default the frame's own, and a dark ground where that was not kept.
+            image: picture to draw on, uint8 RGB. By default the frame's own; if that was not kept, a dark ground.
 
         Raises:
             InputError: the image is of another size than the masks.
@@ -171,7 +182,7 @@ class FrameResult:
     def to_supervision(self) -> Detections:
         """The tracks as `supervision.Detections`: boxes, masks, confidence, class_id, tracker_id, and the names.
 
-        `class_id` is the category id; `data["class_name"]` has the names, as supervision's annotators want them.
+        `class_id` is the id of the class; `data["class_name"]` holds the names, where supervision's annotators look.
 
         Raises:
             ModuleNotFoundError: supervision is not installed: pip install 'chronomask[supervision]'.

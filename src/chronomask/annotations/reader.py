@@ -203,7 +203,7 @@ class _Tracks:
 
 
 def _guessed(content: Content) -> Listing:
-    """The videos and categories that plain results speak of: each video is as its first result with a mask has it.
+    """The videos and categories that plain results name: each video is as its first result with a mask has it.
 
     Where none has a mask, width and height are 0.
     """

@@ -86,12 +86,12 @@ class SegmentConfig:
         long_side: and the long side at most this many.
         clip_length: T, frames a clip.
         overlap: frames that neighbouring clips share; fewer is faster, more joins better.
-        latency: a frame is handed out when at most this many later ones were taken in. By default it waits until every
-            clip with the frame in it has had its say: for a clip's length less one. With less, later clips add nothing
-            to frames that are out already; below that less the overlap, clips also follow each other more closely (by
-            one frame for 0), which costs time: with the bundled model 1.3 times as much for 1, 1.8 times for 0.
-        score: tracks below this confidence are left out of what is written.
-        max_tracks: only this many tracks, best first, are written.
+        latency: for live sources: hand a frame out after at most this many later ones. By default a frame waits for all
+            clips that it is part of, a clip's length less one. With less, later clips cannot improve it any more; with
+            less than the overlap, clips also follow each other more closely, which costs time: with the bundled model
+            1.3 times as much for 1, 1.8 times for 0.
+        score: leave out tracks with a score below this.
+        max_tracks: write only this many tracks, the best ones.
         relink: when a file has ended, join tracks that never meet and are likely one object, lost and found again.
         object_below: tracks whose best class has a probability below this are named `object`.
         cluster: how the tubes of a clip are found.

@@ -90,22 +90,26 @@ def export(
 ) -> list[Difference]:
     """Writes a network into a folder, for use without PyTorch: encoder.*, decoder.* and model.json.
 
-    Before a file gets its name it is run on frames of another size than it was traced with, and compared.
+    Each file is run on frames of another size than it was traced with and compared, before it gets its name.
+
+    Examples:
+        >>> chronomask.export("lite", "exported")  # doctest: +SKIP
+        >>> segmenter = chronomask.load("exported")  # doctest: +SKIP
 
     Args:
-        model: a bundled model or a checkpoint file.
+        model: "lite" or a checkpoint file.
         out: the folder.
-        clip_length: T, which is built into the decoder.
+        clip_length: frames of a clip, which is built into the decoder.
         form: "onnx" (.onnx), "torch" (.pt2) or "both".
-        half: keep the weights of ONNX files as float16, in half the size; what is computed stays float32.
-        overwrite: whether what was exported there in the same form may be replaced.
+        half: keep the weights of ONNX files as float16, in half the size. What is computed stays float32.
+        overwrite: whether an earlier export of the same form may be replaced.
 
     Returns:
-        The differences found, one for every output of every file.
+        The differences from the network, one for every output of every file.
 
     Raises:
         InputError: the checkpoint cannot be used, packages for ONNX are missing, or the folder cannot be written.
-        RuntimeError: a written file computes something else than the network.
+        RuntimeError: a written file does not compute what the network does.
     """
     out, checkpoint = Path(out), checkpoint_file(model)
     if clip_length < 1:

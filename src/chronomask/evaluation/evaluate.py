@@ -24,7 +24,7 @@ from chronomask.formats.reading import Note, unheard
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured; None for what was not asked for.
+    """What was measured; None for what you did not ask for.
 
     Attributes:
         masks: average precision of the masks, as YouTube-VIS defines it.
@@ -73,23 +73,26 @@ def evaluate(
 ) -> Measured:
     """Scores results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 and so on, overall and per class.
 
-    >>> chronomask.evaluate("instances.json", "tracks.json").masks.scores.AP  # doctest: +SKIP
+    Examples:
+        >>> measured = chronomask.evaluate("instances.json", "results.json")
+        >>> f"{measured.masks.scores.AP:.3f}"
+        '1.000'
 
     Args:
         truth: annotations in YouTube-VIS form, or in any format that `convert` reads.
         results: a submission list or a tracks.json, or results in any such format.
-        json: file to write the numbers to.
-        report: html file to write: curves, worst videos, and what the lost AP was lost to.
+        json: write the numbers to this file.
+        report: write an html report to this file: curves, worst videos, and what the lost AP was lost to.
         frames: folder of the frames, for the pictures in the report.
-        classes: names of the only classes that count; all if empty.
+        classes: only these classes count; all if empty.
         class_agnostic: score as if there were one class only.
         open_vocabulary: a result counts only in videos where its class was looked for.
-        boxes: also AP of the boxes around the masks.
-        davis: also J and F: of all objects together ("one", as DAVIS-2016) or of each ("many", DAVIS-2017).
-        tracking: also HOTA and IDF1 (needs the package trackeval).
-        min_score: results below it are left out of J, F, HOTA and IDF1, which know no scores.
+        boxes: also measure AP of the boxes around the masks.
+        davis: also measure J and F: of all objects together ("one", as DAVIS-2016) or of each ("many", DAVIS-2017).
+        tracking: also measure HOTA and IDF1 (needs the package trackeval).
+        min_score: leave results below this score out of J, F, HOTA and IDF1, which do not rank.
         overwrite: whether the files may be replaced.
-        note: is told what reading takes for granted or leaves out.
+        note: called with what reading assumes or leaves out, a sentence each.
 
     Raises:
         InputError: a file cannot be used, options contradict each other, or the outputs may not be written.

@@ -80,26 +80,32 @@ class Validation:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """Faults that cannot be meant, for which every command refuses the file."""
+        """Faults that cannot be meant: every command refuses the file."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What the official evaluator is strict about, and all that is hardly wanted."""
+        """What the official evaluator is strict about, and what is probably a mistake."""
         return tuple(problem for problem in self.problems if problem.severity == "warning")
 
 
 def validate(file: Source, against: Source | None = None, note: Note = unheard) -> Validation:
-    """Find every fault of an annotation or result file; of other formats than YouTube-VIS and COCO the first is raised.
+    """Finds every fault of an annotation or result file, each with its place.
+
+    Of formats other than YouTube-VIS and COCO, the first fault is raised.
+
+    Examples:
+        >>> chronomask.validate("results.json", "instances.json").errors
+        ()
 
     Args:
-        file: an annotation file, or results: a list, or an annotation file whose annotations have a `score`.
-        against: the annotation file that results are for, of which only videos and categories are read: test sets come
+        file: annotations, or results (a list, or annotations with a `score`).
+        against: the annotations that the results belong to. Only videos and categories are read, since test sets come
             without annotations. Without it, masks of one video must only agree in size and number.
-        note: is told what reading other formats takes for granted or leaves out.
+        note: called with what reading other formats assumes or leaves out, a sentence each.
 
     Raises:
-        InputError: if a file is missing or no json, or the videos or categories of `against` have errors of their own.
+        InputError: a file is missing or is no json, or the videos or categories of `against` have faults of their own.
     """
     content = opened_or_recognised(file)
     listing = None if against is None else _listing(against)

@@ -16,12 +16,12 @@ from chronomask.formats.training_data import check_footage, data_set, write_data
 
 @dataclass(frozen=True)
 class Conversion:
-    """What came of it.
+    """What a conversion wrote, and what it lost.
 
     Attributes:
         tracks, videos: how many were written.
-        notes: what reading took for granted or left out, one sentence each.
-        losses: what the new format has no room for, one sentence each.
+        notes: what reading assumed or left out, a sentence each.
+        losses: what the new format has no room for, a sentence each.
     """
 
     tracks: int
@@ -42,20 +42,23 @@ def convert(
 ) -> Conversion:
     """Turns tracks from one format into another, and says what that loses.
 
-    >>> chronomask.convert("result/tracks.json", "masks", to="davis").losses  # doctest: +SKIP
+    Examples:
+        >>> done = chronomask.convert("instances.json", "masks", to="davis")
+        >>> done.losses[0]
+        'classes: 1 track written without a class: car'
 
     Args:
         source: file or folder of tracks.
         target: file or folder to write.
-        to: format of the target; may be left out for .json (youtube-vis) and .xml (cvat).
-        source_format: found out by default.
-        video: the video or folder of frames of every video of the file, in its order: for "dataset", and where the file
-            does not say the size of its frames.
-        assumed: what the file does not say.
-        overwrite: whether the target may be replaced; a folder only where it holds nothing but files of that format.
+        to: format of the target. May be left out for .json (youtube-vis) and .xml (cvat).
+        source_format: format of the source; found out by default.
+        video: the videos, or folders of frames, that the tracks belong to, in the order of the file. Needed for
+            "dataset", and if the file does not say the size of its frames.
+        assumed: what the file does not say, such as the frame rate.
+        overwrite: whether the target may be replaced. A folder is, only if it holds nothing but files of that format.
 
     Raises:
-        InputError: a file cannot be read, there is no room for the tracks, or the target may not be written.
+        InputError: a file cannot be read, the format has no room for the tracks, or the target may not be written.
     """
     source, target, footage = Path(source), Path(target), tuple(Path(path) for path in video)
     output = data_set(target) if to == "dataset" else output_of(target, to)

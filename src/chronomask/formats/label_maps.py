@@ -1,4 +1,4 @@
-"""Label maps: one number a pixel, 0 where nobody is. Colours are numbers of 24 bits, red the lowest 8.
+"""Label maps: one number a pixel, 0 for the background. Colours are numbers of 24 bits, red the lowest 8.
 
 Legend: T frames, H W pixels.
 """

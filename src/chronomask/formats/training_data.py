@@ -30,7 +30,7 @@ def write_dataset(file: TracksFile, sources: Sequence[str | Path], path: Path, o
             and .json files.
 
     Raises:
-        InputError: not one source a video, one with another size or number of frames than the tracks speak of, or
+        InputError: not one source a video, one with another size or number of frames than the tracks have, or
             there is something at `path` that may not be replaced.
     """
     _check_number(file, sources)
@@ -97,10 +97,10 @@ def _extract(video: VideoEntry, path: str | Path, selection: Selection, images: 
         if len(names) == video.length:
             if not whole:  # segmenting it was interrupted
                 break
-            raise InputError(f"{path}: has more than the {video.length} frames that the tracks speak of")
+            raise InputError(f"{path}: has more than the {video.length} frames of the tracks")
         name = f"{video.id}/{len(names):05d}.jpg"
         Image.fromarray(frame.image).save(images / name, quality=_QUALITY)
         names.append(name)
     if len(names) < video.length:
-        raise InputError(f"{path}: has {len(names)} frames, the tracks speak of {video.length}")
+        raise InputError(f"{path}: has {len(names)} frames, the tracks have {video.length}")
     return replace(video, file_names=tuple(names))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chronomask.video import VideoSource
 
 RECORDING = "recording.mp4"
-"""The frames of a live source, which pass by once: what its results speak of."""
+"""The frames of a live source, which come only once: what its results belong to."""
 
 CutoutKind = Literal["webm", "mov", "png", "matte"]
 
@@ -31,15 +31,16 @@ class Outputs:
 
     Attributes:
         overlay: write overlay.mp4: the video with masks, ids, names and scores drawn in, with its sound and timing.
-        masks: "png" writes masks/00000.png, ...: one image a frame whose pixels are track ids, 0 where nobody is; with
-            a palette in the overlay's colours, or in 16 bits where ids go beyond 255.
-        cutout: cut the objects out, all else transparent. "webm" writes a video a track as cutouts/ID.webm (VP9 with
-            alpha), "mov" one for timelines as cutouts/ID.mov (ProRes 4444 with alpha), "matte" one that is white on
-            black as cutouts/ID.mp4, "png" a folder of RGBA images a track as cutouts/ID/00000.png. Videos have the
+        masks: "png" writes masks/00000.png, ...: one image a frame whose pixels are track ids, 0 for the background. In
+            the overlay's colours, or with 16 bits if ids exceed 255.
+        cutout: cut the objects out, everything else transparent, one video for each track: "webm" (cutouts/ID.webm, VP9
+            with alpha), "mov" (cutouts/ID.mov, ProRes 4444 with alpha, for editing programs) or "matte"
+            (cutouts/ID.mp4, white on black). "png" writes RGBA images instead, as cutouts/ID/00000.png. Videos keep the
             sound and timing of the source.
-        cutout_tracks: which are cut out: "all", each by itself; "together", in one picture; or ids such as "1,3".
-        feather: softness of the edges of cutouts, in pixels to either side, 0 for none; they follow the picture's.
-        background: write background.mp4: the objects before another background, "green", "blur" or a picture's path.
+        cutout_tracks: what to cut out: "all", each by itself; "together", in one picture; or ids such as "1,3".
+        feather: how soft the edges of cut-outs are, in pixels to either side; 0 for hard ones.
+        background: write background.mp4: the objects before another background, "green", "blur" or the path of a
+            picture.
         csv: write tracks.csv: a line for every track in every frame, with class, its score, score, time, box and area.
     """
 

@@ -39,26 +39,29 @@ def predict(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> int:
-    """Segments all videos of a YouTube-VIS-form file and writes their tracks; returns the number of tracks.
+    """Segments every video of a data set and writes the tracks; returns how many there are.
 
-    Finished videos are kept in `<out>.partial`, and a killed run goes on behind them. Tracks carry the data set's own
-    category ids. The model's classes join its categories as `data.mapping.joined` has it: by name, case and `_` aside,
-    and between known data sets by tables, several classes to one category where that is what it means (car, bus and
-    truck to OVIS's vehical). Each track gets the most probable of the classes that have a category, or `object` where
-    none is sure and the data set has such a category.
+    Finished videos are kept in `<out>.partial`: if a run was killed, call it again. Tracks carry the category ids of
+    the data set. The model's classes join its categories by name (case and `_` aside), and between known data sets by
+    tables: car, bus and truck all become OVIS's vehical. Each track gets the most probable of the classes that have a
+    category, or `object` if none is sure and the data set has such a category.
+
+    Examples:
+        >>> chronomask.predict("lite", "instances.json", "JPEGImages", "val/tracks.json") > 0
+        True
 
     Args:
-        model: a bundled model, an exported network, a checkpoint file, which give tracks of every score; or what `load`
-            gave.
-        instances: names the videos and categories; annotations in it are not looked at.
+        model: "lite", an exported network or a checkpoint file, which give tracks of every score; or what `load`
+            returned.
+        instances: file in YouTube-VIS form that names the videos and categories. Annotations in it are not read.
         frames: the folder that `file_names` are relative to.
-        out: tracks in the form of tracks.json; a plain submission list goes to results.json beside it.
-        overwrite: whether files that are there may be replaced, and finished videos of a run with other settings.
+        out: file for the tracks, in the form of tracks.json. A plain submission list goes to results.json beside it.
+        overwrite: whether existing files, and finished videos of a run with other settings, may be replaced.
         progress: shows how far the work is.
 
     Raises:
-        InputError: as `check_output`; a file without what is needed of it, no class in common, a frame that is missing
-            or of the wrong size, a full disk, or a partial run with other settings.
+        InputError: the output may not be written, the file lacks something, no class is in common, a frame is missing
+            or has the wrong size, the disk is full, or a partial run has other settings.
     """
     instances, frames, out = Path(instances), Path(frames), Path(out)
     check_output(out, [instances], frames, overwrite)

@@ -59,7 +59,7 @@ def render(
 
     Args:
         tracks: a file of one video, in any format that `convert` reads.
-        video: the one that the tracks are of, from which the frames are taken that they speak of.
+        video: the one that the tracks belong to; only frames with results are taken from it.
         out: folder for the results.
         outputs: what is drawn; at least one thing.
         classes: only tracks of these names; all if empty.
@@ -90,7 +90,7 @@ def render(
 
 
 def _opened(file: TracksFile, tracks: Path, video: Source) -> VideoSource:
-    """The frames that the tracks speak of."""
+    """The frames that the tracks belong to."""
     if len(file.videos) != 1:
         raise InputError(f"{tracks}: holds {len(file.videos)} videos; render draws the tracks of one")
     (entry,) = file.videos

@@ -1,4 +1,4 @@
-"""A whole video after it was segmented: its tracks with their final names and scores, and what can be made of them.
+"""A segmented video as a whole: its tracks with their final names and scores, and what can be made of them.
 
 Legend: H W pixels.
 """
@@ -53,18 +53,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VideoResult:
-    """What was found in a video: a sequence of `FrameResult`, with the final names and scores.
+    """What was found in a video: a sequence of `FrameResult`, with final names and scores.
 
-    Masks lie on disk, in a temporary file that goes with this object, until they are looked at; pictures are read from
-    the source again where they are wanted. Notebooks show some frames as they are drawn.
+    Masks lie in a temporary file until you look at them; it goes when this object goes. Pictures are read from the
+    source again when they are needed. Notebooks show a sheet of frames.
+
+    Examples:
+        >>> result = chronomask.segment("video.mp4", end=0.5)
+        >>> result
+        VideoResult(video: 13 frames, 2 tracks)
+        >>> result[12].masks.shape
+        (2, 360, 640)
 
     Attributes:
-        source: the video; what passes by once was recorded.
+        source: the video. A camera or stream was recorded.
         spool: the masks of all tracks in all frames.
-        witness: of the source when it was segmented.
-        chosen: the tracks that are wanted, best first.
+        witness: tells whether the source has changed since.
+        chosen: the tracks, best first.
         categories: everything that a track may be called.
-        info: what made the tracks, for tracks.json.
+        info: how the tracks were made, for tracks.json.
     """
 
     source: VideoSource
@@ -76,11 +83,11 @@ class VideoResult:
 
     @property
     def tracks(self) -> list[TrackRow]:
-        """The table of tracks, best first."""
+        """The table of tracks, best first: id, name, scores, first and last frame, mean area."""
         return track_rows(self.coded_tracks(), self.categories)
 
     def segmentations(self, track_id: int) -> Segmentations:
-        """The run lengths of a track, one entry a frame; None where it is not seen."""
+        """The masks of a track as run lengths, one entry a frame; None where it is out of sight."""
         return self.spool.segmentations(track_id)
 
     def __len__(self) -> int:
@@ -101,10 +108,10 @@ class VideoResult:
         return (frame.to_supervision() for frame in self)
 
     def plot(self, count: int = 6, width: int = 1280) -> Image.Image:
-        """A sheet of evenly spaced frames, first and last among them, with their tracks drawn in.
+        """A sheet of frames with their tracks drawn in: the first, the last, and some between.
 
         Args:
-            count: of frames, at most.
+            count: how many frames, at most.
             width: of the sheet, in pixels.
         """
         places = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int).tolist()
@@ -119,15 +126,19 @@ class VideoResult:
     def save(
         self, out: str | Path, *, overwrite: bool = False, progress: Progress = silent, **choice: Any
     ) -> list[Path]:
-        """Writes tracks.json, results.json and what else is wanted into a folder, as `chronomask segment` does.
+        """Writes tracks.json, results.json and whatever else you ask for into a folder, as `chronomask segment` does.
 
-        >>> result.save("out", cutout="mov", csv=True)  # doctest: +SKIP
+        Examples:
+            >>> result = chronomask.segment("video.mp4", end=0.2)
+            >>> [path.name for path in result.save("out", overlay=False, csv=True)]
+            ['results.json', 'tracks.csv', 'tracks.json']
 
         Args:
             out: the folder; made if missing. Other files in it are left alone.
             overwrite: whether files of an earlier run may be replaced.
             progress: shows how far the work is.
-            choice: `overlay`, `masks`, `cutout`, `background` and so on, as `outputs.choice.Outputs` has them.
+            choice: what else to write: `overlay`, `masks`, `cutout`, `background`, `csv`, ..., as `chronomask segment
+                --help` lists them.
 
         Returns:
             The files and folders written.
@@ -146,10 +157,10 @@ class VideoResult:
     def write(
         self, place: Workplace, outputs: Outputs, progress: Progress = silent, complete: bool = True
     ) -> list[Path]:
-        """Writes the files; those that need pictures only for a complete run.
+        """Writes the files. Those that need pictures are written for a complete run only.
 
         Returns:
-            The files and folders that were wanted and written.
+            The files and folders that were asked for and written.
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed while pictures were drawn; everything else is written.
@@ -208,23 +219,26 @@ def segment(
     config: SegmentConfig | None = None,
     progress: Progress = silent,
 ) -> VideoResult:
-    """Segments a whole video.
+    """Segments a whole video: finds, names and follows its objects.
 
-    >>> result = chronomask.segment("video.mp4", classes=["person"])  # doctest: +SKIP
-    >>> result.tracks, result.save("result", csv=True)  # doctest: +SKIP
+    Examples:
+        >>> result = chronomask.segment("video.mp4", classes=["person"], end=0.5)
+        >>> [(track.id, track.name, track.last) for track in result.tracks]
+        [(2, 'person', 12)]
 
     Args:
-        source: path, pattern, camera, address, array, list or generator of pictures; see `video.open_source`.
-        model: a bundled model, an exported network, a checkpoint file, or what `load` gave.
-        classes: only tracks of these names, of which each gets the most probable; all if empty.
-        start, end: seconds; only frames of the time between are looked at.
-        every: only every n-th frame is looked at.
-        fps: frames a second of images.
-        device, engine, precision, config: see `load`; a model that is loaded has them.
+        source: a video file, a folder or pattern of images, a camera (`0`), an address (`rtsp://...`), an array of
+            frames (T, H, W, 3), or a list or generator of arrays or Pillow images.
+        model: "lite", a folder that `chronomask export` wrote, a checkpoint file, or what `load` returned.
+        classes: keep tracks of these classes only; all if empty. Each track gets the most probable of these names.
+        start, end: the part of the video to look at, in seconds.
+        every: look at every n-th frame only.
+        fps: frames a second, where the source is images.
+        device, engine, precision, config: see `load`. A loaded model has them already.
         progress: shows how far the work is.
 
     Raises:
-        InputError: the source or model cannot be used, a class is unknown, or no frame could be decoded.
+        InputError: the source or model cannot be used, a class is unknown, or no frame can be decoded.
     """
     opened = open_source(source, fps, Selection(start, end, every))
     segmenter = model if isinstance(model, Segmenter) else load(model, device, engine, precision, config)

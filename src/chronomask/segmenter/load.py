@@ -19,22 +19,27 @@ def load(
     precision: Precision = "auto",
     config: SegmentConfig | None = None,
 ) -> Segmenter:
-    """A segmenter from a bundled model, an exported network or a checkpoint file.
+    """Loads a model, ready to segment any number of videos.
+
+    Examples:
+        >>> segmenter = chronomask.load("lite")
+        >>> len(segmenter.categories)
+        86
 
     With glibc (Linux), blocks of memory beyond 8 MB go back to the system as soon as they are free, from then on and in
     all of the process: otherwise frames of 4K would leave it with some hundred megabytes that nobody uses.
 
     Args:
-        name_or_path: "lite", a folder that `chronomask export` wrote, or a safetensors checkpoint of this project.
+        name_or_path: "lite", a folder that `chronomask export` wrote, or a checkpoint file of this project.
         device: "auto", "cpu", "cuda", "cuda:1", ...
-        engine: what computes the network: "openvino", "onnxruntime" or "torch". "auto" takes PyTorch where it finds a
-            CUDA card, else OpenVINO.
-        precision: "float32", "bfloat16", or "auto": bfloat16 where this processor is faster with it. Tracks differ by a
-            few pixels between the two; what was used is in the `info` of tracks.json.
-        config: how videos are segmented; the defaults suit the bundled model.
+        engine: what computes the network: "openvino", "onnxruntime" or "torch". "auto" takes PyTorch if there is a CUDA
+            card, and OpenVINO otherwise.
+        precision: "float32", "bfloat16", or "auto": bfloat16 if this processor is faster with it. The edges of masks
+            differ by a few pixels between the two. tracks.json says which was used.
+        config: how videos are segmented. The defaults suit the bundled model.
 
     Raises:
-        InputError: no such model, device or engine, or one that cannot do what is asked for.
+        InputError: there is no such model, device or engine, or it cannot do what you ask for.
     """
     return_large_blocks()
     config = config or SegmentConfig()

@@ -31,18 +31,17 @@ from chronomask.video import Frame, Source, ahead, open_source
 
 
 class Segmenter:
-    """An engine with settings, ready to segment videos of any length.
+    """A loaded model with its settings. `load` makes one.
 
-    Either hand it whole sources (`segment`), or live frames one by one (`push`, then `flush`). Neither disturbs the
-    other, nor do several loops over `segment`, in one thread or more: each is a video of its own. `tracks`, `named` and
-    `snapshot` are about the video that this thread began last, or any did if this one began none; they are refused
-    while the thread is in the middle of several. Processes each need a segmenter of their own: it does not survive a
-    fork.
+    Give it whole videos (`segment`), or live frames one by one (`push`, then `flush`). Both may go on at the same time,
+    and so may several loops over `segment`, in one thread or more: each is a video of its own. `tracks`, `named` and
+    `snapshot` are about the video that this thread began last (or any thread, if this one began none). In the middle of
+    several videos they raise an error. A segmenter does not survive a fork: each process needs its own.
 
     Attributes:
         engine: what computes the network.
         config: how videos are segmented.
-        categories: everything that a track may be called: `object`, and the network's classes.
+        categories: everything that a track may be called: `object`, and the classes of the network.
     """
 
     def __init__(self, engine: Engine, config: SegmentConfig) -> None:
@@ -66,20 +65,29 @@ class Segmenter:
         raw: bool = False,
         keep_images: bool = False,
     ) -> Generator[FrameResult, None, None]:
-        """Yields every frame of a video, in order, as soon as no later clip may change it.
+        """Yields every frame of a video, in order, as soon as nothing that comes later can change it.
+
+        Examples:
+            >>> segmenter = chronomask.load("lite")
+            >>> pictures = np.zeros((5, 90, 160, 3), np.uint8)
+            >>> for frame in segmenter.segment(pictures):
+            ...     print(f"{frame.time:.2f}", frame.names)
+            0.00 ()
+            0.04 ()
+            0.08 ()
+            0.12 ()
+            0.16 ()
 
         Args:
-            source: path, pattern, camera, address, array, list or generator of pictures; see `video.open_source`.
-            after: continue behind this snapshot of an earlier run over the same source; frames that were handed out
-                before it do not come again.
-            raw: give every track, also those that score below `config.score` and those beyond the best
-                `config.max_tracks`. What is given otherwise goes by the estimates so far, for the rest of the video is
-                not known yet.
-            keep_images: give every frame its picture back as `FrameResult.image`; pictures wait with their frames,
-                fewer than two clips of them.
+            source: as for `chronomask.segment`.
+            after: continue behind this snapshot of an earlier run over the same source. Frames that came before it do
+                not come again.
+            raw: give every track, also those that score below `config.score` or lie beyond the best
+                `config.max_tracks`. Which ones these are is decided by what is known so far.
+            keep_images: give every frame its picture, as `FrameResult.image`.
 
         Raises:
-            InputError: the source cannot be used, or the snapshot is of a longer source or of other settings.
+            InputError: the source cannot be used, or the snapshot belongs to other settings or a longer source.
         """
         source = open_source(source)
         frames = source.frames(0 if after is None else after.replay.start)
@@ -107,17 +115,26 @@ class Segmenter:
     def push(
         self, image: np.ndarray, time: float | None = None, *, raw: bool = False, keep_images: bool = False
     ) -> list[FrameResult]:
-        """Takes one live frame (uint8 RGB, shape H W 3) and returns the frames that became final.
+        """Takes one live frame and returns the frames that became final: none, one or several.
 
-        The first one, and the first after `flush`, begins a video.
+        The first frame, and the first after `flush`, begins a video.
+
+        Examples:
+            >>> segmenter = chronomask.load("lite")
+            >>> pictures = np.zeros((8, 90, 160, 3), np.uint8)
+            >>> [len(segmenter.push(picture)) for picture in pictures]
+            [0, 0, 0, 0, 0, 0, 0, 4]
+            >>> len(segmenter.flush())
+            4
 
         Args:
-            time: presentation time in seconds; by default the frame's number at 25 frames a second.
-            raw, keep_images: as for `segment`; a picture is copied, so that its buffer may be used again.
+            image: uint8 RGB, shape (H, W, 3).
+            time: when it is shown, in seconds. By default 25 frames make a second.
+            raw, keep_images: as for `segment`. The picture is copied, so you may use its memory again.
 
         Raises:
-            InputError: the frame is no RGB image of 0-255, or of another size than the frames before; or another thread
-                is pushing a frame of the same video.
+            InputError: the frame is no RGB image of 0 to 255, or has another size than the frames before; or another
+                thread is pushing a frame of the same video.
         """
         check_image(image)
         with self._alone():
@@ -134,7 +151,7 @@ class Segmenter:
         return [] if clip is None else list(self._take(stream, self._awaited(clip), raw))
 
     def flush(self, *, raw: bool = False) -> list[FrameResult]:
-        """Ends the video: returns the frames that are still outstanding. The next `push` starts another video."""
+        """Ends the video and returns the frames still outstanding. The next `push` begins another video."""
         with self._alone():
             stream, last = self._pushed, []
             if stream.reading.waiting:
@@ -144,24 +161,24 @@ class Segmenter:
         return last
 
     def snapshot(self) -> Snapshot | None:
-        """The state of the video in progress, or None between two results of one clip: ask again after the next.
+        """The state of the video in progress, to go on from later; None in the middle of a clip: ask again later.
 
-        Frames pushed since the last clip are not in it; whoever continues pushes them again, from `Snapshot.position`.
+        Frames pushed since the last clip are not in it. To continue, push them again, from `Snapshot.position` on.
         """
         stream = self._asked_for()
         return None if stream.due else Snapshot(self._settings, stream.state())
 
     def restore(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> None:
-        """Puts the segmenter where it was at a snapshot; the next frame to push is number `snapshot.position`.
+        """Goes back to a snapshot; the next frame to push is number `snapshot.position`.
 
-        The results are those of the uninterrupted run to the last bit, on the same machine with the same weights.
+        On the same machine with the same weights the results equal those of an uninterrupted run, to the last bit.
 
         Args:
-            images: the frames `snapshot.replay`, in order; they give no results, but the features that the next clip
-                shares. Of frames before the snapshot no picture is kept.
+            snapshot: what `snapshot` returned.
+            images: the frames `snapshot.replay`, in order. They give no results; the next clip needs their features.
 
         Raises:
-            InputError: the snapshot is of other settings, or the images are too few or of another size.
+            InputError: the snapshot belongs to other settings, or the images are too few or of another size.
         """
         self._pushed = self._restored(snapshot, images)
         self._begin(self._pushed)
@@ -180,27 +197,24 @@ class Segmenter:
 
     @property
     def tracks(self) -> list[TrackInfo]:
-        """All tracks of the video in progress, or of the last one, best first: their final names and scores.
+        """All tracks of the video in progress, or of the last one, best first, also those below `config.score`.
 
-        Those below `config.score` too.
+        After the video has ended, names and scores are final.
         """
         return self._asked_for().tracker.tracks
 
     def named(self, allowed: Collection[str]) -> list[TrackInfo]:
-        """As `tracks`, but each track is named by the most probable of the allowed classes.
-
-        It is an `object` only where that name is allowed too.
-        """
+        """As `tracks`, but each track gets the most probable of the allowed names (`object` only if allowed)."""
         return self._asked_for().tracker.named(allowed)
 
     def relink(self) -> dict[int, int]:
         """Joins tracks of a video that has ended: those that never meet and are likely one object.
 
-        `tracks` and `named` then speak of the joined ones. Results that were handed out keep their ids; whoever keeps
-        them replaces these. Nothing happens where `config.relink` is off.
+        `tracks` and `named` then give the joined ones. Frames that you have already keep their ids; replace them by
+        what this returns. If `config.relink` is off, nothing happens.
 
         Returns:
-            Ids that there are no more, each with the one that the track has now.
+            Each id that is gone, with the id that took its place.
         """
         return self._asked_for().tracker.relink()
 

@@ -32,9 +32,9 @@ class TrainingRun:
 
     Attributes:
         step: steps done.
-        steps: of the whole run; more where a time limit ended it, and the same call goes on.
+        steps: steps of the whole run. If a time limit ended it earlier, the same call goes on.
         weights: the checkpoint.
-        scores: of the validations, by the steps done; of fine-tuning, before it and in the end.
+        scores: scores of the validations, by steps done. Fine-tuning is scored before and after.
     """
 
     step: int
@@ -59,24 +59,31 @@ def train(
     listeners: Sequence[Listener] = (),
     say: Say = unsaid,
 ) -> TrainingRun:
-    """Trains a network on annotated stills and videos; a run that was killed goes on when it is called again.
+    """Trains a network on annotated stills and videos. If a run was killed, call it again: it goes on.
+
+    Examples:
+        >>> from chronomask.config import MachineConfig
+        >>> cards = MachineConfig(device="cuda")
+        >>> run = chronomask.train("stills.json", "runs/own", machine=cards)  # doctest: +SKIP
 
     Args:
         data: annotation files or folders, each with options behind commas, as `chronomask train --help` lists them.
         out: folder of the run.
-        recipe: names the settings, where `config` does not give them.
-        init, backbone_weights, import_fpn: see `initial_network`.
+        recipe: the settings, if `config` does not give them.
+        init: start from this checkpoint.
+        backbone_weights: start from these weights for the backbone, of another program or a checkpoint.
+        import_fpn: take the pyramid from them too.
         config: what is trained.
-        machine: how it is carried out.
+        machine: how: device, precision, workers, checkpoints.
         watch: what is measured meanwhile.
-        overwrite: whether another run in `out`, or files that are no run's, may be replaced.
-        monitors: watch every step.
-        listeners: are told every validation.
-        say: is told what people want to know.
+        overwrite: whether another run in `out`, or other files there, may be replaced.
+        monitors: called with every step.
+        listeners: called with every validation.
+        say: called with what people want to know, a sentence or table each.
 
     Raises:
         InputError: data, weights or settings cannot be used, or the folder holds another run.
-        TrainingError: training failed, and why.
+        TrainingError: training failed; says why.
     """
     sources, out, config = [data] if isinstance(data, str) else list(data), Path(out), config or RECIPES[recipe]()
     origin: dict[str, Any] = {"recipe": recipe, "data": sources, "init": str(init)}
@@ -110,16 +117,20 @@ def fine_tune(
     say: Say = unsaid,
     progress: Progress = silent,
 ) -> TrainingRun:
-    """Teaches trained weights the classes of one annotated file or folder, in minutes on a laptop.
+    """Teaches a trained model the classes of one annotated file or folder, in minutes on a laptop.
 
-    Draws what will be learned from (preview.png), holds some entries back, and scores them before and after. A run that
-    was killed goes on when it is called again, and ends with the weights of one in a piece.
+    Draws what it learns from (preview.png), holds some entries back, and scores them before and after. If a run was
+    killed, call it again: it goes on, and ends with the weights of a run in one piece.
+
+    Examples:
+        >>> run = chronomask.fine_tune("mine", "runs/mine")  # doctest: +SKIP
+        >>> result = chronomask.segment("video.mp4", run.weights)  # doctest: +SKIP
 
     Args:
         data: annotation file or folder, with options behind commas.
         out: folder of the run.
-        weights: a bundled model or a checkpoint file.
-        holdout: share of the entries that are held back, in [0, 1).
+        weights: "lite" or a checkpoint file.
+        holdout: share of the entries to hold back, in [0, 1).
         config: what is trained; `fine_tune_recipe` by default.
         progress: shows how far the preparations are.
         machine, watch, overwrite, monitors, listeners, say: see `train`.
