@@ -69,8 +69,8 @@ def segment(
             is named by the most probable of them; where none is probable enough it is an `object`, and left out.
         start: skip what lies before this time, in seconds (12.5) or as hh:mm:ss.
         end: skip what lies at this time or later; empty for the end.
-        every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then hold these
-            frames alone.
+        every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then hold
+            these frames alone.
         fps: frames a second of folders of frames.
         overwrite: replace the results of an earlier run, finished or not; only those that are written again.
         resume: go on with an interrupted run of the same source and settings; its results are those of a run in one
