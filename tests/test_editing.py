@@ -4,7 +4,20 @@ import pytest
 from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
-from chronomask.editing import AddClass, Delete, Merge, Relabel, Split, apply, edit, parse_operation, shared_frames
+from chronomask.editing import (
+    AddClass,
+    AddTrack,
+    Delete,
+    Merge,
+    Paint,
+    Relabel,
+    Split,
+    Swap,
+    apply,
+    edit,
+    parse_operation,
+    shared_frames,
+)
 from chronomask.errors import InputError
 
 VIDEOS = (VideoEntry(1, "clip", 4, 2, 4), VideoEntry(2, "other", 4, 2, 4))
@@ -32,12 +45,36 @@ def by_id(file):
 
 
 def test_every_operation_has_a_spelling():
-    operations = (Delete(3), Relabel(2, "traffic light"), Merge((1, 4, 2)), Split(5, 120), AddClass("robot"))
+    operations = (
+        Delete(3),
+        Relabel(2, "traffic light"),
+        Merge((1, 4, 2)),
+        Split(5, 120),
+        AddClass("robot"),
+        Swap(1, 4, 20),
+        Paint(3, 7, "4bR0o1"),
+        Paint(3, 7, ""),
+        AddTrack("traffic light"),
+        AddTrack("dog", 2),
+    )
     assert tuple(parse_operation(str(operation)) for operation in operations) == operations
 
 
 @pytest.mark.parametrize(
-    "text", ["delete", "delete:x", "relabel:2", "merge:1", "split:5", "class:", "paint:3", "merge:1+"]
+    "text",
+    [
+        "delete",
+        "delete:x",
+        "relabel:2",
+        "merge:1",
+        "split:5",
+        "class:",
+        "paint:3",
+        "paint:3@1=p",
+        "swap:1@3",
+        "add: ",
+        "merge:1+",
+    ],
 )
 def test_other_spellings_are_refused(text):
     with pytest.raises(InputError, match=r"is no operation; these are: delete:3"):
@@ -89,9 +126,37 @@ def test_a_class_of_the_annotators_own():
     assert by_id(edited)[1].category_id == 19
 
 
+def test_swap_exchanges_what_lies_behind():
+    edited = by_id(apply(FILE, Swap(1, 4, 1)))
+    assert edited[1].segmentations == dots(0, 1, 1, 1)
+    assert edited[4].segmentations == dots(None, 0, None, None)
+    assert edit(FILE, [Swap(1, 4, 1), Swap(4, 1, 1)]).tracks == FILE.tracks
+
+
+def test_paint_gives_another_mask_or_none():
+    counts = dots(2)[0]["counts"]
+    edited = edit(FILE, [Paint(1, 3, counts), Paint(1, 0, "")])
+    assert by_id(edited)[1].segmentations == dots(None, 0, None, 2)
+    empty = rle.encode(np.zeros((2, 4), bool))["counts"]
+    assert by_id(apply(FILE, Paint(1, 0, empty)))[1].segmentations == dots(None, 0, None, None)
+
+
+def test_a_new_track_is_painted():
+    edited = edit(FILE, [AddTrack("dog", 2), Paint(8, 1, dots(3)[0]["counts"])])
+    assert edited.tracks[-1] == Track(8, 2, 18, 1.0, dots(None, 3, None, None), class_score=1.0)
+
+
 @pytest.mark.parametrize(
     ("operation", "message"),
     [
+        (Swap(1, 1, 0), "swap:1\\+1@0: needs two tracks"),
+        (Swap(1, 7, 0), "of different videos"),
+        (Swap(1, 4, 4), "neither track is seen in frame 4 or behind it"),
+        (Paint(1, 4, ""), "paint:1@4: the video has 4 frames"),
+        (Paint(1, 0, "2"), "paint:1@0: run lengths of a segmentation add up to 2, not to 2 x 4 = 8"),
+        (AddTrack("dog"), "add:dog: the file has 2 videos; say which by add:dog@ID"),
+        (AddTrack("dog", 5), "no video 5"),
+        (AddTrack("dg", 1), "close ones are dog"),
         (Delete(3), "delete:3: there is no track 3; the file's are 1, 4, 7"),
         (Relabel(1, "dg"), "relabel:1=dg: the file has no class 'dg'; close ones are dog"),
         (Relabel(1, "submarine"), "class:submarine adds it"),

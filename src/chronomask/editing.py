@@ -1,7 +1,7 @@
 """Corrections of tracks: typed operations, each a pure function from one file of tracks to the next.
 
-Operations have a short spelling, `delete:3`, `relabel:2=dog`, `merge:1+4`, `split:5@120` and `class:robot`, in which
-the command line takes them and `info["edits"]` keeps them.
+Operations have a short spelling, such as `delete:3`, `relabel:2=dog` and `merge:1+4` (`SPELLINGS`), in which the
+command line takes them and `info["edits"]` keeps them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chronomask.annotations.records import Track, TracksFile, united
+from chronomask import rle
+from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
 from chronomask.categories import Category
 from chronomask.errors import InputError, close_names
+from chronomask.rle import Rle
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,46 @@ class AddClass:
         return f"class:{self.name}"
 
 
-Operation = Delete | Relabel | Merge | Split | AddClass
+@dataclass(frozen=True)
+class Swap:
+    """Exchange what two tracks have in `frame` (from 0) and behind it, where they took each other's object over."""
 
-SPELLINGS = "delete:3, relabel:2=dog, merge:1+4, split:5@120, class:robot"
+    first: int
+    second: int
+    frame: int
+
+    def __str__(self) -> str:
+        return f"swap:{self.first}+{self.second}@{self.frame}"
+
+
+@dataclass(frozen=True)
+class Paint:
+    """Give a track another mask in one frame (from 0): compressed run lengths; without any it is not seen there."""
+
+    track: int
+    frame: int
+    counts: str
+
+    def __str__(self) -> str:
+        return f"paint:{self.track}@{self.frame}={self.counts}"
+
+
+@dataclass(frozen=True)
+class AddTrack:
+    """Add a track of this class that is not seen yet, to be painted. `video` is needed where the file has several."""
+
+    name: str
+    video: int | None = None
+
+    def __str__(self) -> str:
+        return f"add:{self.name}" + ("" if self.video is None else f"@{self.video}")
+
+
+Operation = Delete | Relabel | Merge | Split | AddClass | Swap | Paint | AddTrack
+
+SPELLINGS = (
+    "delete:3, relabel:2=dog, merge:1+4, split:5@120, swap:1+4@120, paint:3@120=RUN_LENGTHS, add:dog, class:robot"
+)
 
 
 def parse_operation(text: str) -> Operation:
@@ -93,6 +132,12 @@ def parse_operation(text: str) -> Operation:
             return Split(int(found[1]), int(found[2]))
         case "class" if rest.strip():
             return AddClass(rest.strip())
+        case "swap" if found := re.fullmatch(r"(\d+)\+(\d+)@(\d+)", rest):
+            return Swap(int(found[1]), int(found[2]), int(found[3]))
+        case "paint" if found := re.fullmatch(r"(\d+)@(\d+)=([0-o]*)", rest):
+            return Paint(int(found[1]), int(found[2]), found[3])
+        case "add" if found := re.fullmatch(r"(.*?\S)\s*(?:@(\d+))?", rest):
+            return AddTrack(found[1].strip(), int(found[2]) if found[2] else None)
     raise InputError(f"{text!r} is no operation; these are: {SPELLINGS}")
 
 
@@ -131,6 +176,14 @@ def apply(file: TracksFile, operation: Operation) -> TracksFile:
                 raise InputError(f"{operation}: the file has a class {name!r} already")
             number = max((category.id for category in file.categories), default=0) + 1
             edited = replace(file, categories=(*file.categories, Category(number, name)))
+        case Swap(first, second, _):
+            one, other = _swapped(file, operation)
+            edited = _replaced(file, {first: [one], second: [other]})
+        case Paint(number, _, _):
+            edited = _replaced(file, {number: [_painted(file, operation)]})
+        case AddTrack(name, _):
+            last += 1
+            edited = replace(file, tracks=(*file.tracks, _added(file, operation, last)))
     edits = [*file.info.get("edits", ()), str(operation)]
     return replace(edited, info={**file.info, "edits": edits, "last_track_id": last})
 
@@ -168,11 +221,15 @@ def _replaced(file: TracksFile, new: dict[int, list[Track]]) -> TracksFile:
 
 def _relabelled(file: TracksFile, operation: Relabel, name: str) -> Track:
     track = _track(file, operation.track, operation)
+    return replace(track, category_id=_class_id(file, name, operation), merged=False)
+
+
+def _class_id(file: TracksFile, name: str, operation: Operation) -> int:
     ids = {category.name: category.id for category in file.categories}
     if name not in ids:
         hint = close_names(name, ids) or f"class:{name} adds it"
         raise InputError(f"{operation}: the file has no class {name!r}; {hint}")
-    return replace(track, category_id=ids[name], merged=False)
+    return ids[name]
 
 
 def _to_merge(file: TracksFile, merge: Merge) -> list[Track]:
@@ -204,3 +261,54 @@ def _halves(file: TracksFile, split: Split, new_id: int) -> list[Track]:
         replace(track, segmentations=(*before, *[None] * len(behind))),
         replace(track, id=new_id, segmentations=(*[None] * len(before), *behind)),
     ]
+
+
+def _swapped(file: TracksFile, swap: Swap) -> tuple[Track, Track]:
+    one, other = _track(file, swap.first, swap), _track(file, swap.second, swap)
+    if one.id == other.id:
+        raise InputError(f"{swap}: needs two tracks")
+    if one.video_id != other.video_id:
+        raise InputError(f"{swap}: the tracks are of different videos")
+    first, second, frame = tuple(one.segmentations), tuple(other.segmentations), swap.frame
+    if not any((*first[frame:], *second[frame:])):
+        raise InputError(f"{swap}: neither track is seen in frame {frame} or behind it")
+    return (
+        replace(one, segmentations=(*first[:frame], *second[frame:])),
+        replace(other, segmentations=(*second[:frame], *first[frame:])),
+    )
+
+
+def _painted(file: TracksFile, paint: Paint) -> Track:
+    track = _track(file, paint.track, paint)
+    row, video = list(track.segmentations), _video(file, track.video_id)
+    if paint.frame >= len(row):
+        raise InputError(f"paint:{paint.track}@{paint.frame}: the video has {len(row)} frames, counted from 0")
+    row[paint.frame] = _mask(paint, video)
+    return replace(track, segmentations=tuple(row))
+
+
+def _mask(paint: Paint, video: VideoEntry) -> Rle | None:
+    """The mask, checked; None where it has no pixel."""
+    if not paint.counts:
+        return None
+    size = [video.height, video.width]
+    try:
+        mask = rle.from_annotation({"size": size, "counts": paint.counts}, *size)
+    except InputError as error:
+        raise InputError(f"paint:{paint.track}@{paint.frame}: {error}") from error
+    counts = rle.canonical(mask["counts"], *size)
+    return {"size": size, "counts": counts} if rle.area({"size": size, "counts": counts}) else None
+
+
+def _added(file: TracksFile, add: AddTrack, number: int) -> Track:
+    if add.video is None and len(file.videos) != 1:
+        raise InputError(f"{add}: the file has {len(file.videos)} videos; say which by add:{add.name}@ID")
+    video = _video(file, add.video) if add.video is not None else file.videos[0]
+    return Track(number, video.id, _class_id(file, add.name, add), 1.0, (None,) * video.length, class_score=1.0)
+
+
+def _video(file: TracksFile, number: int) -> VideoEntry:
+    for video in file.videos:
+        if video.id == number:
+            return video
+    raise InputError(f"there is no video {number} in the file")

@@ -72,15 +72,17 @@ def edit(
     out: Path,
     overwrite: bool = False,
 ) -> None:
-    """Correct tracks: delete, relabel, merge and split them, in the order given.
+    """Correct tracks: delete, relabel, merge, split and swap them, in the order given.
 
     delete:3 removes track 3. relabel:2=dog makes track 2 a dog. merge:1+4 makes tracks 1 and 4 one, with the id and
     class of the first. split:5@120 makes a new track of what track 5 has in frame 120 (counted from 0) and later.
-    class:robot adds a class, for relabel. Ids are those that the overlay shows; new ones were never used before.
+    swap:1+4@120 exchanges what tracks 1 and 4 have there and later. class:robot adds a class, for relabel. add:dog adds
+    a track, and paint:3@120=RUN_LENGTHS gives a track another mask in a frame, as the page of chronomask web does. Ids
+    are those that the overlay shows; new ones were never used before.
 
     Args:
         source: a tracks.json, or tracks in another format that convert reads.
-        operations: such as delete:3 relabel:2=dog merge:1+4 split:5@120.
+        operations: such as delete:3 relabel:2=dog merge:1+4 split:5@120 swap:1+4@120.
         out: the tracks.json to write; what was done is noted in its info.
         overwrite: replace --out, which is another file than TRACKS.
     """
