@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: demo test test-avx2 check docs dist
+.PHONY: demo test test-avx2 test-web check docs dist
 
 demo: $(VENV)/demo.stamp
 	$(VENV)/bin/chronomask segment examples/sample.mp4 --out out/demo --overwrite
@@ -11,6 +11,10 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/test.stamp
 	$(VENV)/bin/python -m pytest
+
+# The page in a browser: Chromium or Chrome of the system, or what CHROMIUM names; skipped where there is none.
+test-web: $(VENV)/web-test.stamp
+	$(VENV)/bin/python -m pytest -m browser tests/web
 
 test-avx2: $(VENV)/test.stamp
 	ONEDNN_MAX_CPU_ISA=AVX2 $(VENV)/bin/python -m pytest -m network
@@ -45,4 +49,8 @@ $(VENV)/docs.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dist.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt build twine
+	@touch $@
+
+$(VENV)/web-test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[web-test]'
 	@touch $@

@@ -33,8 +33,9 @@ class _Command(NamedTuple):
 COMMANDS = {
     "segment": _Command("segmentation", "Find, name, cut out and follow every object of a video."),
     "convert": _Command("formats", "Turn tracks from one format into another, and say what that loses."),
-    "edit": _Command("formats", "Correct tracks: delete, relabel, merge and split them, in the order given."),
+    "edit": _Command("formats", "Correct tracks: delete, relabel, merge, split and swap them, in the order given."),
     "render": _Command("drawing", "Draw tracks, such as corrected ones, into their video, without the network."),
+    "web": _Command("page", "Look at tracks, correct them and understand them, in a browser."),
     "predict": _Command("segmentation", "Segment every video of a data set, for evaluation."),
     "evaluate": _Command(
         "evaluation",
@@ -55,7 +56,14 @@ COMMANDS = {
     "train": _Command("training", "Train a network on annotated stills and videos."),
 }
 
-EXTRAS = {"torch": "torch", "safetensors": "torch", "cv2": "train", "onnx": "export"}
+EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "cv2": "train",
+    "onnx": "export",
+    "starlette": "web",
+    "uvicorn": "web",
+}
 """Packages that inference does without, and the extra that each comes with."""
 
 

@@ -51,6 +51,7 @@ class Coding:
         ticks: time units a second.
         alpha: whether images are RGBA.
         decoder: that gives the alpha channel back, where the usual one drops it.
+        matrix: of the colours: BT.709, or BT.601, which browsers show closest to the pixels that were written.
     """
 
     container: Literal["mp4", "mov", "webm"]
@@ -60,7 +61,11 @@ class Coding:
     ticks: int = _TICKS
     alpha: bool = False
     decoder: str | None = None
+    matrix: Literal["ITU709", "ITU601"] = "ITU709"
 
+
+_TAGS = {"ITU709": 1, "ITU601": 6}
+"""How H.264 names the matrix, primaries and transfer of a standard; 6 is SMPTE 170M, which is BT.601."""
 
 H264 = Coding(
     "mp4",
@@ -94,7 +99,7 @@ ALPHA_ERROR = 24
 
 
 class VideoWriter:
-    """Writes video in BT.709, with its index in front where the container has one.
+    """Writes video, with its index in front where the container has one.
 
     The file appears, whole, when the block ends well; when it raises, nothing is left behind. Encoders drop alpha
     channels without a word: the first picture is read back before the rest is written.
@@ -210,7 +215,7 @@ def _opened(
     context = stream.codec_context
     context.time_base = Fraction(1, coding.ticks)
     # Untagged, players guess the matrix by the size of the picture, and colours shift.
-    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+    context.colorspace = context.color_primaries = context.color_trc = _TAGS[coding.matrix]
     context.color_range = 1  # 16-235, as video has it
     return container, stream
 
@@ -225,7 +230,7 @@ def _frame(image: UInt8[np.ndarray, "H W _"], coding: Coding, pts: int) -> av.Vi
     if (odd := (_odd(height, coding), _odd(width, coding))) != (0, 0):
         image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
     frame = av.VideoFrame.from_ndarray(image, format="rgba" if channels == 4 else "rgb24")
-    frame = frame.reformat(format=coding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
+    frame = frame.reformat(format=coding.pixels, dst_colorspace=coding.matrix, dst_color_range="MPEG", threads=1)
     frame.pts, frame.time_base = pts, Fraction(1, coding.ticks)
     return frame
 

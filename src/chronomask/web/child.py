@@ -1,0 +1,94 @@
+"""A process that does one task: decodes what nobody trusts, or computes for minutes, away from the server.
+
+It reads one line of json, `{"task": "look", ...}`, and prints one for every step of its progress and one with its
+result. When the server goes, so does it: its input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from chronomask.errors import InputError
+
+_EVERY = 0.2
+"""Seconds between two reports."""
+
+
+class Reporter:
+    """Prints what the server is told."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._last = stream, 0.0
+
+    def say(self, **message: Any) -> None:
+        self._stream.write(json.dumps(message) + "\n")
+        self._stream.flush()
+
+    def progress(self, items: Iterable, task: str, total: int | None) -> Iterator:
+        """As `chronomask.progress.Progress`."""
+        self.say(task=task, done=0, total=total)
+        for done, item in enumerate(items, 1):
+            if time.monotonic() - self._last >= _EVERY:
+                self._last = time.monotonic()
+                self.say(task=task, done=done, total=total)
+            yield item
+
+
+def bound(memory: int | None, cpu: int | None) -> None:
+    """Limits this process, where the system can: bytes of address space, seconds of computing; and no core dumps."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if cpu is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+
+
+def _end_with_server() -> None:
+    """Ends this process when its input ends, which it does when the server is gone."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def main() -> None:
+    """Does the task of the first line of the input."""
+    request = json.loads(sys.stdin.readline())
+    # Libraries print what they like; none of it is for the server.
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    bound(request.pop("memory", None), request.pop("cpu", None))
+    _end_with_server()
+    if hasattr(os, "nice"):
+        os.nice(5)  # the page goes first
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    reporter = Reporter(stream)
+    try:
+        from chronomask.web.tasks import TASKS
+
+        reporter.say(result=TASKS[request.pop("task")](reporter.progress, **request))
+    except InputError as error:
+        reporter.say(error=str(error))
+    except MemoryError:
+        reporter.say(error="it needs more memory than is allowed")
+    except ModuleNotFoundError as error:
+        reporter.say(error=f"this needs the package {error.name}, which is not installed")
+    except KeyboardInterrupt:
+        reporter.say(cancelled=True)
+
+
+if __name__ == "__main__":
+    main()

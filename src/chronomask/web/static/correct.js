@@ -1,0 +1,102 @@
+// Corrections of the chosen object.
+
+import { ask, button, h, toast } from "./dom.js";
+
+export class Corrections {
+  constructor(work) {
+    this.work = work;
+  }
+
+  keys() {
+    const chosen = (action) => () => (this.work.selected === null ? false : action());
+    return {
+      h: chosen(() => this.hide()), r: chosen(() => this.rename()), m: chosen(() => this.merge()), s: chosen(() => this.split()),
+      x: chosen(() => this.swap()), Delete: chosen(() => this.remove()), Backspace: chosen(() => this.remove()),
+    };
+  }
+
+  get track() {
+    return this.work.track(this.work.selected);
+  }
+
+  hide(id = this.work.selected) {
+    const { hidden } = this.work.view;
+    this.work.setView({ hidden: hidden.includes(id) ? hidden.filter((other) => other !== id) : [...hidden, id] });
+    this.work.panel.show();
+  }
+
+  remove() {
+    const { track } = this;
+    return this.work.step([`delete:${track.id}`], `${track.name} ${track.id} is deleted`);
+  }
+
+  split() {
+    const { track, work } = this;
+    return this.work.step([`split:${track.id}@${work.frame}`], `${track.name} ${track.id} is split at frame ${work.frame}`);
+  }
+
+  async rename() {
+    const { track } = this;
+    const name = await this.askName(`Rename ${track.name} ${track.id}`, track.name, track.guesses ?? []);
+    if (name && name !== track.name) await this.work.step([...this.adding(name), `relabel:${track.id}=${name}`], `${track.id} is a ${name}`);
+  }
+
+  async draw() {
+    const name = await this.askName("A new object", "", []);
+    if (!name) return;
+    const id = this.work.project.nextId;
+    if (await this.work.step([...this.adding(name), `add:${name}`], `${name} ${id} is new; paint it`)) {
+      this.work.select(id);
+      this.work.brush.use("paint");
+    }
+  }
+
+  adding(name) {
+    return this.work.project.categories.includes(name) ? [] : [`class:${name}`];
+  }
+
+  askName(title, name, guesses) {
+    return ask(title, (done) => {
+      const input = h("input", { id: "class-name", list: "classes", value: name, autocomplete: "off", maxLength: 80, required: true });
+      const answer = () => { const text = input.value.trim(); if (text && !/[=@]/.test(text)) done(text); };
+      input.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); answer(); } });
+      setTimeout(() => input.select());
+      return [
+        guesses.length > 0 && h("p", { class: "guesses" }, "The model's next guesses: ", guesses.map(([guess, score]) => button(`${guess} ${Math.round(score * 100)} %`, () => done(guess), { class: "chip" }))),
+        h("label", { for: "class-name" }, "Class"), input,
+        h("datalist", { id: "classes" }, this.work.project.categories.map((category) => h("option", { value: category }))),
+        h("p", { class: "note" }, "A name that the model does not know is added as a class of your own."),
+        h("div", { class: "dialog-buttons" }, button("Cancel", () => done(null)), button("Use this name", answer, { class: "primary" }))];
+    });
+  }
+
+  others() {
+    return this.work.project.tracks.filter((track) => track.id !== this.work.selected);
+  }
+
+  askOther(title, note, verb) {
+    const others = this.others();
+    if (!others.length) {
+      toast("There is no other object.");
+      return Promise.resolve(null);
+    }
+    return ask(title, (done) => {
+      const select = h("select", { id: "other" }, others.map((track) => h("option", { value: track.id }, `${track.name} ${track.id}`)));
+      return [h("label", { for: "other" }, "The other object"), select, h("p", { class: "note" }, note),
+        h("div", { class: "dialog-buttons" }, button("Cancel", () => done(null)), button(verb, () => done(Number(select.value)), { class: "primary" }))];
+    });
+  }
+
+  async merge() {
+    const { track } = this;
+    const other = await this.askOther(`Merge ${track.name} ${track.id} with`, "The first keeps its number and class; where both are seen, their masks are joined.", "Merge");
+    if (other !== null) await this.work.step([`merge:${track.id}+${other}`], `${track.id} and ${other} are one`);
+  }
+
+  async swap() {
+    const { track, work } = this;
+    const frame = work.frame;
+    const other = await this.askOther(`Swap ${track.name} ${track.id} from frame ${frame} on with`, "What the two have in this frame and later changes hands: for objects that took each other's number.", "Swap");
+    if (other !== null) await work.step([`swap:${track.id}+${other}@${frame}`], `${track.id} and ${other} are swapped`);
+  }
+}

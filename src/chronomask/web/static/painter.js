@@ -1,0 +1,137 @@
+// Draws masks over the video, or the video without what is outside of them.
+//
+// Run lengths go down the columns, so they are written into a picture that lies on its side, where each is one stretch
+// of memory; it is turned upright when it is drawn.
+
+import { fill, runsOf } from "./rle.js";
+
+const GREEN = "rgb(0 177 64)";
+
+export class Painter {
+  constructor(canvas, width, height) {
+    Object.assign(this, { canvas, width, height });
+    canvas.width = width;
+    canvas.height = height;
+    this.context = canvas.getContext("2d");
+    this.lying = new OffscreenCanvas(height, width);
+    this.lyingContext = this.lying.getContext("2d");
+    this.image = this.lyingContext.createImageData(height, width);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    this.owner = new Uint16Array(width * height);
+    this.ids = [];
+  }
+
+  // shown: [{id, counts, colour, map?}], the largest first. look: {opacity, outline, background, selected}
+  draw(shown, look, video, content) {
+    this.ids = shown.map((one) => one.id);
+    this.owner.fill(0);
+    shown.forEach((one, place) => {
+      if (one.map) one.map.forEach((value, i) => { if (value) this.owner[i] = place + 1; });
+      else fill(this.owner, one.counts, place + 1);
+    });
+    if (look.background === "video") this.tint(shown, look);
+    else this.cut(shown, look, video, content);
+  }
+
+  tint(shown, look) {
+    const { owner, pixels, height } = this;
+    const alpha = Math.round(look.opacity * 255);
+    const flat = [0], line = [0];
+    for (const one of shown) {
+      const [red, green, blue] = one.colour;
+      const base = (blue << 16) | (green << 8) | red;
+      const chosen = one.id === look.selected;
+      flat.push((((chosen ? Math.min(255, alpha + 36) : alpha) << 24) | base) >>> 0);
+      line.push(chosen ? 0xffffffff : ((255 << 24) | base) >>> 0);
+    }
+    pixels.fill(0);
+    const reach = Math.max(1, Math.round(Math.sqrt(this.width * height) / 450));
+    const length = owner.length, side = reach * height;
+    const outlined = look.outline || look.selected !== null;
+    for (let i = 0; i < length; i++) {
+      const own = owner[i];
+      if (own === 0) continue;
+      let value = flat[own];
+      if (outlined && (look.outline || shown[own - 1].id === look.selected)) {
+        const y = i % height;
+        if (y < reach || y >= height - reach || owner[i - reach] !== own || owner[i + reach] !== own ||
+            owner[i - side] !== own || owner[i + side] !== own) value = line[own];
+      }
+      pixels[i] = value;
+    }
+    this.stand("source-over", true);
+  }
+
+  // Keeps the video where masks are, over another ground.
+  cut(shown, look, video, content) {
+    const { context, width, height, pixels, owner } = this;
+    for (let i = 0; i < owner.length; i++) pixels[i] = owner[i] ? 0xff000000 : 0;
+    this.stand("source-over", true);
+    const part = [0, 0, video.videoWidth * content[0], video.videoHeight * content[1], 0, 0, width, height];
+    context.globalCompositeOperation = "source-in";
+    context.drawImage(video, ...part);
+    context.globalCompositeOperation = "destination-over";
+    if (look.background === "blur") {
+      context.filter = `blur(${Math.max(width, height) / 80}px)`;
+      context.drawImage(video, ...part);
+      context.filter = "none";
+    } else if (look.background === "green") {
+      context.fillStyle = GREEN;
+      context.fillRect(0, 0, width, height);
+    } else {
+      context.fillStyle = this.checks ??= checkered(context);
+      context.fillRect(0, 0, width, height);
+    }
+    context.globalCompositeOperation = "source-over";
+  }
+
+  stand(operation, clear) {
+    const { context, lyingContext } = this;
+    lyingContext.putImageData(this.image, 0, 0);
+    if (clear) context.clearRect(0, 0, this.width, this.height);
+    context.globalCompositeOperation = operation;
+    context.setTransform(0, 1, 1, 0, 0, 0);
+    context.drawImage(this.lying, 0, 0);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+  }
+
+  clear() {
+    this.owner.fill(0);
+    this.context.clearRect(0, 0, this.width, this.height);
+  }
+
+  // The track at a pixel, or null.
+  hit(x, y) {
+    if (x < 0 || y < 0 || x >= this.width || y >= this.height) return null;
+    const own = this.owner[x * this.height + y];
+    return own ? this.ids[own - 1] : null;
+  }
+}
+
+function checkered(context) {
+  const tile = new OffscreenCanvas(32, 32);
+  const pen = tile.getContext("2d");
+  pen.fillStyle = "#8a8f98";
+  pen.fillRect(0, 0, 32, 32);
+  pen.fillStyle = "#70757e";
+  pen.fillRect(0, 0, 16, 16);
+  pen.fillRect(16, 16, 16, 16);
+  return context.createPattern(tile, "repeat");
+}
+
+// Area and highest point of run lengths, for the order of drawing and the place of a name.
+export function measured(counts, height) {
+  let place = 0, inside = false, area = 0, top = height, left = Infinity, right = 0;
+  for (const run of runsOf(counts)) {
+    if (inside && run) {
+      area += run;
+      const first = Math.floor(place / height), last = Math.floor((place + run - 1) / height);
+      left = Math.min(left, first);
+      right = Math.max(right, last);
+      top = Math.min(top, last > first ? 0 : place % height);
+    }
+    place += run;
+    inside = !inside;
+  }
+  return { area, top, left, right };
+}
