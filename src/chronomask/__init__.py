@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chronomask.engines.export import export
     from chronomask.evaluation.evaluate import evaluate
     from chronomask.evaluation.validate import validate
+    from chronomask.fleet.batch import batch
     from chronomask.formats.conversion import convert
     from chronomask.results import FrameResult
     from chronomask.runs.predict import predict
@@ -35,6 +36,7 @@ __all__ = [
     "Segmenter",
     "VideoResult",
     "__version__",
+    "batch",
     "convert",
     "evaluate",
     "export",
@@ -51,6 +53,7 @@ _LAZY = {
     "SegmentConfig": "chronomask.config",
     "Segmenter": "chronomask.segmenter.segmenter",
     "VideoResult": "chronomask.runs.whole_video",
+    "batch": "chronomask.fleet.batch",
     "convert": "chronomask.formats.conversion",
     "evaluate": "chronomask.evaluation.evaluate",
     "export": "chronomask.engines.export",

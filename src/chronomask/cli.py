@@ -32,6 +32,7 @@ class _Command(NamedTuple):
 
 COMMANDS = {
     "segment": _Command("segmentation", "Find, name, cut out and follow every object of a video."),
+    "batch": _Command("fleet", "Segment thousands of videos, each into a folder of its own, with all cores."),
     "convert": _Command("formats", "Turn tracks from one format into another, and say what that loses."),
     "edit": _Command("formats", "Correct tracks: delete, relabel, merge, split and swap them, in the order given."),
     "render": _Command("drawing", "Draw tracks, such as corrected ones, into their video, without the network."),

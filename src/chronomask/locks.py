@@ -9,6 +9,11 @@ from pathlib import Path
 
 from chronomask.errors import InputError
 
+
+class InUse(InputError):
+    """Raised where another run is at work."""
+
+
 if os.name == "nt":
     import msvcrt
 
@@ -48,7 +53,8 @@ def locked(path: Path, shown: Path) -> Generator[None, None, None]:
         shown: what messages say that is written to.
 
     Raises:
-        InputError: somebody is at work, or the file cannot be made.
+        InUse: somebody is at work.
+        InputError: the file cannot be made.
     """
     handle = _taken(path, shown)
     _held.add(handle)
@@ -91,7 +97,7 @@ def _taken(path: Path, shown: Path) -> int:
             os.lseek(handle, 0, os.SEEK_SET)
             pid = os.read(handle, 20).decode("ascii", "replace").strip()
             os.close(handle)
-            raise InputError(f"{shown}: another run is writing there (process {pid or 'unknown'})") from error
+            raise InUse(f"{shown}: another run is writing there (process {pid or 'unknown'})") from error
         # Whoever had it may have removed it before it could be locked: then it keeps nobody out.
         if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
             return handle

@@ -14,15 +14,12 @@ from tests.formats.tubes import plain_file
 from torch import nn
 from torch.export import Dim
 
-from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.engines import export
 from chronomask.formats.ytvis import write_results, write_tracks
 from chronomask.model.checkpoint import save_network
-from chronomask.segmenter.segmenter import Segmenter
 from data.files import small_set
 from films import film, moving_square
 from model.networks import tiny
-from segmenter.colour import ColourEngine
 from training.runs import ThinBackbone, thin_network
 
 
@@ -60,6 +57,15 @@ COMMANDS = {
         again="--resume",
         keeps="out/.partial",
         goes_on="`--resume`",
+    ),
+    "batch": Command(
+        "batch in/a.mkv --out OUT --workers 1",
+        "out",
+        ("in",),
+        folder=True,
+        again="",
+        keeps="out/.batch",
+        goes_on="the same command",
     ),
     "render": Command("render in/tracks.json --video in/frames --out out --masks png", "out/overlay.mp4", ()),
     "predict": Command(
@@ -127,7 +133,8 @@ def _ctrl_c(name: str, command: Command) -> str:
 
 
 def _existing(name: str, command: Command) -> str:
-    return "2, or `--overwrite`; a run of the same settings goes on" if name == "train" else "2, or `--overwrite`"
+    goes_on = "; a run of the same settings goes on" if name in ("batch", "train") else ""
+    return f"2, or `--overwrite`{goes_on}"
 
 
 PROMISES = {
@@ -164,12 +171,6 @@ def write_inputs(folder: Path) -> None:
 def thin_backbone(*_: object) -> ThinBackbone:
     """A backbone of no time and no size."""
     return ThinBackbone()
-
-
-def stand_in(name: str, *_: object) -> Segmenter:
-    """A segmenter that sees colours, whatever it is asked to load."""
-    cluster = ClusterConfig(seed_threshold=0.6, minimum_pixels=1)
-    return Segmenter(ColourEngine(4), SegmentConfig(clip_length=4, overlap=2, score=0.0, cluster=cluster))
 
 
 def one_half(*_: object) -> tuple[export._Half]:

@@ -26,19 +26,20 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 
 import torch
+from pyarrow import parquet
 
-from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.fleet.batch import batch
 from chronomask.outputs.choice import Outputs
 from chronomask.runs import segment as room
 from chronomask.runs.predict import predict
 from chronomask.runs.segment import segment_to_folder
-from chronomask.segmenter.segmenter import Segmenter
+from chronomask.segmenter import load
 from chronomask.training.folder import run_folder
 from chronomask.training.loop import train
 from chronomask.video import open_source
 from data.files import small_set
 from films import film, moving_square
-from segmenter.colour import ColourEngine
+from fleet.stand_in import open_colour
 from training.runs import MACHINE, SHORT, open_sources, thin_network
 
 OUTPUTS = Outputs(masks="png", cutout="png", csv=True)
@@ -56,20 +57,25 @@ class Kind:
     run: Callable[[Path, Path], object]
 
 
-def _segmenter() -> Segmenter:
-    cluster = ClusterConfig(seed_threshold=0.6, minimum_pixels=1)
-    return Segmenter(ColourEngine(4), SegmentConfig(clip_length=4, overlap=2, score=0.0, cluster=cluster))
-
-
 def _segment(inputs: Path, out: Path) -> None:
     room.segment_into = partial(room.segment_into, seconds=0.0)  # a snapshot behind every clip
-    segment_to_folder(_segmenter(), open_source(inputs / "a.mkv"), out, outputs=OUTPUTS, resume=True)
+    segment_to_folder(open_colour(), open_source(inputs / "a.mkv"), out, outputs=OUTPUTS, resume=True)
 
 
 def _predict(inputs: Path, out: Path) -> None:
     out.mkdir(exist_ok=True)
     if not (out / "tracks.json").exists() or (out / "tracks.json.partial").exists():
-        predict(_segmenter(), inputs / "videos.json", inputs / "JPEGImages", out / "tracks.json")
+        predict(open_colour(), inputs / "videos.json", inputs / "JPEGImages", out / "tracks.json")
+
+
+def _films(folder: Path) -> None:
+    for number in range(4):
+        film(folder / f"{number}.mkv", moving_square(20 + number), "ffv1")
+
+
+def _batch(inputs: Path, out: Path) -> None:
+    load.load = open_colour
+    batch(inputs, out, workers=2, outputs=OUTPUTS)
 
 
 def _train(inputs: Path, out: Path) -> None:
@@ -82,6 +88,7 @@ def _train(inputs: Path, out: Path) -> None:
 KINDS = {
     "segment": Kind(lambda folder: film(folder / "a.mkv", moving_square(60), "ffv1"), _segment),
     "predict": Kind(small_set, _predict),
+    "batch": Kind(_films, _batch),
     "train": Kind(small_set, _train),
 }
 
@@ -106,7 +113,7 @@ def forked(kind: Kind, inputs: Path, out: Path, seconds: float | None = None) ->
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """All files with what they hold. A log's times are left out."""
+    """All files with what they hold. Times, and what depends on them, are left out."""
     return {str(path.relative_to(folder)): _content(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
@@ -116,6 +123,11 @@ def _content(path: Path) -> object:
     if path.name == "log.csv":
         rows = csv.DictReader(io.StringIO(path.read_text()))
         return [{key: value for key, value in row.items() if key not in ("seconds", "memory")} for row in rows]
+    if path.name == "manifest.log":
+        return None
+    if path.suffix == ".parquet":
+        rows = parquet.read_table(path).to_pylist()
+        return [{key: value for key, value in row.items() if key not in ("seconds", "attempts")} for row in rows]
     return path.read_bytes()
 
 

@@ -18,7 +18,8 @@ from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.results import TrackInfo
-from chronomask.runs.predict import _line, predict
+from chronomask.runs.log import Log
+from chronomask.runs.predict import predict
 from chronomask.segmenter.segmenter import Segmenter
 from segmenter.colour import COLOURS, ColourEngine
 
@@ -115,7 +116,8 @@ def test_classes_become_the_categories_that_mean_them(
 def test_a_partial_run_of_another_data_set_is_refused(segmenter: Segmenter, data: Path) -> None:
     log = data / "out/tracks.json.partial/videos.jsonl"
     log.parent.mkdir(parents=True)
-    log.write_bytes(_line({"info": {}, "instances_sha256": "0"}))
+    with Log(log, {"info": {}, "instances_sha256": "0"}, overwrite=False):
+        pass
     with pytest.raises(InputError, match=r"checkpoint_sha256 None, .* give the same, or start anew by --overwrite"):
         run(segmenter, data, data / "out/tracks.json")
     assert run(segmenter, data, data / "out/tracks.json", overwrite=True) == 6

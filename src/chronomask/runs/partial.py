@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chronomask.claims import Output, check_outputs, explained, only, remove_empty
-from chronomask.errors import InputError
 from chronomask.files import make_folder, written_aside
-from chronomask.locks import in_use, locked
+from chronomask.locks import InUse, in_use, locked
 
 PARTIAL, SPOOL, LOG = ".partial", "frames.db", "videos.jsonl"
 """Names: of the folder of a run whose results lie in a folder, of the spool in it, of a list of finished videos."""
@@ -118,7 +117,7 @@ def check_workplace(folder: Path, shown: Path) -> None:
         InputError: somebody does, or something else than what a run keeps is there.
     """
     if in_use(folder / _LOCK):
-        raise InputError(f"{shown}: another run is writing there")
+        raise InUse(f"{shown}: another run is writing there")
     ours = {_LOCK, _NAMES, _RESULTS, _REPLACED, *_KEPT}
     of_runs = only(lambda path: path.parts[0] in ours or path.parts[0].startswith(("chronomask-", ".replaces.")))
     check_outputs([Output(folder, of_runs)], overwrite=True)

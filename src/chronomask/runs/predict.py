@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,9 @@ from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_head, write_results, write_tracks
 from chronomask.progress import Progress, silent
 from chronomask.runs.choice import chosen_tracks, provenance, track_of
+from chronomask.runs.log import Log
 from chronomask.runs.partial import LOG, check_claims, check_workplace, workplace
-from chronomask.runs.spool import Spool, difference
+from chronomask.runs.spool import Spool
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import open_frames
@@ -75,16 +74,15 @@ def predict(
     go_on = "give the same command again, which goes on"
     with workplace(_partial(out), out.parent, out, resume=True, go_on=go_on) as place:
         check_claims(place.folder, _outputs(out), [instances], [frames], overwrite)
-        done = _finished(place.folder / LOG, header, overwrite)
-        place.claim([output.path.name for output in _outputs(out)])
-        place.worth_keeping = True
-        with (place.folder / LOG).open("ab") as log:
+        with Log(place.folder / LOG, header, overwrite) as log:
+            done = {entry["video"]: entry["tracks"] for entry in log.entries}
+            place.claim([output.path.name for output in _outputs(out)])
+            place.worth_keeping = True
             for video in progress(videos, "predicting", len(videos)):
                 if video.id not in done:
                     tracks = _tracks_of(segmenter, video, frames, category_of, place.folder)
                     done[video.id] = [dataclasses.asdict(track) for track in tracks]
-                    log.write(_line({"video": video.id, "tracks": done[video.id]}))
-                    log.flush()
+                    log.add({"video": video.id, "tracks": done[video.id]})
         found = _numbered(done[video.id] for video in videos)
         write_results(place.results / "results.json", videos, found)
         write_tracks(place.results / out.name, videos, categories, found, info)
@@ -141,42 +139,3 @@ def _numbered(videos: Iterable[list[dict[str, Any]]]) -> list[Track]:
     """Track ids are unique in a file; those of the segmenter only in a video."""
     numbers = count(1)
     return [dataclasses.replace(Track(**track), id=next(numbers)) for tracks in videos for track in tracks]
-
-
-def _line(entry: Mapping[str, Any]) -> bytes:
-    """Of the log: a checksum and json."""
-    text = json.dumps(entry, separators=(",", ":")).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _finished(log: Path, header: dict[str, Any], overwrite: bool) -> dict[int, list[dict[str, Any]]]:
-    """Tracks by video of an interrupted run, whose log is cut behind its last whole line; a new log has a header.
-
-    Raises:
-        InputError: the run had another header, and `overwrite` is not said; or the log is damaged.
-    """
-    whole, done = 0, {}
-    for line in log.read_bytes().splitlines(keepends=True) if log.exists() else ():
-        if not line.endswith(b"\n"):
-            break  # it was being written
-        entry = _entry(line, log)
-        if whole == 0 and entry != (now := json.loads(json.dumps(header))):
-            if overwrite:
-                break
-            found = difference(entry, now)
-            raise InputError(f"{log}: {found}; give the same, or start anew by --overwrite")
-        if whole > 0:
-            done[entry["video"]] = entry["tracks"]
-        whole += len(line)
-    with log.open("ab") as file:
-        file.truncate(whole)
-        if whole == 0:
-            file.write(_line(header))
-    return done
-
-
-def _entry(line: bytes, log: Path) -> dict[str, Any]:
-    text = line[9:-1]
-    if line[:9] != b"%08x " % zlib.crc32(text):
-        raise InputError(f"{log}: is damaged; delete its folder to start anew")
-    return json.loads(text)

@@ -1,0 +1,181 @@
+"""The command for many videos: batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from tyro.conf import Positional
+
+from chronomask.commands.naming import listed
+from chronomask.commands.notes import print_note
+from chronomask.config import SegmentConfig
+from chronomask.device import EngineChoice, Precision
+from chronomask.errors import InputError
+from chronomask.outputs.choice import Outputs
+from chronomask.terminal import console
+
+if TYPE_CHECKING:
+    from chronomask.fleet.batch import Standing, Watch
+    from chronomask.fleet.manifest import Row
+
+
+def batch(
+    sources: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="SOURCES...")] = (),
+    /,
+    out: Path | None = None,
+    status: Path | None = None,
+    workers: int = 0,
+    attempts: int = 3,
+    log_json: bool = False,
+    metrics_port: int | None = None,
+    model: str = "lite",
+    checkpoint: Path | None = None,
+    device: str = "auto",
+    engine: EngineChoice = "auto",
+    precision: Precision = "auto",
+    classes: str = "",
+    every: int = 1,
+    fps: float = 25.0,
+    overwrite: bool = False,
+    outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(overlay=False),  # noqa: B008  (frozen)
+    config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008
+) -> int:
+    """Segment thousands of videos, each into a folder of its own, with all cores.
+
+    Give the same command again after a kill, a crash or a full disk: what is done stays, and the rest is done. A video
+    that cannot be segmented does not stop the others, nor does one that kills the process that works on it; in the end
+    all of these are listed, and the exit code is 2.
+
+    Writes OUT/NAME/tracks.json and what else `chronomask segment` writes, and OUT/manifest.parquet: a row for every
+    video with its source, hash, state, attempts, seconds, frames, tracks and error (pip install 'chronomask[batch]').
+
+    Args:
+        sources: video files; folders, with all that is below them (a folder of images is one video); patterns; lists
+            as .csv or .json with a column `source`; addresses, such as http://... or s3://bucket/*.mp4 (extra s3).
+        out: folder for the results; made if missing.
+        status: print how far the batch in this folder is, running or not, and which videos failed; nothing else is
+            done.
+        workers: processes; by default one for every core. Each has its share of the cores.
+        attempts: how many times a video is tried whose process died.
+        log_json: print a line of json for every video that is begun, done or failed, instead of a progress bar.
+        metrics_port: serve the standing as Prometheus reads it, at http://HOST:PORT/metrics.
+        model: a bundled model (lite), or a folder that `chronomask export` wrote.
+        checkpoint: a checkpoint file instead.
+        device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
+        engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
+        precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it.
+        classes: only tracks of these classes, names joined by commas; all by default.
+        every: look at every n-th frame only.
+        fps: frames a second of images.
+        overwrite: replace results that are there, and what was done with other settings.
+        outputs: what is written beside tracks.json and results.json.
+        config: the settings below.
+    """
+    if status is not None:
+        return _print_status(status)
+    if out is None:
+        raise InputError("out: name a folder for the results by --out")
+    from chronomask.fleet.batch import batch as run
+
+    if find_spec("pyarrow") is None:
+        print_note("manifest.parquet is left out: it needs pyarrow: pip install 'chronomask[batch]'")
+    began = time.monotonic()
+    with _watched(log_json, metrics_port) as watch:
+        rows = run(
+            sources,
+            out,
+            checkpoint or model,
+            workers=workers or None,
+            attempts=attempts,
+            classes=listed(classes),
+            outputs=outputs,
+            every=every,
+            fps=fps,
+            device=device,
+            engine=engine,
+            precision=precision,
+            config=config,
+            overwrite=overwrite,
+            watch=watch,
+        )
+    print(f"{_summary(rows)} in {time.monotonic() - began:,.1f} s: {out}", file=sys.stderr if log_json else sys.stdout)
+    _print_failures(rows)
+    return 2 if any(row.state != "done" for row in rows) else 0
+
+
+def _print_status(root: Path) -> int:
+    """How far a batch is; the exit code is that of the batch, were it to end now."""
+    from chronomask.fleet.manifest import FOLDER, LOCK, read_rows
+    from chronomask.locks import in_use
+
+    rows, active = read_rows(root), in_use(root / FOLDER / LOCK)
+    print(f"{root}: {'at work' if active else 'nobody is at work'}; {_summary(rows)}")
+    for row in rows:
+        if row.state == "running":
+            print(f"{'at work on' if active else 'interrupted'}: {row.source}")
+    _print_failures(rows)
+    return 0 if all(row.state == "done" for row in rows) else 2
+
+
+def _summary(rows: Sequence[Row]) -> str:
+    from chronomask.fleet.manifest import counts
+
+    states = ", ".join(f"{count:,} {state}" for state, count in counts(rows).items() if count)
+    frames, tracks = sum(row.frames for row in rows), sum(row.tracks for row in rows)
+    return f"{len(rows):,} videos ({states}), {frames:,} frames, {tracks:,} tracks"
+
+
+def _print_failures(rows: Sequence[Row]) -> None:
+    for row in rows:
+        if row.state == "failed":
+            tries = "" if row.attempts == 1 else f" ({row.attempts} attempts)"
+            where = "" if row.source in row.error else f"{row.source}: "
+            print(f"chronomask: {where}{row.error}{tries}", file=sys.stderr)
+
+
+@contextmanager
+def _watched(log_json: bool, port: int | None) -> Generator[Watch, None, None]:
+    """Who is told what changes: a progress bar or lines of json, and the server of the metrics."""
+    from chronomask.fleet.metrics import served
+
+    with ExitStack() as stack:
+        metrics = None if port is None else stack.enter_context(served(port))
+        show: Watch = _print_json if log_json else stack.enter_context(_bar())
+
+        def watch(standing: Standing, row: Row | None) -> None:
+            if metrics is not None:
+                metrics.standing = standing
+            show(standing, row)
+
+        yield watch
+
+
+def _print_json(standing: Standing, row: Row | None) -> None:
+    if row is not None:
+        print(json.dumps({"time": round(time.time(), 3), **dataclasses.asdict(row)}), flush=True)
+
+
+@contextmanager
+def _bar() -> Generator[Callable[[Standing, Row | None], None], None, None]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(errors=True)) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def show(standing: Standing, row: Row | None) -> None:
+            rate = standing.frames_now / max(time.monotonic() - standing.began, 1e-9)
+            failed = f", {standing.failed:,} failed" if standing.failed else ""
+            text = f"{len(standing.running)} at work, {rate:,.1f} frames/s{failed}"
+            progress.update(task, description=text, completed=standing.done + standing.failed, total=standing.total)
+
+        yield show

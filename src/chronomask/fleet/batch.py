@@ -1,0 +1,275 @@
+"""Thousands of videos: what is to be done, who does it, and what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chronomask import __version__
+from chronomask.claims import Output, check_outputs, explained, only, remove_empty
+from chronomask.config import SegmentConfig
+from chronomask.device import EngineChoice, Precision, cores
+from chronomask.errors import InputError
+from chronomask.files import make_folder, remove_unfinished
+from chronomask.fleet.listing import Entry, listed, named
+from chronomask.fleet.manifest import FOLDER, LOCK, LOG, TABLE, Manifest, Row, write_table
+from chronomask.fleet.task import Job, Task
+from chronomask.fleet.workers import LocalWorkers, Report, Workers
+from chronomask.locks import locked
+from chronomask.outputs.choice import Outputs
+from chronomask.runs.interruption import Interruption
+from chronomask.video import DEFAULT_FPS
+
+_POLL = 1.0
+"""Seconds after which Ctrl-C is noticed at the latest."""
+
+
+@dataclass
+class Standing:
+    """How far a batch is, for whoever shows it.
+
+    Attributes:
+        total: videos.
+        done, failed: of them, those that were so before included.
+        fresh: videos that were finished in this run.
+        frames: segmented in this run, of finished videos.
+        running: frames so far by name.
+        began: when this run did, on the monotonic clock.
+    """
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    fresh: int = 0
+    frames: int = 0
+    running: dict[str, int] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def frames_now(self) -> int:
+        """Those of videos in progress included."""
+        return self.frames + sum(self.running.values())
+
+
+Watch = Callable[[Standing, Row | None], None]
+"""Called with every row that has changed, and without one where only frames came on."""
+
+
+def batch(
+    sources: str | Path | Sequence[str | Path],
+    out: str | Path,
+    model: str | Path = "lite",
+    *,
+    workers: int | None = None,
+    attempts: int = 3,
+    classes: Collection[str] = (),
+    outputs: Outputs = Outputs(overlay=False),  # noqa: B008  (frozen)
+    every: int = 1,
+    fps: float = DEFAULT_FPS,
+    device: str = "auto",
+    engine: EngineChoice = "auto",
+    precision: Precision = "auto",
+    config: SegmentConfig | None = None,
+    overwrite: bool = False,
+    watch: Watch = lambda standing, row: None,
+) -> list[Row]:
+    """Segments many videos, each into a folder of its own, by several processes whose engines stay open.
+
+    A batch that was killed or interrupted goes on when the same call is made again: what is done stays, and is not
+    looked at. A video that fails does not disturb the others. Processes are started by spawn: a script that calls this
+    needs the usual `if __name__ == "__main__":`.
+
+    Args:
+        sources: see `fleet.listing.listed`.
+        out: folder of the results; `out/NAME` has the files that `chronomask segment` writes, `out/manifest.parquet`
+            (with pyarrow) a row for every video.
+        model: a bundled model, an exported network or a checkpoint file.
+        workers: processes; by default one a core, each of which computes with its share of the cores.
+        attempts: how many times a video is tried whose worker died or met an error that is not the video's.
+        classes: only tracks of these names; all if empty.
+        outputs: what is written beside tracks.json and results.json.
+        every: only every n-th frame is looked at.
+        fps: frames a second of images.
+        device, engine, precision, config: see `load`.
+        overwrite: begin anew where `out` holds a batch of other settings, and replace results that are there.
+        watch: called with what changes.
+
+    Returns:
+        A row for every video, in the order of the sources.
+
+    Raises:
+        InputError: no source, a model that cannot be used, something else at `out`, another batch at work there, a
+            batch of other settings, or the disk is full.
+        KeyboardInterrupt: Ctrl-C; the same call goes on.
+    """
+    from chronomask.segmenter.load import load
+
+    texts = [str(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
+    out, config = Path(out), config or SegmentConfig()
+    opener = partial(load, str(model), device, engine, precision, config)
+    job = Job(out, opener, tuple(sorted(set(classes))), outputs, fps, every, overwrite)
+    count = workers or cores()
+    if count < 1 or attempts < 1:
+        raise InputError(f"workers {count} and attempts {attempts}: must be 1 or more")
+    settings = {"engine": engine, "device": device, "precision": precision, "config": dataclasses.asdict(config)}
+    with opened(job, texts, _told_apart(model), settings) as (manifest, rows):
+        local = LocalWorkers(job, min(count, len(rows)), max(1, cores() // min(count, len(rows))))
+        run(manifest, rows, job, local, attempts, watch)
+        return [manifest.rows[row.source] for row in rows]
+
+
+@contextmanager
+def opened(
+    job: Job, sources: Sequence[str], model: str, settings: dict[str, Any]
+) -> Generator[tuple[Manifest, list[Row]], None, None]:
+    """The manifest of a batch, nobody else's as long as the block lasts, and the rows of its sources.
+
+    Raises:
+        InputError: as `batch`.
+    """
+    entries, out = listed(sources), job.out
+    _check(out, sources, entries, job.overwrite)
+    folder = out / FOLDER
+    shared = {"classes": job.classes, "outputs": dataclasses.asdict(job.outputs), "fps": job.fps, "every": job.every}
+    header = {"version": __version__, "model": model, **settings, **shared}
+    with ExitStack() as stack:
+        stack.enter_context(explained([out], lambda: "give the same command again, which goes on"))
+        stack.callback(remove_empty, [folder, *make_folder(folder)])
+        stack.enter_context(locked(folder / LOCK, out))
+        for left in ("fetched", "errors"):
+            shutil.rmtree(folder / left, ignore_errors=True)
+        remove_unfinished(out / TABLE)
+        manifest = Manifest(folder, header, job.overwrite)
+        stack.callback(manifest.close)
+        yield manifest, list(_rows(manifest, entries, out))
+
+
+def _told_apart(model: str | Path) -> str:
+    """A model's name, or what tells a checkpoint file from others."""
+    path = Path(model)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(model)
+
+
+def _check(out: Path, sources: Sequence[str], entries: Iterable[Entry], overwrite: bool) -> None:
+    """Raises InputError unless a batch may work in a folder."""
+    folders = {str(Path(entry.source).parent) for entry in entries if "://" not in entry.source}
+    reads = [source for source in sources if Path(source).exists()]
+    if within := next((source for source in reads if Path(source).resolve() in out.resolve().parents), None):
+        raise InputError(f"{out}: lies in {within}, which is read; name another folder")
+    ours = (out / FOLDER / LOG).is_file()
+    refusal = (lambda _: None) if ours else only(_is_result)
+    check_outputs([Output(out, refusal)], reads, sorted(folders), overwrite or ours)
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file of this path below the folder of a batch may be one that a batch wrote."""
+    places = Outputs(masks="png", cutout="png", background="green", csv=True).paths(Path("x"))
+    return FOLDER in path.parts[:1] or path.name == TABLE or any(place.name in path.parts[1:3] for place in places)
+
+
+def _rows(manifest: Manifest, entries: Sequence[Entry], out: Path) -> Iterable[Row]:
+    """The row of every entry: what is known of it where its source and its results are as they were."""
+    taken = {row.name.lower(): row.source for row in manifest.rows.values()}
+    names = named(entries, taken, lambda source: row.name if (row := manifest.rows.get(source)) else None)
+    for entry, name in zip(entries, names, strict=True):
+        row = manifest.rows.get(entry.source)
+        if (
+            row is None
+            or row.stamp != entry.stamp
+            or (row.state == "done" and not (out / name / "tracks.json").exists())
+        ):
+            row = Row(name, entry.source, entry.stamp)
+        yield row
+
+
+def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, attempts: int, watch: Watch) -> None:
+    """Lets workers do what is not done yet; the workers are closed, and the table is written, in any case.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    standing = Standing(len(rows), sum(row.state == "done" for row in rows))
+    waiting = deque(replace(row, state="waiting", attempts=0, error="") for row in rows if row.state != "done")
+    progress = _Run(manifest, standing, waiting, attempts, watch)
+    try:
+        with Interruption() as interruption:
+            while progress.goes_on(workers):
+                for report in workers.reports(_POLL):
+                    progress.take(report)
+                if interruption.wanted:
+                    raise KeyboardInterrupt
+    finally:
+        workers.close()
+        _write_table(job.out, [manifest.rows.get(row.source, row) for row in rows])
+
+
+@dataclass
+class _Run:
+    """What is still to be done.
+
+    Attributes:
+        waiting: rows in the order in which they are begun; those to be tried again come last.
+        running: rows that somebody works on, by name.
+    """
+
+    manifest: Manifest
+    standing: Standing
+    waiting: deque[Row]
+    attempts: int
+    watch: Watch
+    running: dict[str, Row] = field(default_factory=dict)
+
+    def goes_on(self, workers: Workers) -> bool:
+        """Gives work to everybody who is free; whether anything is left to wait for."""
+        while self.waiting and workers.free() > 0:
+            row = self.waiting.popleft()
+            row = replace(row, state="running", attempts=row.attempts + 1)
+            self.running[row.name] = row
+            self.standing.running[row.name] = 0
+            self._note(row)
+            workers.give(Task(row.name, row.source))
+        return bool(self.running or self.waiting)
+
+    def take(self, report: Report) -> None:
+        """Notes what a worker says."""
+        if report.outcome is None:
+            self.standing.running[report.task.name] = report.frames
+            self.watch(self.standing, None)
+            return
+        row, outcome = self.running.pop(report.task.name), report.outcome
+        del self.standing.running[row.name]
+        row = replace(row, seconds=round(row.seconds + outcome.seconds, 3), hash=outcome.hash or row.hash)
+        if not outcome.error:
+            self.standing.done += 1
+            self.standing.fresh += 1
+            self.standing.frames += outcome.frames
+            row = replace(row, state="done", frames=outcome.frames, tracks=outcome.tracks, error="")
+        elif outcome.again and row.attempts < self.attempts:
+            row = replace(row, state="waiting", error=outcome.error)
+            self.waiting.append(row)
+        else:
+            self.standing.failed += 1
+            row = replace(row, state="failed", error=outcome.error)
+        self._note(row)
+
+    def _note(self, row: Row) -> None:
+        self.manifest.set(row)
+        self.watch(self.standing, row)
+
+
+def _write_table(out: Path, rows: Sequence[Row]) -> None:
+    """Where pyarrow is installed; the manifest itself needs it not."""
+    try:
+        write_table(out, rows)
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise

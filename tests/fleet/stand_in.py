@@ -1,0 +1,47 @@
+"""Segmenters that workers can open in another process: what they see is known, and what kills them."""
+
+import os
+import signal
+import time
+
+from chronomask.config import ClusterConfig, SegmentConfig
+from chronomask.errors import InputError
+from chronomask.segmenter.segmenter import Segmenter
+from segmenter.colour import ColourEngine
+
+POISON = (250, 250, 250)
+"""A frame of this colour kills the process that looks at it."""
+
+
+class Mortal(ColourEngine):
+    """Dies of poison."""
+
+    def encode(self, frames):
+        if frames[..., :8, :8].min() > 240:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().encode(frames)
+
+
+def open_colour(*_):
+    """Sees every patch of colour as an object, in clips of four frames."""
+    cluster = ClusterConfig(seed_threshold=0.6, minimum_pixels=1)
+    return Segmenter(Mortal(4), SegmentConfig(clip_length=4, overlap=2, score=0.0, cluster=cluster))
+
+
+def open_nothing(*_):
+    raise InputError("lite: no such model")
+
+
+def open_broken(*_):
+    """A segmenter with a fault of ours."""
+    segmenter = open_colour()
+    segmenter.relink = lambda: 1 // 0
+    return segmenter
+
+
+def open_slowly(*_):
+    """Takes a while for every frame."""
+    segmenter = open_colour()
+    encode = segmenter.engine.encode
+    segmenter.engine.encode = lambda frames: (time.sleep(0.2), encode(frames))[1]
+    return segmenter

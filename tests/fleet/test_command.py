@@ -1,0 +1,82 @@
+"""chronomask batch: what it prints, its exit codes, and what machines read of it."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from chronomask.cli import main
+from chronomask.errors import InputError
+from chronomask.fleet.batch import Standing
+from chronomask.fleet.manifest import FOLDER, Manifest, Row
+from chronomask.fleet.metrics import prometheus, served
+from films import film, moving_square
+from fleet.stand_in import open_colour
+
+
+def test_lines_of_json_and_the_exit_code(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("chronomask.segmenter.load.load", open_colour)
+    film(tmp_path / "a.mkv", moving_square(5), "ffv1")
+    (tmp_path / "b.mkv").write_text("none")
+    out = tmp_path / "out"
+    assert main(["batch", f"{tmp_path}/*.mkv", "--out", str(out), "--log-json", "--workers", "1"]) == 2
+    printed = capsys.readouterr()
+    lines = [json.loads(line) for line in printed.out.splitlines()]
+    assert [(line["name"], line["state"]) for line in lines] == [
+        ("a", "running"),
+        ("a", "done"),
+        ("b", "running"),
+        ("b", "failed"),
+    ]
+    assert (lines[1]["frames"], lines[1]["tracks"]) == (5, 1)
+    assert "2 videos (1 done, 1 failed), 5 frames, 1 tracks in" in printed.err
+    [error] = [line for line in printed.err.splitlines() if "b.mkv" in line]
+    assert error.startswith(f"chronomask: {tmp_path}/b.mkv")
+    (tmp_path / "b.mkv").unlink()
+    assert main(["batch", f"{tmp_path}/*.mkv", "--out", str(out)]) == 0
+    assert "1 videos (1 done)" in capsys.readouterr().out
+
+
+def test_status(tmp_path, capsys):
+    assert main(["batch", "--status", str(tmp_path)]) == 2
+    assert "holds no batch" in capsys.readouterr().err
+    (tmp_path / FOLDER).mkdir()
+    manifest = Manifest(tmp_path / FOLDER, {}, overwrite=False)
+    manifest.set(Row("a", "a.mp4", "1 2", "done", frames=1200, tracks=3))
+    manifest.set(Row("b", "b.mp4", "1 2", "running"))
+    manifest.set(Row("c", "c.mp4", "1 2", "failed", attempts=3, error="it is damaged"))
+    manifest.close()
+    assert main(["batch", "--status", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        f"{tmp_path}: nobody is at work; 3 videos (1 done, 1 running, 1 failed), 1,200 frames, 3 tracks",
+        "interrupted: b.mp4",
+    ]
+    assert printed.err == "chronomask: c.mp4: it is damaged (3 attempts)\n"
+
+
+def test_no_out(capsys):
+    assert main(["batch", "a.mp4"]) == 2
+    assert "name a folder for the results by --out" in capsys.readouterr().err
+
+
+def test_prometheus():
+    standing = Standing(10, done=4, failed=1, frames=70, running={"a": 5, "b": 0})
+    with served(0) as metrics:
+        address = f"http://127.0.0.1:{metrics.port}"
+        metrics.standing = standing
+        with urllib.request.urlopen(f"{address}/metrics") as answer:
+            text = answer.read().decode()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(address)
+        with pytest.raises(InputError, match=f"metrics_port {metrics.port}: "), served(metrics.port):
+            pass
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    states = {"done": 4, "failed": 1, "running": 2, "waiting": 3}
+    assert {f'chronomask_batch_videos{{state="{state}"}}': str(count) for state, count in states.items()}.items() <= (
+        values.items()
+    )
+    assert values["chronomask_batch_frames_total"] == "75"
+    assert float(values["chronomask_batch_seconds"]) >= 0
+    assert prometheus(standing).count("# TYPE") == 3
