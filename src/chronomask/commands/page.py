@@ -19,8 +19,8 @@ def web(
     port: int = 8750,
     folder: Path | None = None,
     browser: bool = True,
-    max_upload: float = 1024,
-    keep_days: float = 30,
+    max_upload: float = 1024.0,
+    keep_days: float = 30.0,
 ) -> None:
     """Look at tracks, correct them and understand them, in a browser.
 
