@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chronomask.evaluation.validate import validate
     from chronomask.fleet.batch import batch
     from chronomask.formats.conversion import convert
+    from chronomask.prompts import Box, Point
     from chronomask.results import FrameResult
     from chronomask.runs.predict import predict
     from chronomask.runs.whole_video import VideoResult, segment
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Box",
     "FrameResult",
     "InputError",
+    "Point",
     "SegmentConfig",
     "Segmenter",
     "VideoResult",
@@ -49,7 +52,9 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Box": "chronomask.prompts",
     "FrameResult": "chronomask.results",
+    "Point": "chronomask.prompts",
     "SegmentConfig": "chronomask.config",
     "Segmenter": "chronomask.segmenter.segmenter",
     "VideoResult": "chronomask.runs.whole_video",

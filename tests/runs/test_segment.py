@@ -24,16 +24,19 @@ from chronomask.editing import AddClass, Relabel, edit
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks, write_tracks
 from chronomask.outputs.choice import Outputs
+from chronomask.prompts import Point
 from chronomask.render import track_colour
 from chronomask.runs import segment as room
 from chronomask.runs.interruption import Interrupted
 from chronomask.runs.live import Live
 from chronomask.runs.segment import segment_to_folder
+from chronomask.segmenter import prompting
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Selection, open_source, streams
 from films import GREEN, film, moving_square
 from runs.cameras import SilentCamera
 from segmenter.colour import ColourEngine, moving_objects
+from tracking.heads import by_membership
 
 EVERYTHING = Outputs(masks="png", cutout="png", csv=True)
 NOTHING = Outputs(overlay=False)
@@ -691,3 +694,23 @@ def test_nobody_goes_on_with_a_run_that_a_camera_replaced(tmp_path, run, camera)
 def test_a_camera_cannot_be_resumed(run, camera):
     with pytest.raises(InputError, match="live source"):
         run(camera, resume=True)
+
+
+def test_what_is_pointed_at_is_all_that_is_written(segmenter, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(prompting, "bundled_heads", by_membership)
+    video = moving_objects(12)
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number, image in enumerate(video):
+        Image.fromarray(image).save(folder / f"{number:02d}.png")
+    points = [Point(44, 30, frame=10, object=5), Point(10, 30, time=0.1, object=2)]
+    summary = run(folder, prompts=points)
+    file = read_tracks(tmp_path / "out" / "tracks.json")
+    assert [row.id for row in summary.tracks] == [track.id for track in file.tracks] == [2, 5]
+    assert [(row.first, row.last) for row in summary.tracks] == [(0, 11), (4, 11)]
+    assert file.info["prompts"] == [dataclasses.asdict(point) for point in points]
+    assert file.info["complete"]
+    for options, cause in (({"classes": ("cat",)}, "classes cat: choose among"), ({"resume": True}, "resume: a run")):
+        with pytest.raises(InputError, match=cause):
+            run(folder, prompts=points, **options)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["results.json", "tracks.json"]

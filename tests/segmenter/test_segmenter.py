@@ -192,7 +192,7 @@ def test_who_stops_early_stops_the_work():
     results = segmenter.segment(Frames(moving_objects(400)))
     next(results)
     results.close()
-    segmenter._finder.workers.submit(Urgency.FRAME, lambda: None).result()  # all that was begun before is done
+    segmenter.finder.workers.submit(Urgency.FRAME, lambda: None).result()  # all that was begun before is done
     assert len(engine.lengths) < 20
     check_objects(list(segmenter.segment(Frames(moving_objects(19)))), moving_objects(19))
 
@@ -301,7 +301,7 @@ def test_frames_wait_without_their_pictures():
 
 def test_two_threads_cannot_push_into_one_video(monkeypatch):
     segmenter, refused = segmenter_of(settings(4, 2)), []
-    take = segmenter._finder.clip_of
+    take = segmenter.finder.clip_of
 
     def meanwhile(*given):
         with ThreadPoolExecutor(1) as pool:
@@ -312,7 +312,7 @@ def test_two_threads_cannot_push_into_one_video(monkeypatch):
         return take(*given)
 
     video = moving_objects(19)
-    monkeypatch.setattr(segmenter._finder, "clip_of", meanwhile)
+    monkeypatch.setattr(segmenter.finder, "clip_of", meanwhile)
     pushed = [result for image in video for result in segmenter.push(image)]
     assert len(refused) == 38
     same(pushed + segmenter.flush(), list(segmenter_of(settings(4, 2)).segment(Frames(video))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from chronomask.device import EngineChoice, Precision
 from chronomask.errors import InputError
 from chronomask.heap import share_heap
 from chronomask.outputs.choice import Outputs
+from chronomask.prompts import check_prompts, read_prompts, seconds
 from chronomask.terminal import console
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def segment(
     end: str = "",
     every: int = 1,
     fps: float = 25.0,
+    point: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    negative: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    box: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     overwrite: bool = False,
     resume: bool = False,
     outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(),  # noqa: B008  (frozen)
@@ -72,6 +75,12 @@ def segment(
         every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then hold
             these frames alone.
         fps: frames a second of folders of frames.
+        point: cut out and follow what is there, forwards and backwards, instead of everything: TIME:X,Y, in seconds
+            (1.5 or hh:mm:ss) or @FRAME, and in pixels from the upper left: --point 1.5:320,180. Say it again where a
+            part of the object is missed. A further object has a number: --point 2=1.5:90,200.
+        negative: here the object is not: --negative 1.5:300,240, where something else was taken for a part of it. With
+            a number as --point; both may be about any frames.
+        box: a box around an object instead of a point: --box TIME:LEFT,TOP,RIGHT,BOTTOM.
         overwrite: replace the results of an earlier run, finished or not; only those that are written again.
         resume: go on with an interrupted run of the same source and settings; its results are those of a run in one
             piece. What is complete already is left as it is.
@@ -83,9 +92,14 @@ def segment(
     from chronomask.segmenter.load import load
     from chronomask.video import Selection
 
-    selection = Selection(_seconds("start", start), _seconds("end", end) if end else None, every)
+    selection = Selection(seconds("start", start), seconds("end", end) if end else None, every)
+    prompts = read_prompts(point, negative, box)
+    if prompts and len(sources) > 1:
+        raise InputError(f"{len(sources)} sources: points are about one video; segment them in two calls")
     failures = _Failures(len(sources) > 1)
     opened = _opened(sources, fps, selection, failures)
+    for source in opened if prompts else ():
+        check_prompts(prompts, source)
     if out is None:
         folders = [default_out(source.name, source.files, "-tracks") for source in opened]
     else:
@@ -108,6 +122,7 @@ def segment(
                 source,
                 folder,
                 classes=listed(classes),
+                prompts=prompts,
                 outputs=outputs,
                 overwrite=overwrite,
                 resume=resume,
@@ -147,13 +162,6 @@ def _opened(sources: tuple[str, ...], fps: float, selection: Selection, failures
             source = open_source(text, fps, selection)
             opened.append(Live(source) if source.live else source)
     return opened
-
-
-def _seconds(option: str, text: str) -> float:
-    """Seconds of "12.5", "1:30" or "1:02:03.5"."""
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
-        raise InputError(f"{option} {text!r}: must be seconds, such as 12.5, or hh:mm:ss")
-    return sum(float(part) * 60**place for place, part in enumerate(reversed(text.split(":"))))
 
 
 @contextmanager

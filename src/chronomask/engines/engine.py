@@ -26,11 +26,13 @@ class FrameFeatures(NamedTuple):
         decoded: what the decoder reads, of the engine's own kind.
         look: level of stride 16, by which objects are told from each other after they were hidden.
         class_logits: class scores at stride 16, where they come from the backbone; else None.
+        fine: level of stride 4, by which pixels near a click are told apart; None where the encoder does not give it.
     """
 
     decoded: tuple[Any, ...]
     look: Float32[np.ndarray, "C h w"]
     class_logits: Float32[np.ndarray, "L h w"] | None
+    fine: Float32[np.ndarray, "C h w"] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,18 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class Attentive(Protocol):
+    """An engine that also tells where a network looks; onnxruntime, whose files are as they were written, does not."""
+
+    def attention(self, frames: Sequence[FrameFeatures]) -> list[Float32[np.ndarray, "t h w"]]:
+        """Weights of the space-time attention (eq. 2) of a clip, in (0, 1), of every level that has it.
+
+        The finest level first; a squeezed one has fewer frames. Slower than `decode`, whose work it does as well.
+        """
+        ...
+
+
 def padded(frames: UInt8[np.ndarray, "N 3 _ _"]) -> UInt8[np.ndarray, "N 3 H W"]:
     """The frames with zeros at the right and bottom, up to multiples of 32."""
     height, width = frames.shape[2:]
@@ -93,4 +107,4 @@ def features_of(description: Description, outputs: Sequence[Any]) -> FrameFeatur
     """The features of one frame from what an encoder gives for it, in the order of `Description.features`."""
     by_name = dict(zip(description.features, outputs, strict=True))
     decoded = tuple(by_name[name] for name in description.decoded)
-    return FrameFeatures(decoded, by_name["level_16"], by_name.get("class_logits"))
+    return FrameFeatures(decoded, by_name["level_16"], by_name.get("class_logits"), by_name.get("level_4"))

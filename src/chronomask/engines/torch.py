@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from torch import Tensor
 
 from chronomask.device import cores
 from chronomask.engines.description import Description
 from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of
-from chronomask.model.halves import Halves
+from chronomask.model.halves import Halves, Places
 from chronomask.model.network import to_channels_last
 
 
@@ -50,24 +51,34 @@ class TorchEngine:
         for_tracker = {
             name: values.float().cpu().numpy()
             for name, values in zip(self.description.features, outputs, strict=True)
-            if name in ("level_16", "class_logits")
+            if name in ("level_16", "class_logits", "level_4")
         }
         found = []
         for number in range(len(frames)):
             by_name = {name: values[number] for name, values in zip(self.description.features, outputs, strict=True)}
             features = features_of(self.description, list(by_name.values()))
-            logits = for_tracker.get("class_logits")
-            found.append(
-                features._replace(
-                    look=for_tracker["level_16"][number], class_logits=None if logits is None else logits[number]
-                )
+            logits, fine = (
+                for_tracker[name][number] if name in for_tracker else None for name in ("class_logits", "level_4")
             )
+            found.append(features._replace(look=for_tracker["level_16"][number], class_logits=logits, fine=fine))
         return found
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         with torch.inference_mode(), self._autocast():
             levels = zip(*(frame.decoded for frame in frames), strict=True)
             return self._decoder(*(torch.stack(level) for level in levels)).float().cpu().numpy()
+
+    def attention(self, frames: Sequence[FrameFeatures]) -> list[Float32[np.ndarray, "t h w"]]:
+        """See `engine.Attentive`."""
+        weights: list[Tensor] = []
+        places = [module for module in self._decoder.modules() if isinstance(module, Places)]
+        hooks = [place.register_forward_hook(lambda *call: weights.append(call[-1])) for place in places]
+        try:
+            self.decode(frames)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return [some[:, 0].float().cpu().numpy() for some in weights]
 
     def _autocast(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.info.precision == "bfloat16")

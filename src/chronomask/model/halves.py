@@ -154,7 +154,7 @@ class _Level(nn.Module):
         self.convolutions = nn.ModuleList(_frame_convolution(squeeze) for squeeze in squeezes[1:])
         parts = list(attention.children())
         self.channels = next((part for part in parts if isinstance(part, ChannelAttention)), None)
-        self.places = next((_Places(p, lengths[-1]) for p in parts if isinstance(p, SpaceTimeAttention)), None)
+        self.places = next((Places(p, lengths[-1]) for p in parts if isinstance(p, SpaceTimeAttention)), None)
 
     def forward(self, x: Float[Tensor, "T _ h w"]) -> Float[Tensor, "t C h w"]:
         for number, join in enumerate(self.joins):
@@ -188,7 +188,7 @@ class _Join(nn.Module):
         return over_time(self.averaging, x.relu())
 
 
-class _Places(nn.Module):
+class Places(nn.Module):
     """The weights of space-time attention: a 2-D convolution over images that have all frames as channels.
 
     Its kernel is a band matrix of the slices in time of the 3-D one.

@@ -81,6 +81,14 @@ def known_classes(segmenter: Segmenter, classes: Collection[str]) -> list[str]:
     return wanted
 
 
+def check_no_classes(classes: Collection[str]) -> None:
+    """Raises InputError if classes are asked for beside points: what is pointed at is followed whatever it is."""
+    if classes:
+        raise InputError(
+            f"classes {', '.join(classes)}: choose among what is found; leave them out where points choose"
+        )
+
+
 def track_of(info: TrackInfo, video_id: int, category: Category, masks: Segmentations) -> Track:
     """A track as files hold it, under the category that it has there; its scores have six digits."""
     scores = round(info.score, 6), round(info.class_score, 6)

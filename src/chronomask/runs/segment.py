@@ -14,15 +14,17 @@ from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.outputs.choice import RECORDING, Outputs
 from chronomask.progress import Progress, silent
-from chronomask.runs.choice import TrackRow, described, known_classes, provenance, track_rows
+from chronomask.prompts import Prompt, check_prompts
+from chronomask.runs.choice import TrackRow, check_no_classes, described, known_classes, provenance, track_rows
 from chronomask.runs.interruption import Interrupted, Interruption
 from chronomask.runs.live import Live
 from chronomask.runs.partial import PARTIAL, SPOOL, Workplace, check_claims, check_workplace, workplace
 from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.resume import segment_into
 from chronomask.runs.spool import KeptSpool, Spool
-from chronomask.runs.whole_video import result_of
+from chronomask.runs.whole_video import VideoResult, prompted_result, result_of
 from chronomask.runs.witness import Witness
+from chronomask.segmenter.prompting import Following
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource, VideoWriter
 
@@ -48,6 +50,7 @@ def segment_to_folder(
     out: Path,
     *,
     classes: tuple[str, ...] = (),
+    prompts: Sequence[Prompt] = (),
     outputs: Outputs = Outputs(),  # noqa: B008  (frozen)
     overwrite: bool = False,
     resume: bool = False,
@@ -60,6 +63,7 @@ def segment_to_folder(
 
     Args:
         classes: only tracks of these names, of which each gets the most probable; all if empty.
+        prompts: objects to cut out and follow: then only these. Such a run cannot be resumed.
         outputs: what is written beside the two.
         overwrite: whether files of an earlier run may be replaced.
         resume: go on with an interrupted run, if there is one; the result equals that of an uninterrupted one.
@@ -73,6 +77,11 @@ def segment_to_folder(
     wanted = known_classes(segmenter, classes)
     if resume and source.live:
         raise InputError(f"{source.name}: a live source cannot be resumed")
+    if prompts:
+        check_no_classes(wanted)
+        check_prompts(prompts, source)
+        if resume:
+            raise InputError("resume: a run with points cannot be resumed; leave it out, and say --overwrite")
     check_output(out, outputs, source, source.files, overwrite, resume)
     info = provenance(segmenter) | {"source": described(source)}
     if resume and _is_complete(out):
@@ -82,6 +91,8 @@ def segment_to_folder(
         check_claims(place.folder, outputs.claims(out, source), source.files, [], overwrite)
         place.claim([path.name for path in outputs.paths(out, source.live)])
         job = _Job(segmenter, place, outputs, wanted, info, progress)
+        if prompts:
+            return job.prompted(source, prompts)
         return job.live(source) if source.live else job.file(source)
 
 
@@ -115,6 +126,19 @@ class _Job:
                 self.place.worth_keeping = isinstance(error, Interrupted) or spool.snapshot is not None
                 raise
 
+    def prompted(self, source: VideoSource, prompts: Sequence[Prompt]) -> Summary:
+        """Follows what is pointed at through something that can be read again."""
+        witness = Witness(source)
+        with Spool(self.place.folder) as spool:
+            following = Following(self.segmenter, source, prompts, self.progress)
+            with Interruption() as interruption, closing(iter(following)) as frames:
+                for frame in frames:
+                    spool.add(frame)
+                    if interruption.wanted:
+                        break
+            result = prompted_result(following, source, spool, witness, self.info)
+            return self._written(result, complete=not interruption.wanted)
+
     def live(self, source: VideoSource) -> Summary:
         """Segments something that passes by once, and records it for the outputs that are drawn later."""
         path = self.place.results / RECORDING
@@ -137,14 +161,16 @@ class _Job:
         Raises:
             Interrupted: in the end, when the run is incomplete, or Ctrl-C was pressed while pictures were drawn.
         """
-        result = result_of(self.segmenter, source, spool, witness, self.classes, self.info)
+        return self._written(result_of(self.segmenter, source, spool, witness, self.classes, self.info), complete)
+
+    def _written(self, result: VideoResult, complete: bool) -> Summary:
         try:
             paths = result.write(self.place, self.outputs, self.progress, complete)
         except KeyboardInterrupt:
             complete = False
         if not complete:
-            raise Interrupted(len(spool))
-        return Summary(result.tracks, len(spool), paths)
+            raise Interrupted(len(result))
+        return Summary(result.tracks, len(result), paths)
 
 
 def check_output(

@@ -217,6 +217,7 @@ def segment(
     engine: EngineChoice = "auto",
     precision: Precision = "auto",
     config: SegmentConfig | None = None,
+    points: Sequence[Prompt] = (),
     progress: Progress = silent,
 ) -> VideoResult:
     """Segments a whole video: finds, names and follows its objects.
@@ -225,6 +226,12 @@ def segment(
         >>> result = chronomask.segment("video.mp4", classes=["person"], end=0.5)
         >>> [(track.id, track.name, track.last) for track in result.tracks]
         [(2, 'person', 12)]
+
+        Cut out and follow only what is at a place:
+
+        >>> result = chronomask.segment("video.mp4", points=[chronomask.Point(450, 220, time=0.2)], end=0.5)
+        >>> [(track.id, track.name, track.first, track.last) for track in result.tracks]
+        [(1, 'cat', 0, 12)]
 
     Args:
         source: a video file, a folder or pattern of images, a camera (`0`), an address (`rtsp://...`), an array of
@@ -235,13 +242,20 @@ def segment(
         every: look at every n-th frame only.
         fps: frames a second, where the source is images.
         device, engine, precision, config: see `load`. A loaded model has them already.
+        points: cut out and follow only these objects: `Point`s and `Box`es. The number of an object is its track id.
         progress: shows how far the work is.
 
     Raises:
-        InputError: the source or model cannot be used, a class is unknown, or no frame can be decoded.
+        InputError: the source or model cannot be used, a class is unknown, or no frame can be decoded; a point lies
+            outside the frame or after the end, or there are points and classes.
     """
     opened = open_source(source, fps, Selection(start, end, every))
+    if points:
+        check_prompts(points, opened)
+        check_no_classes(classes)
     segmenter = model if isinstance(model, Segmenter) else load(model, device, engine, precision, config)
+    if points:
+        return _followed(segmenter, opened, points, progress)
     wanted, spool, witness = known_classes(segmenter, classes), Spool(), Witness(opened)
     path = spool.folder / RECORDING
     try:

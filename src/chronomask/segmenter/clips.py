@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import av
 import numpy as np
@@ -19,7 +19,7 @@ from chronomask.embedding import STRIDE
 from chronomask.engines.engine import Engine, FrameFeatures, padded
 from chronomask.errors import InputError
 from chronomask.segmenter.workers import Urgency, Workers
-from chronomask.tracking.outputs import place
+from chronomask.tracking.outputs import Sight, place
 from chronomask.tracking.tracker import Found, find
 from chronomask.video import Frame, given_up
 
@@ -50,6 +50,7 @@ class FoundClip:
         fresh: the others.
         pictures: the frames, shrunk for the network.
         size: height and width of the source.
+        sight: what the network says of its pixels, where that was asked for.
     """
 
     found: Found
@@ -57,6 +58,17 @@ class FoundClip:
     fresh: list[FreshFrame]
     pictures: list[UInt8[np.ndarray, "3 _ _"]]
     size: tuple[int, int]
+    sight: Sight | None = None
+
+    @property
+    def end(self) -> int:
+        """Number of the frame behind the last one."""
+        return self.fresh[-1].index + 1
+
+    @property
+    def begin(self) -> int:
+        """Number of its first frame."""
+        return self.end - len(self.pictures)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +101,7 @@ class Reading:
         seen: the last frames of the last clip, at most T.
         abandoned: whether nobody wants what is not done yet.
         keep_images: whether frames are wanted back as they came.
+        keep_sight: whether what the network says of every clip is wanted.
     """
 
     size: tuple[int, int] | None = None
@@ -97,6 +110,7 @@ class Reading:
     seen: list[SeenFrame] = field(default_factory=list)
     abandoned: bool = False
     keep_images: bool = False
+    keep_sight: bool = False
 
     def check(self, number: int, image: np.ndarray) -> None:
         """Raises InputError if the image, frame of this number, is of another size than those before."""
@@ -216,7 +230,11 @@ class ClipFinder:
             raise InputError(f"the network scores {given} classes, model.json lists {listed}; export it again")
         looks = np.stack([frame.look for frame in features])
         found = find(outputs, looks, config, known.tube_score)
-        return FoundClip(found, shared, fresh, [frame.pixels for frame in frames], size)
+        clip = FoundClip(found, shared, fresh, [frame.pixels for frame in frames], size)
+        if not reading.keep_sight:
+            return clip
+        fine = [frame.fine for frame in features if frame.fine is not None]
+        return replace(clip, sight=Sight(outputs, looks, np.stack(fine) if fine else None))
 
 
 def shrunk(image: UInt8[np.ndarray, "H W 3"], config: SegmentConfig) -> UInt8[np.ndarray, "3 h w"]:

@@ -42,6 +42,7 @@ class Segmenter:
         engine: what computes the network.
         config: how videos are segmented.
         categories: everything that a track may be called: `object`, and the classes of the network.
+        finder: shows the engine the clips of videos.
     """
 
     def __init__(self, engine: Engine, config: SegmentConfig) -> None:
@@ -52,7 +53,7 @@ class Segmenter:
             )
         self.engine, self.config = engine, config
         self.categories = (OBJECT, *engine.description.categories)
-        self._finder = ClipFinder(engine, config)
+        self.finder = ClipFinder(engine, config)
         self._pushed = self._last = self._new_stream()
         self._of_thread = _OfThread()
         self._pushing = Lock()
@@ -101,9 +102,9 @@ class Segmenter:
         looping.append(stream)
         try:
             # Shrunk by the thread that reads: frames of 4K that wait would fill the memory.
-            fresh = self._finder.all_fresh(stream.reading, frames)
+            fresh = self.finder.all_fresh(stream.reading, frames)
             # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
-            clips = self._finder.clips(stream.reading, fresh if source.live else ahead(fresh, 2))
+            clips = self.finder.clips(stream.reading, fresh if source.live else ahead(fresh, 2))
             more = 1 + self.engine.threads // self.config.step
             for clip in clips if source.live else ahead(clips, more):
                 yield from self._take(stream, clip.result(), raw)
@@ -147,7 +148,7 @@ class Segmenter:
         stream.reading.keep_images = keep_images
         kept = image.copy() if keep_images else image
         frame = Frame(number, number / 25 if time is None else time, kept)
-        clip = self._finder.clip_of(stream.reading, self._finder.fresh(stream.reading, frame))
+        clip = self.finder.clip_of(stream.reading, self.finder.fresh(stream.reading, frame))
         return [] if clip is None else list(self._take(stream, self._awaited(clip), raw))
 
     def flush(self, *, raw: bool = False) -> list[FrameResult]:
@@ -155,7 +156,7 @@ class Segmenter:
         with self._alone():
             stream, last = self._pushed, []
             if stream.reading.waiting:
-                last = list(self._take(stream, self._awaited(self._finder.found(stream.reading)), raw))
+                last = list(self._take(stream, self._awaited(self.finder.found(stream.reading)), raw))
             last += self._end(stream, raw)
             self._pushed = self._new_stream()
         return last
@@ -192,7 +193,7 @@ class Segmenter:
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise InputError(f"{snapshot.where}: is damaged: {error}; start anew") from error
         batches = snapshot.stream["batches"].tolist()
-        self._finder.read_again(stream.reading, images, snapshot.replay.start, batches)
+        self.finder.read_again(stream.reading, images, snapshot.replay.start, batches)
         return stream
 
     @property
@@ -279,11 +280,11 @@ class Segmenter:
             assert stream.reading.size is not None, "there is a frame, and it has a size"
             coded = CodedMasks(tuple(masks[info.id] for info in tracks), stream.reading.size)
             yield FrameResult(frame.index, frame.time, tuple(tracks), coded, frame.image)
-            self._finder.workers.check_process()  # whoever forked in a loop would wait for ever
+            self.finder.workers.check_process()  # whoever forked in a loop would wait for ever
 
     def _take_tubes(self, stream: Stream, clip: FoundClip) -> None:
         """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
-        submit = self._finder.workers.submit
+        submit = self.finder.workers.submit
         ids, new = stream.tracker.take(clip.found, clip.shared)
         begin = len(clip.found.labels) - len(stream.pending) - len(clip.fresh)
         # On frames that older clips have seen too, only new tracks have something to add.

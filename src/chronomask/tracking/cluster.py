@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int64
@@ -74,7 +75,7 @@ def cluster(outputs: ClipOutputs, config: ClusterConfig, coefficients: Sequence[
         coefficients: of the tubes' score, `ModelConfig.tube_score`.
     """
     pixels = _Candidates.of(outputs, config)
-    instances = _instances(pixels, config)
+    instances, _ = _instances(pixels, config)
     owners = _owners(pixels, instances, config)
     tubes = _tubes(outputs, pixels, instances, owners, config, coefficients)
     sure = [tube is not None and tube.objectness >= config.sure_objectness for tube in tubes]
@@ -133,9 +134,10 @@ class _Instance:
     membership: Float32[np.ndarray, " P"]
 
 
-def _instances(pixels: _Candidates, config: ClusterConfig) -> list[_Instance]:
-    """Those found from seeds, and then all taken again from their pixels `refinements` times."""
+def _instances(pixels: _Candidates, config: ClusterConfig) -> tuple[list[_Instance], list[int]]:
+    """Those found from seeds, and then all taken again from their pixels `refinements` times; and the seeds."""
     found: list[_Instance] = []
+    won: list[int] = []
     explained = np.zeros_like(pixels.heat)
     hot = pixels.heat >= config.seed_threshold
     for _ in range(config.maximum_rounds):
@@ -149,11 +151,12 @@ def _instances(pixels: _Candidates, config: ClusterConfig) -> list[_Instance]:
             inside = instance.membership > np.maximum(explained, config.membership_threshold)
             instance = pixels.seen(inside, instance)
         found.append(instance)
+        won.append(int(pixels.places[seed]))
         explained = np.maximum(explained, instance.membership)
     for _ in range(config.refinements):
         owners = _owners(pixels, found, config)
         found = [pixels.seen(owners == number, instance) for number, instance in enumerate(found)]
-    return found
+    return found, won
 
 
 def _owners(pixels: _Candidates, instances: Sequence[_Instance], config: ClusterConfig) -> Int64[np.ndarray, " P"]:
@@ -227,11 +230,57 @@ def _tube(
     if foreground is not None:
         level = np.minimum(level, foreground / np.float32(config.foreground_threshold))
     probability = np.minimum(level / 2, np.float32(1)) * free[near]
+    return _judged(outputs, box, probability, membership, coefficients)
+
+
+def _judged(
+    outputs: ClipOutputs,
+    box: Box,
+    probability: Float32[np.ndarray, "T b d"],
+    membership: Float32[np.ndarray, "T b d"],
+    coefficients: Sequence[float],
+) -> Tube:
+    """The tube of a probability, with what the network says of the pixels inside."""
+    near = (slice(None), *box)
     inside = probability > 0.5
     classes = _softmax(masked_class_logits(outputs, box, inside))
+    foreground = None if outputs.foreground is None else outputs.foreground[near]
     statistics = tube_statistics(outputs.heat[near], membership, foreground, inside, classes)
     objectness = tube_score(statistics, coefficients) if coefficients else statistics[2] * statistics[3]
     return Tube(box, probability, classes, objectness, statistics)
+
+
+def tube_of(
+    outputs: ClipOutputs, probability: Float32[np.ndarray, "T h w"], coefficients: Sequence[float] = ()
+) -> Tube | None:
+    """The tube of an instance that was found otherwise, from its probability; None where no pixel is inside."""
+    places = np.flatnonzero(probability > 0.5)
+    if not len(places):
+        return None
+    box = _box(places, probability.shape)
+    near = probability[(slice(None), *box)]
+    return _judged(outputs, box, near, near, coefficients)
+
+
+class Search(NamedTuple):
+    """What `cluster` did, whatever became of it.
+
+    Attributes:
+        memberships: of every pixel in every instance (eq. 4) that it found, those that became no tube included.
+        seeds: frame, row and column of the pixel that won, by instance.
+    """
+
+    memberships: Float32[np.ndarray, "K T h w"]
+    seeds: list[tuple[int, int, int]]
+
+
+def search(outputs: ClipOutputs, config: ClusterConfig) -> Search:
+    """The instances of a clip before pixels are given to them."""
+    found, won = _instances(_Candidates.of(outputs, config), config)
+    levels = [squared_distance(outputs.embedding, instance.mean, instance.spread) for instance in found]
+    shape = outputs.heat.shape
+    seeds = [(place // (shape[1] * shape[2]), place // shape[2] % shape[1], place % shape[2]) for place in won]
+    return Search(np.exp(np.float32(-0.5) * np.array(levels, np.float32).reshape(-1, *shape)), seeds)
 
 
 def masked_class_logits(outputs: ClipOutputs, box: Box, inside: Bool[np.ndarray, "T b d"]) -> Float32[np.ndarray, " L"]:

@@ -1,12 +1,14 @@
 """What the network says of every pixel of a clip, as the tracker reads it.
 
-Legend: E embedding dimensions, T frames of a clip, h w pixels at stride 4, L classes, hc wc cells of the class scores.
+Legend: E embedding dimensions, T frames of a clip, h w pixels at stride 4, L classes, hc wc cells of the class scores,
+C channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -31,6 +33,20 @@ class ClipOutputs:
     heat: Float32[np.ndarray, "T h w"]
     class_logits: Float32[np.ndarray, "L T hc wc"]
     foreground: Float32[np.ndarray, "T h w"] | None
+
+
+class Sight(NamedTuple):
+    """All that the network says of a clip.
+
+    Attributes:
+        outputs: of its pixels.
+        looks: level of stride 16 of its frames; padding is still there.
+        fine: level of stride 4, as well; None where the network does not give it.
+    """
+
+    outputs: ClipOutputs
+    looks: Float32[np.ndarray, "T C _ _"]
+    fine: Float32[np.ndarray, "T C _ _"] | None
 
 
 def place(

@@ -1,0 +1,259 @@
+"""Objects that a user points at, cut out and followed through a video, forwards and backwards from there.
+
+Legend: T frames of a clip, H W pixels of the source, h w pixels at stride 4.
+"""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from chronomask import rle
+from chronomask.engines.models import WEIGHTS
+from chronomask.painting import paint
+from chronomask.progress import Progress, silent
+from chronomask.prompts import Prompt, check_prompts
+from chronomask.results import CodedMasks, FrameResult, TrackInfo
+from chronomask.segmenter.clips import FoundClip
+from chronomask.segmenter.located import Located
+from chronomask.segmenter.segmenter import Segmenter
+from chronomask.segmenter.sights import clips_of
+from chronomask.tracking.cluster import Tube
+from chronomask.tracking.following import Followed, Sweep
+from chronomask.tracking.heads import Heads
+from chronomask.tracking.memory import visit_of
+from chronomask.tracking.prompted import cut_out
+from chronomask.tracking.scene import Scene
+from chronomask.tracking.verdict import TrackSummary
+from chronomask.video import VideoSource
+
+
+class Seen(NamedTuple):
+    """An object in a frame: its number, its tube in some clip, and the frame's number in that clip."""
+
+    number: int
+    tube: Tube
+    frame: int
+
+
+class Following:
+    """The prompted objects of one video. Iterate it once; then `tracks` has their final names and scores.
+
+    Every frame passes the network once. Up to the last frame with a prompt, what the network says is kept on disk,
+    about two megabytes a frame, for the objects are followed back from there; what comes behind passes through memory.
+
+    Args:
+        segmenter: computes the network.
+        source: can be read again, as a file.
+        prompts: what is pointed at.
+        progress: shows how far the work is.
+
+    Raises:
+        InputError: see `prompts.check_prompts`.
+    """
+
+    def __init__(
+        self, segmenter: Segmenter, source: VideoSource, prompts: Sequence[Prompt], progress: Progress = silent
+    ) -> None:
+        check_prompts(prompts, source)
+        self.segmenter, self.source, self.prompts, self.progress = segmenter, source, prompts, progress
+        self._summaries: dict[int, TrackSummary] = {}
+
+    @property
+    def tracks(self) -> list[TrackInfo]:
+        """Of every object that has been seen, by its number, with the evidence so far."""
+        return [self._info(number) for number in sorted(self._summaries)]
+
+    def __iter__(self) -> Generator[FrameResult, None, None]:
+        """Every frame with the objects that are seen in it, in order; masks are disjoint.
+
+        Raises:
+            InputError: a prompt is after the last frame.
+        """
+        located = Located(self.prompts)
+        frames = self.progress(located.frames(self.source), f"following in {self.source.name}", self.source.length)
+        with (
+            tempfile.TemporaryDirectory(prefix="chronomask-") as folder,
+            closing(clips_of(self.segmenter, frames)) as clips,
+        ):
+            shelf = _Shelf(Path(folder))
+            for clip in clips:
+                shelf.add(clip)
+                if located.all_before(clip.end):
+                    break
+            located.check()
+            sweep = self._both_ways(shelf, located)
+            yield from self._shelved(shelf)
+            for clip in clips:
+                followed = sweep.take(scene_of(self.segmenter, clip), clip.begin, {})
+                self._note(followed, followed.tubes, clip)
+                for frame in range(clip.shared, len(clip.pictures)):
+                    yield self._result(clip, frame, [Seen(n, tube, frame) for n, tube in followed.tubes.items()])
+
+    def _both_ways(self, shelf: _Shelf, located: Located) -> Sweep:
+        """Follows the objects through all that is on the shelf; what goes on behind it comes back."""
+        said = [located.clicks(*place) for place in shelf.places]
+        pointed = [number for number, clicks in enumerate(said) if clicks]
+        stitch, heads = self.segmenter.config.stitch, bundled_heads()
+        forwards, backwards = Sweep(heads, stitch), Sweep(heads, stitch, backwards=True)
+        for number in range(pointed[0], len(said)):
+            clip = shelf[number]
+            scene = scene_of(self.segmenter, clip)
+            followed = forwards.take(scene, clip.begin, said[number])
+            shelf.put(followed, "forwards", number)
+            if number == pointed[-1]:
+                backwards.begin_with(followed, scene)
+        for number in range(pointed[-1] - 1, -1, -1):
+            clip = shelf[number]
+            followed = backwards.take(scene_of(self.segmenter, clip), clip.begin, said[number])
+            shelf.put(followed, "backwards", number)
+        shelf.anchors = {
+            prompt.object: [number for number in pointed if prompt.object in said[number]] for prompt in self.prompts
+        }
+        return forwards
+
+    def _shelved(self, shelf: _Shelf) -> Generator[FrameResult, None, None]:
+        """The frames of what is on the shelf."""
+        for number in range(len(shelf.places)):
+            clip, chosen = shelf[number], shelf.chosen(number)
+            self._note(chosen, chosen.tubes, clip)
+            for frame in range(clip.shared, len(clip.pictures)):
+                yield self._result(clip, frame, shelf.seen(clip.begin + frame))
+
+    def _note(self, followed: Followed, tubes: Mapping[int, Tube], clip: FoundClip) -> None:
+        """Adds what a clip says of the objects' names and scores."""
+        for number, tube in tubes.items():
+            visit = visit_of(tube, clip.begin, clip.found.labels.shape)
+            summary = TrackSummary.of(number, tube, followed.looks[number], visit)
+            before = self._summaries.get(number)
+            self._summaries[number] = before.and_then(summary) if before else summary
+
+    def _info(self, number: int) -> TrackInfo:
+        known = self.segmenter
+        return self._summaries[number].verdict(known.engine.description.categories, known.config.object_below)
+
+    def _result(self, clip: FoundClip, frame: int, seen: Sequence[Seen]) -> FrameResult:
+        fresh = clip.fresh[frame - clip.shared]
+        masks = painted(clip, frame, seen)
+        infos = tuple(self._info(number) for number in sorted(masks))
+        return FrameResult(fresh.index, fresh.time, infos, CodedMasks(tuple(masks[i.id] for i in infos), clip.size))
+
+
+def painted(clip: FoundClip, frame: int, seen: Sequence[Seen]) -> dict[int, rle.Rle]:
+    """Masks at the size of the source of what is seen in a frame of a clip, by number."""
+    levels = [tube.probability[at] for _, tube, at in seen]
+    corners = [(tube.box[0].start, tube.box[1].start) for _, tube, _ in seen]
+    canvas = paint(levels, corners, [number for number, *_ in seen], clip.pictures[frame], clip.size)
+    return rle.encode_ids(canvas)
+
+
+def scene_of(segmenter: Segmenter, clip: FoundClip) -> Scene:
+    """A clip, made ready for prompts."""
+    known = segmenter.engine.description
+    assert clip.sight is not None, "clips of `segmenter.sights` have it"
+    return Scene(
+        clip.sight, clip.pictures, clip.found.tubes, known.embedding, segmenter.config.cluster, known.tube_score
+    )
+
+
+@cache
+def bundled_heads() -> Heads:
+    """Those that were fitted with the bundled model."""
+    with np.load(WEIGHTS / "clicks.npz", allow_pickle=False) as arrays:
+        return Heads.of(arrays)
+
+
+class ClipPrompts:
+    """One clip that is prompted again and again, as on a page: every answer takes a fraction of a second.
+
+    >>> clip = look_at(segmenter, images, first=120)  # doctest: +SKIP
+    >>> ClipPrompts(segmenter, clip).masks([Point(320, 180, frame=123)])[3]  # doctest: +SKIP
+
+    Args:
+        segmenter: what has seen the clip.
+        clip: of `sights.look_at` or `sights.clips_of`.
+    """
+
+    def __init__(self, segmenter: Segmenter, clip: FoundClip) -> None:
+        self.clip, self.scene = clip, scene_of(segmenter, clip)
+
+    def masks(self, prompts: Sequence[Prompt]) -> list[dict[int, rle.Rle]]:
+        """Of every frame of the clip the masks of the objects that are seen in it, by their numbers.
+
+        Args:
+            prompts: with the numbers of their frames, all of this clip; one of another clip says nothing.
+        """
+        located = Located(prompts)
+        located.frames_of.update({n: p.frame for n, p in enumerate(prompts) if p.frame is not None})
+        rows, columns = self.scene.shape[1:]
+        said = located.clicks(self.clip.begin, range(self.clip.begin, self.clip.end), self.clip.size, (rows, columns))
+        levels = cut_out(self.scene, {}, said, bundled_heads())
+        tubes = {number: tube for number, level in levels.items() if (tube := self.scene.tube(level)) is not None}
+        return [
+            painted(self.clip, frame, [Seen(number, tube, frame) for number, tube in tubes.items()])
+            for frame in range(len(self.clip.pictures))
+        ]
+
+
+class _Shelf:
+    """Clips, and what was made of the prompted objects in them, on disk.
+
+    Attributes:
+        places: of every clip the number of its first frame, those of its fresh frames, the size of the source, h and w.
+        anchors: by object, numbers of the clips that it is pointed at in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.places: list[tuple[int, range, tuple[int, int], tuple[int, int]]] = []
+        self.anchors: dict[int, list[int]] = {}
+        self._folder = folder
+
+    def add(self, clip: FoundClip) -> None:
+        rows, columns = clip.found.labels.shape[1:]
+        self.put(clip, "clip", len(self.places))
+        self.places.append((clip.begin, range(clip.begin + clip.shared, clip.end), clip.size, (rows, columns)))
+
+    def put(self, value: FoundClip | Followed, kind: str, number: int) -> None:
+        (self._folder / f"{number}.{kind}").write_bytes(pickle.dumps(value, protocol=5))
+
+    def __getitem__(self, number: int) -> FoundClip:
+        return pickle.loads((self._folder / f"{number}.clip").read_bytes())
+
+    def _followed(self, kind: str, number: int) -> Followed:
+        path = self._folder / f"{number}.{kind}"
+        return pickle.loads(path.read_bytes()) if path.exists() else Followed(0)
+
+    def _away(self, number: int, of: int) -> tuple[int, str]:
+        """How many clips lie between a clip and the nearest that an object is pointed at in, and the way from there."""
+        nearest = min(self.anchors[of], key=lambda anchor: abs(anchor - number))
+        return abs(nearest - number), "forwards" if number >= nearest else "backwards"
+
+    def chosen(self, number: int) -> Followed:
+        """The objects in a clip, each as it is followed from where it is pointed at next to it."""
+        both = {way: self._followed(way, number) for way in ("forwards", "backwards")}
+        chosen = Followed(self.places[number][0])
+        for of in self.anchors:
+            _, way = self._away(number, of)
+            for kind in sorted(both, key=lambda kind: kind != way):
+                if of in both[kind].tubes:
+                    chosen.tubes[of], chosen.looks[of] = both[kind].tubes[of], both[kind].looks[of]
+                    break
+        return chosen
+
+    def seen(self, frame: int) -> list[Seen]:
+        """The objects in a frame, each from the clip that is the closest to where it is pointed at."""
+        numbers = [n for n, (begin, fresh, *_) in enumerate(self.places) if begin <= frame < fresh.stop]
+        chosen = {number: self.chosen(number) for number in numbers}
+        seen = []
+        for of in self.anchors:
+            number = min(numbers, key=lambda number: self._away(number, of)[0])
+            if of in chosen[number].tubes:
+                seen.append(Seen(of, chosen[number].tubes[of], frame - chosen[number].begin))
+        return seen

@@ -1,0 +1,133 @@
+"""A clip made ready for prompts: what every prompted object needs of it, computed once.
+
+Legend: T frames of a clip, h w pixels at stride 4, E embedding dimensions, K instances, C channels, P pixels
+of the clip, A values of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, UInt8
+from scipy.ndimage import zoom
+
+from chronomask.config import ClusterConfig
+from chronomask.embedding import STRIDE
+from chronomask.tracking.cluster import CELL, Search, Tube, search, tube_of
+from chronomask.tracking.memory import Look, look_of
+from chronomask.tracking.outputs import Sight
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A clip, and what the clustering found in it.
+
+    Attributes:
+        sight: what the network says of it.
+        pictures: its frames, as the network saw them.
+        tubes: what the clustering found.
+        config: of the clustering.
+        dimensions: of the embedding, see `ModelConfig.embedding`.
+        coefficients: of the tubes' score, `ModelConfig.tube_score`.
+    """
+
+    sight: Sight
+    pictures: Sequence[UInt8[np.ndarray, "3 _ _"]]
+    tubes: Sequence[Tube]
+    dimensions: Sequence[str]
+    config: ClusterConfig
+    coefficients: Sequence[float] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """T, h and w."""
+        return self.sight.outputs.heat.shape
+
+    @property
+    def placed(self) -> Bool[np.ndarray, " E"]:
+        """Which dimensions of the embedding are coordinates."""
+        return np.array([name != "free" for name in self.dimensions])
+
+    @cached_property
+    def search(self) -> Search:
+        """What the clustering did."""
+        return search(self.sight.outputs, self.config)
+
+    @property
+    def instances(self) -> Float32[np.ndarray, "K T h w"]:
+        """Membership of every pixel in every instance of the clustering, also in those that became no tube."""
+        return self.search.memberships
+
+    @cached_property
+    def owners(self) -> Int64[np.ndarray, "T h w"]:
+        """Of every pixel the number of the instance of which it is most a member; -1 if it is of none."""
+        nobody = np.full((1, *self.shape), self.config.membership_threshold, np.float32)
+        return np.concatenate([nobody, self.instances]).argmax(0) - 1
+
+    @cached_property
+    def foreground(self) -> Float32[np.ndarray, "T h w"]:
+        """Logit of the foreground probability, at most 8 either way; 0 without such an output."""
+        if self.sight.outputs.foreground is None:
+            return np.zeros(self.shape, np.float32)
+        shares = np.clip(self.sight.outputs.foreground, 1e-4, 1 - 1e-4)
+        return np.clip(np.log(shares / (1 - shares)), -8, 8)
+
+    @cached_property
+    def variance(self) -> Float32[np.ndarray, "E T h w"]:
+        """Of every pixel."""
+        return np.exp(self.sight.outputs.log_variance)
+
+    @cached_property
+    def colours(self) -> Float32[np.ndarray, "3 T h w"]:
+        """Mean colour of every pixel at stride 4, 0 to 1."""
+        length, rows, columns = self.shape
+        pixels = np.stack(self.pictures)[:, :, : rows * STRIDE, : columns * STRIDE]
+        cells = pixels.reshape(length, 3, rows, STRIDE, columns, STRIDE).mean((3, 5), dtype=np.float32)
+        return np.ascontiguousarray(cells.swapaxes(0, 1)) / np.float32(255)
+
+    @cached_property
+    def looks(self) -> Float32[np.ndarray, "C T hc wc"]:
+        """The level of stride 16 within the frame, standardised over the clip."""
+        rows, columns = (-(-side // CELL) for side in self.shape[1:])
+        return _standardised(self.sight.looks.swapaxes(0, 1)[:, :, :rows, :columns])
+
+    @cached_property
+    def fine(self) -> Float32[np.ndarray, "C T h w"]:
+        """The level of stride 4, standardised over the clip; of no channels where the network does not give it."""
+        if self.sight.fine is None:
+            return np.zeros((0, *self.shape), np.float32)
+        return _standardised(self.sight.fine.swapaxes(0, 1)[:, :, : self.shape[1], : self.shape[2]])
+
+    @cached_property
+    def appearance(self) -> Float32[np.ndarray, "A P"]:
+        """Of every pixel of the clip, what a linear classifier may look at: embedding, features, colour, 1."""
+        pixels = int(np.prod(self.shape))
+        embedding = self.sight.outputs.embedding.reshape(-1, pixels) * np.float32(3)
+        rows, columns = self.shape[1:]
+        looks = self.looks.repeat(CELL, 2).repeat(CELL, 3)[:, :, :rows, :columns].reshape(-1, pixels)
+        colours = _standardised(self.colours).reshape(3, pixels)
+        ones = np.ones((1, pixels), np.float32)
+        parts = [embedding, embedding**2, self.fine.reshape(-1, pixels), looks, colours, colours**2, ones]
+        return np.concatenate(parts)
+
+    def on_pixels(self, cells: Float32[np.ndarray, "T hc wc"]) -> Float32[np.ndarray, "T h w"]:
+        """Values at stride 16, interpolated at stride 4."""
+        fine = zoom(cells, (1, CELL, CELL), order=1, grid_mode=True, mode="nearest")
+        return fine[:, : self.shape[1], : self.shape[2]]
+
+    def tube(self, level: Float32[np.ndarray, "T h w"]) -> Tube | None:
+        """What is inside of a level, as a tube; None where nothing is."""
+        return tube_of(self.sight.outputs, level, self.coefficients)
+
+    def look(self, tube: Tube) -> Look:
+        """Of a tube of this clip."""
+        return look_of(tube, self.sight.looks)
+
+
+def _standardised(values: Float32[np.ndarray, "C T _ _"]) -> Float32[np.ndarray, "C T _ _"]:
+    """Every channel with mean 0 and deviation 1."""
+    mean, deviation = values.mean((1, 2, 3), keepdims=True), values.std((1, 2, 3), keepdims=True)
+    return (values - mean) / (deviation + np.float32(1e-6))
