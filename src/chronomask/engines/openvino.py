@@ -78,6 +78,7 @@ class OpenVinoEngine:
         self.info = EngineInfo("openvino", openvino.__version__.split("-")[0], "cpu", precision)
         self._core, self._models = openvino.Core(), (encoder, decoder)
         self._compiled: OrderedDict[tuple[int, ...], _Compiled] = OrderedDict()
+        self._attentive: tuple[tuple[int, ...], Any] | None = None
         self._lock, self._thread = threading.Lock(), threading.local()
 
     @classmethod
@@ -119,14 +120,31 @@ class OpenVinoEngine:
         return [self._features(self._requests(size).encoder.infer([frame[None]])) for frame in frames]
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
-        stride = int(self.description.decoded[0].split("_")[1])
-        size = tuple(stride * side for side in frames[0].decoded[0].shape[1:])
-        decoder = self._requests(size).decoder
+        decoder = self._requests(self._size_of(frames)).decoder
         # Straight into its own memory: arrays of all frames would be copied there once more.
         for place, level in enumerate(zip(*(frame.decoded for frame in frames), strict=True)):
             np.stack(level, out=decoder.get_input_tensor(place).data)
         [pixels] = decoder.infer().values()
         return pixels
+
+    def attention(self, frames: Sequence[FrameFeatures]) -> list[Float32[np.ndarray, "t h w"]]:
+        """See `engine.Attentive`. Compiles the decoder once more for a size, with these weights as outputs."""
+        size = self._size_of(frames)
+        inputs = [np.stack(level) for level in zip(*(frame.decoded for frame in frames), strict=True)]
+        with self._lock:
+            if self._attentive is None or self._attentive[0] != size:
+                decoder = self._sized(size)[1]
+                # The only logistic functions in it: those of the heads are written as tanh, see `model.halves`.
+                weights = [op.output(0) for op in decoder.get_ordered_ops() if op.get_type_name() == "Sigmoid"]
+                decoder.add_outputs([output for output in weights if output.partial_shape.rank.get_length() == 4])
+                self._attentive = (size, self._core.compile_model(decoder, "CPU", self._options()))
+            outputs = list(self._attentive[1].create_infer_request().infer(inputs).values())
+        return sorted((weights[0].copy() for weights in outputs[1:]), key=lambda level: -level.shape[1])
+
+    def _size_of(self, frames: Sequence[FrameFeatures]) -> tuple[int, ...]:
+        """Height and width of the frames of a clip."""
+        stride = int(self.description.decoded[0].split("_")[1])
+        return tuple(stride * side for side in frames[0].decoded[0].shape[1:])
 
     def _features(self, outputs: Any) -> FrameFeatures:
         return features_of(self.description, [values[0] for values in outputs.values()])
@@ -152,12 +170,19 @@ class OpenVinoEngine:
 
     def _compile(self, size: tuple[int, ...]) -> _Compiled:
         """For one size, which takes as long as for any, and computes faster."""
-        options = {
+        options = self._options()
+        return _Compiled(*(self._core.compile_model(model, "CPU", options) for model in self._sized(size)))
+
+    def _options(self) -> dict[str, Any]:
+        return {
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.info.precision],
             "NUM_STREAMS": self.threads,
             "INFERENCE_NUM_THREADS": self.threads,
             "ENABLE_CPU_PINNING": False,  # they share the cores with the threads that decode, paint and encode
         }
+
+    def _sized(self, size: tuple[int, ...]) -> tuple[Any, Any]:
+        """Encoder and decoder for frames of a size."""
         encoder, decoder = (model.clone() for model in self._models)
         encoder.reshape([1, 3, *size])
         decoder.reshape(
@@ -166,7 +191,7 @@ class OpenVinoEngine:
                 for port, name in zip(decoder.inputs, self.description.decoded, strict=True)
             }
         )
-        return _Compiled(*(self._core.compile_model(model, "CPU", options) for model in (encoder, decoder)))
+        return encoder, decoder
 
 
 def _at_size(shape: Any, name: str, size: tuple[int, ...]) -> list[int]:
