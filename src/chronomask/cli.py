@@ -37,7 +37,10 @@ COMMANDS = {
     "edit": _Command("formats", "Correct tracks: delete, relabel, merge, split and swap them, in the order given."),
     "render": _Command("drawing", "Draw tracks, such as corrected ones, into their video, without the network."),
     "web": _Command("page", "Look at tracks, correct them and understand them, in a browser."),
-    "explain": _Command("explaining", "Show why objects of a frame were found, merged or missed, as one picture."),
+    "explain": _Command(
+        "explaining",
+        "Show why objects of a frame were found, merged or missed: what the network says of it, as one picture.",
+    ),
     "predict": _Command("segmentation", "Segment every video of a data set, for evaluation."),
     "evaluate": _Command(
         "evaluation",

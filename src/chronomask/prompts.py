@@ -20,7 +20,7 @@ MOST_OBJECTS = 100
 class Point:
     """A click into a frame: here is the object, or here it is not.
 
-    >>> Point(320, 180, time=1.5)
+    >>> chronomask.Point(320, 180, time=1.5)
     Point(x=320, y=180, time=1.5, frame=None, positive=True, object=1)
 
     Attributes:

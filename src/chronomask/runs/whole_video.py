@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,13 @@ from chronomask.outputs.choice import RECORDING, Outputs
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
+from chronomask.prompts import Prompt, check_prompts
 from chronomask.render import contact_sheet
 from chronomask.results import CodedMasks, FrameResult, TrackInfo
 from chronomask.runs.choice import (
     CodedTracks,
     TrackRow,
+    check_no_classes,
     chosen_tracks,
     described,
     known_classes,
@@ -44,6 +46,7 @@ from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.spool import Spool
 from chronomask.runs.witness import Witness
 from chronomask.segmenter.load import load
+from chronomask.segmenter.prompting import Following
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import DEFAULT_FPS, Selection, Source, VideoSource, VideoWriter, open_source
 
@@ -276,6 +279,21 @@ def segment(
     return found
 
 
+def _followed(segmenter: Segmenter, source: VideoSource, points: Sequence[Prompt], progress: Progress) -> VideoResult:
+    """The objects that are pointed at, followed through a source."""
+    spool, witness, following = Spool(), Witness(source), Following(segmenter, source, points, progress)
+    try:
+        for result in following:
+            spool.add(result)
+        info = provenance(segmenter) | {"source": described(source)}
+        found = prompted_result(following, source, spool, witness, info)
+    except BaseException:
+        spool.close()
+        raise
+    weakref.finalize(found, spool.close)
+    return found
+
+
 def result_of(
     segmenter: Segmenter,
     source: VideoSource,
@@ -293,8 +311,7 @@ def result_of(
     Raises:
         InputError: there was not one frame.
     """
-    if len(spool) == 0:
-        raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
+    _check_any(source, spool)
     joined = {} if source.live else segmenter.relink()
     spool.rename(joined)
     wanted = classes or [category.name for category in segmenter.categories]
@@ -309,3 +326,25 @@ def result_of(
         segmenter.categories,
         {**info, "classes": list(classes), "relinked": sorted(joined.items())},
     )
+
+
+def prompted_result(
+    following: Following, source: VideoSource, spool: Spool, witness: Witness, info: Mapping[str, Any]
+) -> VideoResult:
+    """What came of objects that were followed through a video to its end; all of them, however they score.
+
+    Args: as for `result_of`.
+
+    Raises:
+        InputError: there was not one frame.
+    """
+    _check_any(source, spool)
+    seen = set(spool.track_ids())
+    chosen = [track for track in following.tracks if track.id in seen]
+    told = {**info, "classes": [], "relinked": [], "prompts": [asdict(prompt) for prompt in following.prompts]}
+    return VideoResult(source, spool, witness, chosen, following.segmenter.categories, told)
+
+
+def _check_any(source: VideoSource, spool: Spool) -> None:
+    if len(spool) == 0:
+        raise InputError(f"{source.damage or source.name}: not one frame could be segmented")
