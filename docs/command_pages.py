@@ -44,7 +44,8 @@ def _command(name: str, function: Callable[..., Any], level: str = "##") -> Iter
     yield _text(parser.description or "")
     for group in parser._action_groups:
         if rows := [_row(action) for action in group._group_actions if action.dest != "help"]:
-            yield from ("", f"**{group.title}**" if group.title else "", "", "| | |", "|---|---|", *rows)
+            kind = "argument" if group.title == "positional arguments" else "option"
+            yield from ("", f"**{group.title}**", "", f"| {kind} | what it does |", "|---|---|", *rows)
 
 
 def _row(action: Action) -> str:

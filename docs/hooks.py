@@ -75,5 +75,6 @@ def findings() -> str:
         comment = script.read_text().partition("set -euo pipefail")[0].splitlines()[1:]
         title, *rest = (line.removeprefix("#").strip() for line in comment)
         text = re.sub(r"(?m)^(Guess|Seen|Why it matters[^:]*):", r"\n**\1:**", "\n".join(rest))
+        text = text.replace("<", "&lt;")
         lines += ["", f"## {title.rstrip('.')}", "", f"`findings/{script.name}`", "", text]
     return "\n".join(lines) + "\n"

@@ -73,7 +73,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quick-start.md", "docs/score-your-tracker.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/score-your-tracker.md"])
 def test_commands_run_as_they_stand(folder: Path, page: str) -> None:
     """With the bundled weights, on a small video and data set; training has tests of its own, and takes minutes."""
     typed = [command for command in commands(page) if command[0] != "train" and "--checkpoint" not in command]

@@ -21,13 +21,13 @@ def load(
 ) -> Segmenter:
     """Loads a model, ready to segment any number of videos.
 
+    With glibc (Linux), blocks of memory beyond 8 MB go back to the system as soon as they are free, from then on and in
+    all of the process: otherwise frames of 4K would leave it with some hundred megabytes that nobody uses.
+
     Examples:
         >>> segmenter = chronomask.load("lite")
         >>> len(segmenter.categories)
         86
-
-    With glibc (Linux), blocks of memory beyond 8 MB go back to the system as soon as they are free, from then on and in
-    all of the process: otherwise frames of 4K would leave it with some hundred megabytes that nobody uses.
 
     Args:
         name_or_path: "lite", a folder that `chronomask export` wrote, or a checkpoint file of this project.
