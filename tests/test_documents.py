@@ -21,8 +21,11 @@ from chronomask.video import VideoWriter
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(page for page in ROOT.rglob("*.md") if not {".venv", "out", "runs"} & set(page.relative_to(ROOT).parts))
-RUN = ("docs/quick-start.md", "docs/score-your-tracker.md", "docs/live.md")
+RUN = ("docs/score-your-tracker.md", "docs/live.md")
 """Pages whose Python is run as it stands; that of others needs hours, or files of other programs."""
+
+SLOW = ("train", "web")
+"""Commands with tests of their own: one takes minutes, the other stays."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+)$", flags=re.MULTILINE)
@@ -73,15 +76,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/score-your-tracker.md"])
+@pytest.mark.parametrize("page", ["docs/quick-start.md", "docs/score-your-tracker.md"])
 def test_commands_run_as_they_stand(folder: Path, page: str) -> None:
     """With the bundled weights, on a small video and data set; training has tests of its own, and takes minutes."""
-    typed = [command for command in commands(page) if command[0] != "train" and "--checkpoint" not in command]
+    typed = [command for command in commands(page) if command[0] not in SLOW and "--checkpoint" not in command]
     assert typed
     for command in typed:
         assert main(command) == 0, command
     made = "submission.zip" if "score" in page else "result/overlay.mp4"
     assert (folder / made).exists()
+
+
+def test_what_the_readme_runs_is_run_from_the_quick_start() -> None:
+    for page in ("README.md", "README.zh.md"):
+        typed = [command for command in commands(page) if command[0] not in SLOW and "--checkpoint" not in command]
+        assert typed
+        assert all(command in commands("docs/quick-start.md") for command in typed)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=named)
