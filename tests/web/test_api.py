@@ -116,7 +116,15 @@ def test_corrected_tracks_are_exported(found, tmp_path):
     shown = client.json("GET", project)
     ids = [track["id"] for track in shown["tracks"]]
     client.json("POST", f"{project}/steps", {"step": [f"delete:{ids[0]}"]})
-    assert client.status("POST", f"{project}/export", {"choice": {"picture": "/etc/passwd"}, "tracks": ids})[0] == 422
+    for choice in (
+        {"picture": "x"},
+        {"background": "/etc/passwd"},
+        {"feather": "wide"},
+        {"masks": "jpg"},
+        {"csv": True},
+    ):
+        status, sentence = client.status("POST", f"{project}/export", {"choice": choice, "tracks": ids})
+        assert (status, sentence.startswith("choice: ")) == (422, True)
     client.json("POST", f"{project}/export", {"choice": {"overlay": False, "masks": "png"}, "tracks": ids[:2]})
     job = next(job for job in reversed(client.settled()["jobs"]) if job["kind"] == "draw")
     assert [file["name"] for file in job["result"]["files"]] == ["tracks.json", "masks.zip"]

@@ -47,7 +47,7 @@ def test_frames_are_asked_for_between_their_time_and_the_next(tmp_path, bf):
     assert media.write_times(tmp_path / "times", path, 0, None) == 6
     shown, asked = _table(tmp_path / "times")
     np.testing.assert_allclose(shown, np.array(times) / 1000)
-    np.testing.assert_allclose(asked, [0.52, 0.62, 0.705, 1.005, 1.35, 1.401])
+    np.testing.assert_allclose(asked, [0.52, 0.62, 0.705, 1.005, 1.35, 1.45])
 
 
 def test_the_table_has_the_frames_that_tracks_speak_of(tmp_path):

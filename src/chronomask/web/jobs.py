@@ -154,6 +154,9 @@ class Jobs:
             job.outcome, job.error = "failed", str(error)
         except OSError as error:
             job.outcome, job.error = "failed", f"the results could not be kept: {error.strerror}"
+        except Exception as error:
+            job.outcome, job.error = "failed", f"the page's server failed: {error!r:.200}"
+            raise
         finally:
             job.process = None
             if job.after is not None:

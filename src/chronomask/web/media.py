@@ -42,7 +42,7 @@ _PROXY_SIDE = 1920
 """Pixels of the longest side of a copy. Masks lie over it at their own size."""
 
 _MOMENT = 1e-3
-"""Seconds after the last frame's time at which it is asked for; there is no next one."""
+"""Seconds; no two frames are closer."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,10 @@ def write_times(path: Path, media: Path, length: int, selection: Selection | Non
 
 
 def _table(times: Float64[np.ndarray, " T"], start: float, selection: Selection | None) -> Float64[np.ndarray, "2 K"]:
-    asked = np.append((times[1:] + times[:-1]) / 2, times[-1:] + _MOMENT)
+    # Behind the last one there is half of the time before it: Chromium, which says 0.863 s of a frame in Matroska,
+    # shows it from 0.87 s on. Beyond the end it shows the last frame too.
+    half = np.diff(times) / 2
+    asked = times + np.append(half, half[-1:] if len(half) else _MOMENT)
     kept = range(len(times))
     if selection is not None:
         inside = [

@@ -7,18 +7,20 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from PIL import Image
 
 from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.categories import plain
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.files import natural
 from chronomask.formats.ytvis import read_tracks, write_tracks
+from chronomask.outputs.choice import Outputs
 from chronomask.progress import Progress
 from chronomask.video import DEFAULT_FPS, IMAGE_SUFFIXES, Selection, VideoSource, open_source
 from chronomask.web import media
@@ -176,7 +178,6 @@ def segment(
         InputError: as `segment_to_folder`.
     """
     from chronomask.config import SegmentConfig
-    from chronomask.outputs.choice import Outputs
     from chronomask.runs.interruption import Interrupted
     from chronomask.runs.segment import segment_to_folder
     from chronomask.segmenter import load as loading
@@ -208,12 +209,9 @@ def draw(progress: Progress, tracks: str, video: str, out: str, choice: Mapping[
     Args:
         choice: of outputs, as `outputs.choice.Outputs` has them.
     """
-    from chronomask.outputs.choice import Outputs
     from chronomask.runs.render import render
 
-    place, outputs = Path(out), Outputs(**choice)
-    if outputs.picture is not None:
-        raise InputError("background: the page knows green and blur")
+    place, outputs = Path(out), outputs_of(choice)
     made = render(Path(tracks), video, place, outputs, overwrite=True, progress=progress) if outputs.drawn else []
     files = [Path(tracks)]
     for path in made:
@@ -223,6 +221,22 @@ def draw(progress: Progress, tracks: str, video: str, out: str, choice: Mapping[
             _pack(path, files[-1])
             shutil.rmtree(path)
     return {"files": [{"name": path.name, "bytes": path.stat().st_size} for path in files]}
+
+
+def outputs_of(choice: Mapping[str, Any]) -> Outputs:
+    """The outputs that a browser asks for.
+
+    Raises:
+        InputError: the choice is none, or names a file of this machine.
+    """
+    known = {field.name for field in fields(Outputs)} - {"csv"}
+    if odd := sorted(set(choice) - known):
+        raise InputError(f"choice: {odd[0]!r} is none of {', '.join(sorted(known))}")
+    with refusing("choice", "cannot be meant"):
+        outputs = msgspec.convert(dict(choice), Outputs)
+    if outputs.picture is not None:
+        raise InputError("choice: background must be green or blur")
+    return outputs
 
 
 def _pack(folder: Path, path: Path) -> None:

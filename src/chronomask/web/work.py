@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from chronomask.errors import InputError
-from chronomask.outputs.choice import Outputs
 from chronomask.web.jobs import Job, Jobs
 from chronomask.web.limits import Limits
 from chronomask.web.project import Project, State
 from chronomask.web.sessions import Session, Sessions
+from chronomask.web.tasks import outputs_of
 from chronomask.web.views import Summaries
 
 SCORE = 0.1
@@ -76,7 +75,7 @@ class Work:
                 height=found["height"],
                 fps=found["fps"],
                 length=found["length"],
-                selection=found["selection"],
+                selection=None if found["selection"] is None else tuple(found["selection"]),
                 plays="" if found["copy"] == "needed" else "source",
                 why_copy=found["reason"],
                 run="" if tracks is None else "run-0",
@@ -187,10 +186,7 @@ class Work:
         Raises:
             InputError: the choice is none of `Outputs`, or there are no tracks.
         """
-        known = set(asdict(Outputs())) - {"csv"}
-        if odd := sorted(set(choice) - known):
-            raise InputError(f"choice: {odd[0]!r} is none of {', '.join(sorted(known))}")
-        Outputs(**choice)
+        outputs_of(choice)
         folder = project.folder / "export"
         self.refuse_twice("draw", project)
         shutil.rmtree(folder, ignore_errors=True)

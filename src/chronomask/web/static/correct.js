@@ -57,10 +57,9 @@ export class Corrections {
 
   askName(title, name, guesses) {
     return ask(title, (done) => {
-      const input = h("input", { id: "class-name", list: "classes", value: name, autocomplete: "off", maxLength: 80, required: true });
+      const input = h("input", { id: "class-name", list: "classes", value: name, autocomplete: "off", maxLength: 80, required: true, autofocus: true });
       const answer = () => { const text = input.value.trim(); if (text && !/[=@]/.test(text)) done(text); };
       input.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); answer(); } });
-      setTimeout(() => input.select());
       return [
         guesses.length > 0 && h("p", { class: "guesses" }, "The model's next guesses: ", guesses.map(([guess, score]) => button(`${guess} ${Math.round(score * 100)} %`, () => done(guess), { class: "chip" }))),
         h("label", { for: "class-name" }, "Class"), input,

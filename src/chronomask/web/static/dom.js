@@ -42,7 +42,7 @@ export function h(tag, properties = {}, ...children) {
     else if (name === "class" || name === "for" || name === "role" || name === "list" || name.includes("-")) element.setAttribute(name, value);
     else element[name] = value;
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -83,6 +83,9 @@ export function ask(title, build) {
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
     document.body.append(dialog);
     dialog.showModal();
+    const first = dialog.querySelector("[autofocus]");
+    first?.focus();
+    first?.select?.();
   });
 }
 

@@ -141,7 +141,7 @@ function showStart() {
   const key = JSON.stringify([projects, session.sample]);
   if (start.dataset.key === key) return;
   start.dataset.key = key;
-  start.replaceChildren(
+  start.replaceChildren(...[
     h("h1", {}, "Every object in your video, found and followed"),
     h("p", { class: "lead" }, "Look at what the model found, correct it, and export masks, cut-outs or an overlay. Everything stays on this computer."),
     input, drop,
@@ -151,7 +151,7 @@ function showStart() {
         h("button", { type: "button", class: "project", onclick: () => openProject(project.id) },
           h("strong", {}, project.name),
           h("span", {}, `${project.found ? "" : "no objects yet, "}${new Date(project.created * 1000).toLocaleString()}`)),
-        button(`Remove ${project.name}`, () => forget(project), { icon: "trash", iconOnly: true, class: "quiet" }))))));
+        button(`Remove ${project.name}`, () => forget(project), { icon: "trash", iconOnly: true, class: "quiet" })))))].filter(Boolean));
 }
 
 async function forget(project) {

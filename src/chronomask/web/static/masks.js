@@ -6,9 +6,9 @@ const STRETCH = 24;
 const KEPT = 32;
 
 export class Masks {
-  constructor(project, length, changed) {
+  constructor(project, changed) {
     this.project = project;
-    this.length = length;
+    this.length = 0; // of the tracks, once there are any
     this.changed = changed; // called when another tab has corrected tracks meanwhile
     this.stretches = new Map();
     this.revision = -1;
@@ -29,6 +29,7 @@ export class Masks {
 
   // The same, when it is there.
   async load(frame) {
+    if (frame >= this.length) return {};
     const place = Math.floor(frame / STRETCH);
     let found = this.stretches.get(place);
     if (found) this.stretches.delete(place);

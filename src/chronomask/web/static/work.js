@@ -21,7 +21,7 @@ export class Work {
     this.view = { ...VIEW, ...project.view };
     this.selected = null;
     this.frame = -1;
-    this.masks = new Masks(project.id, project.length, () => this.reload());
+    this.masks = new Masks(project.id, () => this.reload());
     this.video = h("video", { "aria-hidden": "true", tabIndex: -1 });
     this.canvas = h("canvas", { class: "masks", "aria-hidden": "true" });
     this.names = h("div", { class: "names", "aria-hidden": "true" });
@@ -46,7 +46,7 @@ export class Work {
     this.timeline.show();
     this.panel.show();
     this.buttons();
-    this.masks.reset(project.revision, project.length);
+    this.resetMasks();
     this.setSaved("");
     await this.openMedia();
   }
@@ -117,7 +117,7 @@ export class Work {
     const before = this.project;
     this.project = project;
     if (before.revision !== project.revision || before.run !== project.run || before.length !== project.length) {
-      this.masks.reset(project.revision, project.length);
+      this.resetMasks();
     }
     if (this.selected !== null && !this.track(this.selected)) this.selected = null;
     this.timeline.show();
@@ -125,6 +125,10 @@ export class Work {
     this.buttons();
     this.draw();
     if (project.plays && project.plays !== this.played) this.openMedia();
+  }
+
+  resetMasks() {
+    this.masks.reset(this.project.revision, this.project.run ? this.project.length : 0);
   }
 
   async reload() {
@@ -191,9 +195,7 @@ export class Work {
     if (frame < 0) return;
     let found = this.masks.at(frame);
     if (found === null) {
-      if (frame < this.masks.length) {
-        try { await this.masks.load(frame); } catch (error) { toast(error.message, "error"); return; }
-      }
+      try { await this.masks.load(frame); } catch (error) { toast(error.message, "error"); return; }
       if (this.closed || frame !== this.frame) return;
       found = this.masks.at(frame) ?? {};
     }
@@ -283,7 +285,7 @@ export class Work {
     $("project-buttons").replaceChildren(
       button(project.undo ? `Undo ${project.undo}` : "Undo", () => this.undo(), { icon: "undo", iconOnly: true, class: "quiet", id: "undo", disabled: !project.undo }),
       button(project.redo ? `Redo ${project.redo}` : "Redo", () => this.redo(), { icon: "redo", iconOnly: true, class: "quiet", id: "redo", disabled: !project.redo }),
-      button("Export", () => this.panel.open("export"), { icon: "share", class: "primary", id: "export-open", disabled: !project.run }));
+      button("Export", () => this.panel.open("export"), { icon: "share", class: "primary", id: "export-open", "aria-label": "Export", disabled: !project.run }));
   }
 
   transport() {
