@@ -61,7 +61,9 @@ class Page:
         self.page, self.folder, self.faults, self.foreign = self.context.new_page(), folder, [], []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda text: self.faults.append(text.text) if text.type == "error" else None)
-        self.page.on("response", lambda one: self.faults.append(f"{one.status} {one.url}") if one.status >= 400 else None)
+        self.page.on(
+            "response", lambda one: self.faults.append(f"{one.status} {one.url}") if one.status >= 400 else None
+        )
         self.page.on("request", lambda request: self.note(request.url, address))
         self.page.goto(f"{address}/?token={TOKEN}")
 
