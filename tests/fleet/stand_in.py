@@ -45,3 +45,19 @@ def open_slowly(*_):
     encode = segmenter.engine.encode
     segmenter.engine.encode = lambda frames: (time.sleep(0.2), encode(frames))[1]
     return segmenter
+
+
+def open_mortal_once(note, *_):
+    """One process of all dies, in the middle of its second clip, and leaves a note."""
+    segmenter = open_colour()
+    decode, clips = segmenter.engine.decode, []
+
+    def dying(frames):
+        clips.append(frames)
+        if len(clips) == 2 and not os.path.exists(note):
+            open(note, "x").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decode(frames)
+
+    segmenter.engine.decode = dying
+    return segmenter

@@ -19,7 +19,7 @@ from chronomask.runs.log import read_lines
 from chronomask.runs.segment import segment_to_folder
 from chronomask.video import open_source
 from films import film, moving_square
-from fleet.stand_in import POISON, open_broken, open_colour, open_nothing
+from fleet.stand_in import POISON, open_broken, open_colour, open_mortal_once, open_nothing
 
 NOTHING = Outputs(overlay=False)
 
@@ -93,6 +93,26 @@ def test_bad_videos_do_not_touch_the_others(run, expected, tmp_path, films):
     assert (rows["poison"].attempts, rows["3"].attempts) == (1, 1)
 
 
+def test_a_long_video_in_pieces_is_the_same_video(run, tmp_path, films):
+    """Two workers find its clips, of which one dies once; the bytes are those of `segment`."""
+    film(tmp_path / "long.mkv", moving_square(60), "ffv1")
+    segment_to_folder(open_colour(), open_source(tmp_path / "long.mkv"), tmp_path / "whole", outputs=NOTHING)
+    events = []
+    rows = run(
+        tmp_path / "long.mkv",
+        "0.mkv",
+        open_segmenter=open_mortal_once,
+        model=str(tmp_path / "died"),
+        piece=15,
+        watch=lambda standing, row: events.append((row and row.state, row and row.attempts, {**standing.running})),
+    )
+    assert [(row.state, row.frames) for row in rows.values()] == [("done", 60), ("done", 5)]
+    assert rows["long"].attempts + rows["0"].attempts == 3
+    assert contents(tmp_path / "out/long") == contents(tmp_path / "whole")
+    assert max(running.get("long", 0) for *_, running in events) >= 4
+    assert not list((tmp_path / "out/.batch/pieces").iterdir())
+
+
 def test_what_changed_is_refused_until_it_is_asked_for(run, films, tmp_path):
     copy = shutil.copytree(films, tmp_path / "films")
     rows = run(copy / "0.mkv", copy / "1.mkv")
@@ -146,7 +166,7 @@ def test_where_a_batch_may_not_write(films, run, tmp_path):
     for out in (films, films / "out", films.parent):
         with pytest.raises(InputError, match=r"which is read|is read too"):
             batch(films, out)
-    with pytest.raises(InputError, match="workers -1 and attempts 3: must be 1 or more"):
+    with pytest.raises(InputError, match="workers -1, attempts 3, piece 1500: must be 1, 1, 0 or more"):
         batch(films, tmp_path / "x", workers=-1)
     assert not (tmp_path / "x").exists()
 

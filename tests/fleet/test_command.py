@@ -8,9 +8,9 @@ import pytest
 
 from chronomask.cli import main
 from chronomask.errors import InputError
-from chronomask.fleet.batch import Standing
 from chronomask.fleet.manifest import FOLDER, Manifest, Row
 from chronomask.fleet.metrics import prometheus, served
+from chronomask.fleet.schedule import Standing
 from films import film, moving_square
 from fleet.stand_in import open_colour
 

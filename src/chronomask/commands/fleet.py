@@ -24,8 +24,8 @@ from chronomask.outputs.choice import Outputs
 from chronomask.terminal import console
 
 if TYPE_CHECKING:
-    from chronomask.fleet.batch import Standing, Watch
     from chronomask.fleet.manifest import Row
+    from chronomask.fleet.schedule import Standing, Watch
 
 
 def batch(
@@ -35,6 +35,7 @@ def batch(
     status: Path | None = None,
     workers: int = 0,
     attempts: int = 3,
+    piece: int = 1500,
     log_json: bool = False,
     metrics_port: int | None = None,
     model: str = "lite",
@@ -66,6 +67,8 @@ def batch(
             done.
         workers: processes; by default one for every core. Each has its share of the cores.
         attempts: how many times a video is tried whose process died.
+        piece: videos of many more frames are cut into pieces of about so many frames, for several workers; the tracks
+            are those of the whole video. 0 to cut none.
         log_json: print a line of json for every video that is begun, done or failed, instead of a progress bar.
         metrics_port: serve the standing as Prometheus reads it, at http://HOST:PORT/metrics.
         model: a bundled model (lite), or a folder that `chronomask export` wrote.
@@ -96,6 +99,7 @@ def batch(
             checkpoint or model,
             workers=workers or None,
             attempts=attempts,
+            piece=piece,
             classes=listed(classes),
             outputs=outputs,
             every=every,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
-import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from chronomask.errors import InputError
 from chronomask.files import make_folder, remove_unfinished
 from chronomask.fleet.listing import Entry, listed, named
 from chronomask.fleet.manifest import FOLDER, LOCK, LOG, TABLE, Manifest, Row, write_table
-from chronomask.fleet.task import Job, Task
-from chronomask.fleet.workers import LocalWorkers, Report, Workers
+from chronomask.fleet.schedule import Schedule, Standing, Watch
+from chronomask.fleet.task import Job
+from chronomask.fleet.workers import LocalWorkers, Workers
 from chronomask.locks import locked
 from chronomask.outputs.choice import Outputs
 from chronomask.runs.interruption import Interruption
@@ -31,37 +31,6 @@ from chronomask.video import DEFAULT_FPS
 
 _POLL = 1.0
 """Seconds after which Ctrl-C is noticed at the latest."""
-
-
-@dataclass
-class Standing:
-    """How far a batch is, for whoever shows it.
-
-    Attributes:
-        total: videos.
-        done, failed: of them, those that were so before included.
-        fresh: videos that were finished in this run.
-        frames: segmented in this run, of finished videos.
-        running: frames so far by name.
-        began: when this run did, on the monotonic clock.
-    """
-
-    total: int
-    done: int = 0
-    failed: int = 0
-    fresh: int = 0
-    frames: int = 0
-    running: dict[str, int] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
-
-    @property
-    def frames_now(self) -> int:
-        """Those of videos in progress included."""
-        return self.frames + sum(self.running.values())
-
-
-Watch = Callable[[Standing, Row | None], None]
-"""Called with every row that has changed, and without one where only frames came on."""
 
 
 def batch(
@@ -80,6 +49,7 @@ def batch(
     precision: Precision = "auto",
     config: SegmentConfig | None = None,
     overwrite: bool = False,
+    piece: int = 1500,
     watch: Watch = lambda standing, row: None,
 ) -> list[Row]:
     """Segments many videos, each into a folder of its own, by several processes whose engines stay open.
@@ -101,6 +71,8 @@ def batch(
         fps: frames a second of images.
         device, engine, precision, config: see `load`.
         overwrite: begin anew where `out` holds a batch of other settings, and replace results that are there.
+        piece: videos of many more frames are cut into pieces of about so many, which workers segment apart and one of
+            them joins; the result is that of the whole video. 0 to cut none; one worker cuts none either.
         watch: called with what changes.
 
     Returns:
@@ -116,13 +88,15 @@ def batch(
     texts = [str(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
     out, config = Path(out), config or SegmentConfig()
     opener = partial(load, str(model), device, engine, precision, config)
-    job = Job(out, opener, tuple(sorted(set(classes))), outputs, fps, every, overwrite)
-    count = workers or cores()
-    if count < 1 or attempts < 1:
-        raise InputError(f"workers {count} and attempts {attempts}: must be 1 or more")
+    count = cores() if workers is None else workers
+    if count < 1 or attempts < 1 or piece < 0:
+        raise InputError(f"workers {count}, attempts {attempts}, piece {piece}: must be 1, 1, 0 or more")
+    chosen = tuple(sorted(set(classes)))
+    job = Job(out, opener, chosen, outputs, fps, every, overwrite, piece if count > 1 else 0)
     settings = {"engine": engine, "device": device, "precision": precision, "config": dataclasses.asdict(config)}
     with opened(job, texts, _told_apart(model), settings) as (manifest, rows):
-        local = LocalWorkers(job, min(count, len(rows)), max(1, cores() // min(count, len(rows))))
+        count = count if piece else min(count, len(rows))  # a single video may be cut
+        local = LocalWorkers(job, count, max(1, cores() // count))
         run(manifest, rows, job, local, attempts, watch)
         return [manifest.rows[row.source] for row in rows]
 
@@ -145,7 +119,7 @@ def opened(
         stack.enter_context(explained([out], lambda: "give the same command again, which goes on"))
         stack.callback(remove_empty, [folder, *make_folder(folder)])
         stack.enter_context(locked(folder / LOCK, out))
-        for left in ("fetched", "errors"):
+        for left in ("fetched", "errors", *(["pieces"] if job.overwrite else [])):
             shutil.rmtree(folder / left, ignore_errors=True)
         remove_unfinished(out / TABLE)
         manifest = Manifest(folder, header, job.overwrite)
@@ -199,7 +173,7 @@ def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, att
     """
     standing = Standing(len(rows), sum(row.state == "done" for row in rows))
     waiting = deque(replace(row, state="waiting", attempts=0, error="") for row in rows if row.state != "done")
-    progress = _Run(manifest, standing, waiting, attempts, watch)
+    progress = Schedule(manifest, standing, waiting, attempts, watch)
     try:
         with Interruption() as interruption:
             while progress.goes_on(workers):
@@ -210,60 +184,6 @@ def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, att
     finally:
         workers.close()
         _write_table(job.out, [manifest.rows.get(row.source, row) for row in rows])
-
-
-@dataclass
-class _Run:
-    """What is still to be done.
-
-    Attributes:
-        waiting: rows in the order in which they are begun; those to be tried again come last.
-        running: rows that somebody works on, by name.
-    """
-
-    manifest: Manifest
-    standing: Standing
-    waiting: deque[Row]
-    attempts: int
-    watch: Watch
-    running: dict[str, Row] = field(default_factory=dict)
-
-    def goes_on(self, workers: Workers) -> bool:
-        """Gives work to everybody who is free; whether anything is left to wait for."""
-        while self.waiting and workers.free() > 0:
-            row = self.waiting.popleft()
-            row = replace(row, state="running", attempts=row.attempts + 1)
-            self.running[row.name] = row
-            self.standing.running[row.name] = 0
-            self._note(row)
-            workers.give(Task(row.name, row.source))
-        return bool(self.running or self.waiting)
-
-    def take(self, report: Report) -> None:
-        """Notes what a worker says."""
-        if report.outcome is None:
-            self.standing.running[report.task.name] = report.frames
-            self.watch(self.standing, None)
-            return
-        row, outcome = self.running.pop(report.task.name), report.outcome
-        del self.standing.running[row.name]
-        row = replace(row, seconds=round(row.seconds + outcome.seconds, 3), hash=outcome.hash or row.hash)
-        if not outcome.error:
-            self.standing.done += 1
-            self.standing.fresh += 1
-            self.standing.frames += outcome.frames
-            row = replace(row, state="done", frames=outcome.frames, tracks=outcome.tracks, error="")
-        elif outcome.again and row.attempts < self.attempts:
-            row = replace(row, state="waiting", error=outcome.error)
-            self.waiting.append(row)
-        else:
-            self.standing.failed += 1
-            row = replace(row, state="failed", error=outcome.error)
-        self._note(row)
-
-    def _note(self, row: Row) -> None:
-        self.manifest.set(row)
-        self.watch(self.standing, row)
 
 
 def _write_table(out: Path, rows: Sequence[Row]) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from chronomask.errors import InputError
-from chronomask.fleet.batch import Standing
+from chronomask.fleet.schedule import Standing
 
 _CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -12,11 +12,15 @@ from pathlib import Path, PurePosixPath
 
 from chronomask.errors import InputError, words_of
 from chronomask.files import make_folder
+from chronomask.fleet.cut import clips_of, remove_pieces, write_piece
 from chronomask.fleet.listing import fetch, is_fetched
 from chronomask.fleet.manifest import FOLDER
 from chronomask.locks import InUse
 from chronomask.outputs.choice import Outputs
+from chronomask.runs.partial import PARTIAL, SPOOL
 from chronomask.runs.segment import Summary, segment_to_folder
+from chronomask.segmenter.clips import Clip
+from chronomask.segmenter.pieces import Piece, pieces
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import DEFAULT_FPS, Selection, VideoSource, open_source
 
@@ -42,6 +46,7 @@ class Job:
         fps: of images.
         every: only every n-th frame is looked at.
         overwrite: whether results of another run may be replaced.
+        piece: frames of the pieces, about, in which longer videos are cut; 0 for none.
     """
 
     out: Path
@@ -51,6 +56,11 @@ class Job:
     fps: float = DEFAULT_FPS
     every: int = 1
     overwrite: bool = False
+    piece: int = 0
+
+    def pieces(self, name: str) -> Path:
+        """The folder of the pieces of a video."""
+        return self.out / FOLDER / "pieces" / name
 
 
 @dataclass(frozen=True)
@@ -60,10 +70,14 @@ class Task:
     Attributes:
         name: of the folder of the results.
         source: path or address of the video.
+        piece: the part of it; None for all of it.
+        join: the pieces that are to be joined; empty before they are found.
     """
 
     name: str
     source: str
+    piece: Piece | None = None
+    join: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,7 @@ class Outcome:
         hash: of the source; empty where it could not be opened.
         error: why it failed, a sentence; empty where it did not.
         again: whether it may go well another time: not where the input is to blame.
+        pieces: in which the video is to be cut; then nothing else has come of the task.
     """
 
     seconds: float = 0.0
@@ -84,6 +99,7 @@ class Outcome:
     hash: str = ""
     error: str = ""
     again: bool = False
+    pieces: tuple[Piece, ...] = ()
 
 
 def do(segmenter: Segmenter, job: Job, task: Task, tell: Tell) -> Outcome:
@@ -91,9 +107,8 @@ def do(segmenter: Segmenter, job: Job, task: Task, tell: Tell) -> Outcome:
     began, outcome = time.monotonic(), Outcome()
     try:
         with _source_of(job, task) as source:
-            outcome = Outcome(hash=source.fingerprint())
-            summary = _segmented(segmenter, job, task, source, tell)
-            outcome = replace(outcome, frames=summary.frames, tracks=len(summary.tracks))
+            outcome = _done(segmenter, job, task, source, tell)
+            outcome = replace(outcome, hash=source.fingerprint())
     except InputError as error:
         outcome = replace(outcome, error=str(error))
     except Exception as error:  # our fault, or the network's: told, and tried again
@@ -105,7 +120,31 @@ def do(segmenter: Segmenter, job: Job, task: Task, tell: Tell) -> Outcome:
     return replace(outcome, seconds=round(time.monotonic() - began, 3))
 
 
-def _segmented(segmenter: Segmenter, job: Job, task: Task, source: VideoSource, tell: Tell) -> Summary:
+def _done(segmenter: Segmenter, job: Job, task: Task, source: VideoSource, tell: Tell) -> Outcome:
+    folder = job.pieces(task.name)
+    if task.piece is not None:
+        write_piece(segmenter, source, task.piece, folder, _telling(tell, segmenter.config.step))
+        return Outcome()
+    if not task.join and (pieces := _cut(segmenter, job, task, source)):
+        return Outcome(pieces=pieces)
+    clips = clips_of(segmenter, source, task.join, folder) if task.join else None
+    summary = _segmented(segmenter, job, task, source, tell, clips)
+    remove_pieces(folder)
+    return Outcome(frames=summary.frames, tracks=len(summary.tracks))
+
+
+def _cut(segmenter: Segmenter, job: Job, task: Task, source: VideoSource) -> tuple[Piece, ...]:
+    """The pieces of a long video; none of one that is short, done, or begun in one piece."""
+    place = job.out / task.name
+    begun = (place / PARTIAL / SPOOL).exists() or ((place / "tracks.json").exists() and not job.overwrite)
+    if not job.piece or begun or source.length is None or source.length < 1.5 * job.piece:
+        return ()
+    return tuple(pieces(segmenter.config, source.length, job.piece))
+
+
+def _segmented(
+    segmenter: Segmenter, job: Job, task: Task, source: VideoSource, tell: Tell, clips: Iterable[Clip] | None
+) -> Summary:
     began = time.monotonic()
     while True:
         try:
@@ -118,6 +157,7 @@ def _segmented(segmenter: Segmenter, job: Job, task: Task, source: VideoSource, 
                 overwrite=job.overwrite,
                 resume=not job.overwrite,
                 progress=_telling(tell),
+                clips=clips,
             )
         except InUse:
             if time.monotonic() - began > PATIENCE:
@@ -146,15 +186,15 @@ def _source_of(job: Job, task: Task) -> Generator[VideoSource, None, None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _telling(tell: Tell) -> Callable[[Iterable, str, int | None], Iterator]:
-    """A progress that tells how many frames are segmented, not how many are drawn."""
+def _telling(tell: Tell, frames: int = 1) -> Callable[[Iterable, str, int | None], Iterator]:
+    """A progress that tells how many frames are segmented, not how many are drawn; an item stands for some frames."""
 
     def progress(items: Iterable, task: str, total: int | None) -> Iterator:
         told = 0.0
         for count, item in enumerate(items, 1):
             yield item
             if task.startswith("segmenting") and time.monotonic() - told >= _TELL_SECONDS:
-                tell(count)
+                tell(count * frames)
                 told = time.monotonic()
 
     return progress

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 from chronomask.results import FrameResult
 from chronomask.runs.spool import KeptSpool
+from chronomask.segmenter.clips import Clip
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.snapshot import Snapshot
 from chronomask.state import SNAPSHOT
@@ -35,4 +36,11 @@ def segment_into(
         if time.monotonic() - saved >= seconds and (snapshot := segmenter.snapshot()) is not None:
             spool.save(snapshot.to_bytes())
             saved = time.monotonic()
+        yield result
+
+
+def join_into(spool: KeptSpool, segmenter: Segmenter, clips: Iterable[Clip]) -> Generator[FrameResult, None, None]:
+    """As `segment_into`, of a video whose clips were found before; that takes no time worth to be kept."""
+    for result in segmenter.join(clips, raw=True):
+        spool.add(result)
         yield result

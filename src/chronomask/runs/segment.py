@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +20,11 @@ from chronomask.runs.interruption import Interrupted, Interruption
 from chronomask.runs.live import Live
 from chronomask.runs.partial import PARTIAL, SPOOL, Workplace, check_claims, check_workplace, workplace
 from chronomask.runs.recording import Recorded, Recording
-from chronomask.runs.resume import segment_into
+from chronomask.runs.resume import join_into, segment_into
 from chronomask.runs.spool import KeptSpool, Spool
 from chronomask.runs.whole_video import VideoResult, prompted_result, result_of
 from chronomask.runs.witness import Witness
+from chronomask.segmenter.clips import Clip
 from chronomask.segmenter.prompting import Following
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource, VideoWriter
@@ -55,6 +56,7 @@ def segment_to_folder(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress = silent,
+    clips: Iterable[Clip] | None = None,
 ) -> Summary:
     """Writes tracks.json, results.json and what else is wanted of a source into a folder.
 
@@ -68,6 +70,7 @@ def segment_to_folder(
         overwrite: whether files of an earlier run may be replaced.
         resume: go on with an interrupted run, if there is one; the result equals that of an uninterrupted one.
         progress: shows how far the work is.
+        clips: of the source, in order, where they were found before.
 
     Raises:
         InputError: a class that the model does not know, results already there, a run of another source or with other
@@ -90,7 +93,7 @@ def segment_to_folder(
         # Again, for another run may have ended there just now.
         check_claims(place.folder, outputs.claims(out, source), source.files, [], overwrite)
         place.claim([path.name for path in outputs.paths(out, source.live)])
-        job = _Job(segmenter, place, outputs, wanted, info, progress)
+        job = _Job(segmenter, place, outputs, wanted, info, progress, clips)
         if prompts:
             return job.prompted(source, prompts)
         return job.live(source) if source.live else job.file(source)
@@ -109,15 +112,21 @@ class _Job:
     classes: list[str]
     info: dict[str, Any]
     progress: Progress
+    clips: Iterable[Clip] | None
 
     def file(self, source: VideoSource) -> Summary:
         """Segments something that can be read again, writing down what a later run needs to go on."""
         witness = Witness(source)
         with KeptSpool(self.place.folder / SPOOL, self.info) as spool:
             try:
+                segmented = (
+                    segment_into(spool, self.segmenter, source)
+                    if self.clips is None
+                    else join_into(spool, self.segmenter, self.clips)
+                )
                 left = None if source.length is None else max(0, source.length - len(spool))
                 # Closed, because what reads ahead would go on after an error as long as anybody holds its traceback.
-                with Interruption() as interruption, closing(segment_into(spool, self.segmenter, source)) as frames:
+                with Interruption() as interruption, closing(segmented) as frames:
                     for _ in self.progress(frames, f"segmenting {source.name}", left):
                         if interruption.wanted:
                             break

@@ -6,22 +6,34 @@ cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
+from chronomask import rle
 from chronomask.config import SegmentConfig
 from chronomask.embedding import STRIDE
 from chronomask.engines.engine import Engine, FrameFeatures, padded
 from chronomask.errors import InputError
+from chronomask.painting import paint
+from chronomask.rle import Rle
 from chronomask.segmenter.workers import Urgency, Workers
 from chronomask.tracking.outputs import Sight, place
 from chronomask.tracking.tracker import Found, find
-from chronomask.video import Frame, given_up
+from chronomask.video import Frame, ahead, given_up
+
+
+class EndsBefore(InputError):
+    """Raised where a source has fewer frames than were seen of it, or than it claims."""
+
+
+Painted = dict[int, Rle]
+"""Masks by track id, ascending; disjoint, and none is empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +81,56 @@ class FoundClip:
     def begin(self) -> int:
         """Number of its first frame."""
         return self.end - len(self.pictures)
+
+    def paintable(self, tubes: Collection[int]) -> Clip:
+        """The clip, ready to paint these tubes in frames that the clip before had too."""
+        return self
+
+    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
+        """Masks by track id of one frame at full size; what was painted before stays as it is.
+
+        Args:
+            frame: number in the clip.
+            ids: track id of every tube; 0 for one that is not painted.
+            before: what clips before have painted.
+        """
+        levels = [tube.probability[frame] for tube in self.found.tubes]
+        corners = [(tube.box[0].start, tube.box[1].start) for tube in self.found.tubes]
+        canvas = paint(levels, corners, ids, self.pictures[frame], self.size)
+        return beside({} if before is None else before.result(), canvas)
+
+
+def beside(known: Painted, canvas: Int[np.ndarray, "H W"]) -> Painted:
+    """What was painted before, and what else is on a canvas of track ids, which changes."""
+    if known:
+        canvas[rle.decode(rle.union(list(known.values())))] = 0
+    masks = known | rle.encode_ids(canvas)
+    return {number: masks[number] for number in sorted(masks)}
+
+
+@runtime_checkable
+class Clip(Protocol):
+    """What `Segmenter` needs of a clip, whoever found it; see `FoundClip`."""
+
+    @property
+    def found(self) -> Found: ...
+
+    @property
+    def shared(self) -> int: ...
+
+    @property
+    def fresh(self) -> Sequence[FreshFrame]: ...
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+    def paintable(self, tubes: Collection[int]) -> Clip:
+        """As of `FoundClip`."""
+        ...
+
+    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
+        """As of `FoundClip`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +215,18 @@ class ClipFinder:
         if reading.waiting:
             yield self.found(reading)
 
+    def live_clips(self, reading: Reading, frames: Iterable[Frame]) -> Iterator[FoundClip]:
+        """What is found in all clips of a live source, or of the rest of one: reading ahead would delay it."""
+        for clip in self.clips(reading, self.all_fresh(reading, frames)):
+            yield clip.result()
+
+    def clips_ahead(self, reading: Reading, frames: Iterable[Frame]) -> Iterator[FoundClip]:
+        """As `live_clips`, of a source that waits: no worker shall lack a frame."""
+        # Shrunk by the thread that reads: frames of 4K that wait would fill the memory.
+        clips = self.clips(reading, ahead(self.all_fresh(reading, frames), 2))
+        for clip in ahead(clips, 1 + self.engine.threads // self.config.step):
+            yield clip.result()
+
     def clip_of(self, reading: Reading, frame: FreshFrame) -> Future[FoundClip] | None:
         """Takes the next frame; the clip that it completes, if it does."""
         reading.waiting.append(frame)
@@ -170,7 +244,8 @@ class ClipFinder:
             batches: in which they went through the network.
 
         Raises:
-            InputError: the images are too few, or of different sizes.
+            EndsBefore: the images are too few.
+            InputError: they are of different sizes.
         """
         pixels = []
         for number, image in zip(range(first, first + sum(batches)), images, strict=False):
@@ -178,7 +253,7 @@ class ClipFinder:
             reading.check(number, image)
             pixels.append(shrunk(image, self.config))
         if len(pixels) < sum(batches):
-            raise InputError(f"the source ends before frame {first + sum(batches)}, where the interrupted run was")
+            raise EndsBefore(f"the source ends before frame {first + sum(batches)}, where the interrupted run was")
         for end, count in zip(np.cumsum(batches), batches, strict=True):
             reading.seen += self._seen(reading, pixels[end - count : end])
         reading.seen = reading.seen[-self.config.clip_length :]

@@ -15,19 +15,17 @@ from threading import Lock, local
 
 import numpy as np
 
-from chronomask import rle
 from chronomask.categories import OBJECT
 from chronomask.config import SegmentConfig
 from chronomask.engines.engine import Engine
 from chronomask.errors import InputError
-from chronomask.painting import paint
 from chronomask.results import CodedMasks, FrameResult, TrackInfo
-from chronomask.segmenter.clips import ClipFinder, FoundClip, check_image
+from chronomask.segmenter.clips import Clip, ClipFinder, FoundClip, check_image
 from chronomask.segmenter.snapshot import Snapshot
-from chronomask.segmenter.stream import Painted, PendingFrame, Stream
+from chronomask.segmenter.stream import PendingFrame, Stream
 from chronomask.segmenter.workers import Urgency
 from chronomask.tracking.tracker import Tracker
-from chronomask.video import Frame, Source, ahead, open_source
+from chronomask.video import Frame, Source, given_up, open_source
 
 
 class Segmenter:
@@ -42,7 +40,7 @@ class Segmenter:
         engine: what computes the network.
         config: how videos are segmented.
         categories: everything that a track may be called: `object`, and the classes of the network.
-        finder: shows the engine the clips of videos.
+        finder: shows the engine the frames, and finds the objects of every clip.
     """
 
     def __init__(self, engine: Engine, config: SegmentConfig) -> None:
@@ -96,18 +94,23 @@ class Segmenter:
             stream = self._new_stream()
         else:
             stream = self._restored(after, (frame.image for frame in islice(frames, len(after.replay))))
-        self._begin(stream)
         stream.reading.keep_images = keep_images
+        found = self.finder.live_clips if source.live else self.finder.clips_ahead
+        yield from self._results(stream, found(stream.reading, frames), raw)
+
+    def join(self, clips: Iterable[Clip], *, raw: bool = False) -> Generator[FrameResult, None, None]:
+        """As `segment`, of a video whose clips were found elsewhere; see `segmenter.pieces`."""
+        yield from self._results(self._new_stream(), clips, raw)
+
+    def _results(self, stream: Stream, clips: Iterable[Clip], raw: bool) -> Iterator[FrameResult]:
+        """All frames of a video, from its clips in their order."""
+        self._begin(stream)
         looping = self._of_thread.looping
         looping.append(stream)
         try:
-            # Shrunk by the thread that reads: frames of 4K that wait would fill the memory.
-            fresh = self.finder.all_fresh(stream.reading, frames)
-            # What reads ahead of a live source would delay it; elsewhere no worker shall lack a frame.
-            clips = self.finder.clips(stream.reading, fresh if source.live else ahead(fresh, 2))
-            more = 1 + self.engine.threads // self.config.step
-            for clip in clips if source.live else ahead(clips, more):
-                yield from self._take(stream, clip.result(), raw)
+            with given_up(clips):
+                for clip in clips:
+                    yield from self._take(stream, clip, raw)
             yield from self._end(stream, raw)
         finally:
             looping.remove(stream)
@@ -256,8 +259,9 @@ class Segmenter:
             self._pushed = self._new_stream()  # its frames are lost: what is pushed next is another video
             raise
 
-    def _take(self, stream: Stream, clip: FoundClip, raw: bool) -> Iterator[FrameResult]:
+    def _take(self, stream: Stream, clip: Clip, raw: bool) -> Iterator[FrameResult]:
         """Takes in the next clip of a video; the frames that become final."""
+        stream.reading.size = clip.size
         self._take_tubes(stream, clip)
         stream.note_batch(len(clip.fresh), self.config.clip_length)
         stream.due = max(0, len(stream.pending) - self.config.held)
@@ -282,18 +286,19 @@ class Segmenter:
             yield FrameResult(frame.index, frame.time, tuple(tracks), coded, frame.image)
             self.finder.workers.check_process()  # whoever forked in a loop would wait for ever
 
-    def _take_tubes(self, stream: Stream, clip: FoundClip) -> None:
+    def _take_tubes(self, stream: Stream, clip: Clip) -> None:
         """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
         submit = self.finder.workers.submit
         ids, new = stream.tracker.take(clip.found, clip.shared)
         begin = len(clip.found.labels) - len(stream.pending) - len(clip.fresh)
         # On frames that older clips have seen too, only new tracks have something to add.
         added = [number if number in new else 0 for number in ids]
-        if new:
+        if new and stream.pending:
+            clip = clip.paintable([tube for tube, number in enumerate(added) if number])
             for frame, pending in enumerate(stream.pending, begin):
-                pending.painted = submit(Urgency.PAINTING, _painted, clip, frame, added, pending.painted)
+                pending.painted = submit(Urgency.PAINTING, clip.painted, frame, added, pending.painted)
         for frame, fresh in enumerate(clip.fresh, begin + len(stream.pending)):
-            painted = submit(Urgency.PAINTING, _painted, clip, frame, ids)
+            painted = submit(Urgency.PAINTING, clip.painted, frame, ids)
             stream.pending.append(PendingFrame(fresh.index, fresh.time, painted, fresh.image))
 
 
@@ -303,15 +308,3 @@ class _OfThread(local):
     def __init__(self) -> None:
         self.last: Stream | None = None
         self.looping: list[Stream] = []
-
-
-def _painted(clip: FoundClip, frame: int, ids: list[int], before: Future[Painted] | None = None) -> Painted:
-    """Masks by track id of one frame of a clip at full size; what was painted before stays as it is."""
-    levels = [tube.probability[frame] for tube in clip.found.tubes]
-    corners = [(tube.box[0].start, tube.box[1].start) for tube in clip.found.tubes]
-    canvas = paint(levels, corners, ids, clip.pictures[frame], clip.size)
-    known = {} if before is None else before.result()
-    if known:
-        canvas[rle.decode(rle.union(list(known.values())))] = 0
-    masks = known | rle.encode_ids(canvas)
-    return {number: masks[number] for number in sorted(masks)}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from math import ceil
 
 import numpy as np
 
 from chronomask.errors import InputError
 from chronomask.segmenter.clips import FoundClip, Reading, check_image
 from chronomask.segmenter.segmenter import Segmenter
-from chronomask.video import Frame, ahead
+from chronomask.video import Frame
 
 
 def clips_of(segmenter: Segmenter, frames: Iterable[Frame]) -> Generator[FoundClip, None, None]:
@@ -22,9 +21,7 @@ def clips_of(segmenter: Segmenter, frames: Iterable[Frame]) -> Generator[FoundCl
     """
     reading = Reading(keep_sight=True)
     try:
-        clips = segmenter.finder.clips(reading, ahead(segmenter.finder.all_fresh(reading, frames), 2))
-        for clip in ahead(clips, 1 + ceil(segmenter.engine.threads / segmenter.config.step)):
-            yield clip.result()
+        yield from segmenter.finder.clips_ahead(reading, frames)
     finally:
         reading.abandoned = True
 

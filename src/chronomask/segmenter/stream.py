@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chronomask.rle import Rle
-from chronomask.segmenter.clips import Reading
+from chronomask.segmenter.clips import Painted, Reading
 from chronomask.state import State, nested, part
 from chronomask.tracking.tracker import Tracker
-
-Painted = dict[int, Rle]
-"""Masks by track id, ascending; disjoint, and none is empty."""
 
 
 @dataclass(eq=False)

@@ -1,0 +1,214 @@
+"""A long video in pieces: the clips of each are found apart, by anybody, and joined to the tracks of the video in one.
+
+What costs time, the network, the clustering and the painting, depends on one clip alone. What depends on the past,
+which tube continues which track, costs little and is done in order, over all clips, by the tracker that does it in
+one piece too: the tracks are the same.
+
+Only which tubes are to be painted in frames that two clips share depends on the past as well. A piece guesses it, by a
+tracker of its own that begins with the piece; where it guessed wrong, the clip is found anew.
+
+Legend: K tubes, T frames of a clip, L classes, C channels, M masks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import islice, pairwise
+
+import numpy as np
+
+from chronomask import rle, state
+from chronomask.config import SegmentConfig
+from chronomask.errors import refusing
+from chronomask.rle import Rle
+from chronomask.segmenter.clips import Clip, EndsBefore, FoundClip, FreshFrame, Painted, Reading
+from chronomask.segmenter.segmenter import Segmenter
+from chronomask.segmenter.workers import Urgency
+from chronomask.tracking.cluster import Tube, label_map
+from chronomask.tracking.memory import Look
+from chronomask.tracking.tracker import Found, Tracker
+from chronomask.video import VideoSource
+
+_SURE = 8
+"""Clips from the beginning of a piece on in which all tubes are painted: its tracker has yet to learn."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some clips of a video, one after the other.
+
+    Attributes:
+        number: of the piece, from 0.
+        first: number of its first clip.
+        count: of clips; None for all up to the end of the video.
+    """
+
+    number: int
+    first: int
+    count: int | None
+
+
+def pieces(config: SegmentConfig, frames: int, length: int) -> list[Piece]:
+    """A video in pieces of about equal length.
+
+    Args:
+        config: how it is segmented.
+        frames: how many it has, or claims to have: the last piece goes on to the end, wherever that is.
+        length: frames of a piece, about.
+    """
+    clips = 1 + max(0, -(-(frames - config.delay - 1) // config.step))
+    count = max(1, min(clips, round(frames / length)))
+    borders = [round(number * clips / count) for number in range(count)]
+    sizes = [*(end - start for start, end in pairwise(borders)), None]
+    return [Piece(number, *piece) for number, piece in enumerate(zip(borders, sizes, strict=True))]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedClip:
+    """A clip that was found elsewhere; as `FoundClip`, but with masks instead of pictures.
+
+    Attributes:
+        found: tubes whose probability is 0 or 1, looks and label map.
+        masks: of the tubes at full size, by frame of the clip.
+        sure: tubes that were painted in shared frames.
+        anew: finds the clip again.
+    """
+
+    found: Found
+    shared: int
+    fresh: list[FreshFrame]
+    size: tuple[int, int]
+    masks: Sequence[Mapping[int, Rle]]
+    sure: frozenset[int]
+    anew: Callable[[], FoundClip]
+
+    def paintable(self, tubes: Collection[int]) -> Clip:
+        """See `FoundClip`."""
+        return self if self.sure.issuperset(tubes) else self.anew()
+
+    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
+        """See `FoundClip`."""
+        masks = {} if before is None else dict(before.result())
+        taken = rle.decode(rle.union(list(masks.values()))) if masks else None
+        for tube, code in self.masks[frame].items():
+            if not ids[tube]:
+                continue
+            if taken is not None:
+                [*left] = rle.encode_ids(np.where(taken, 0, rle.decode(code))).values()
+                if not left:
+                    continue
+                [code] = left
+            masks[ids[tube]] = code
+        return {number: masks[number] for number in sorted(masks)}
+
+
+def record(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[bytes]:
+    """Finds the clips of a piece, each as `joined` takes it. None, where the video ends before the piece begins."""
+    tracker = Tracker(segmenter.config, segmenter.engine.description.categories)
+    submit = segmenter.finder.workers.submit
+    for number, clip in enumerate(_found(segmenter, source, piece)):
+        ids, new = tracker.take(clip.found, clip.shared)
+        everything = range(len(ids))
+        guess = [tube for tube in everything if number < _SURE or ids[tube] in new]
+        wanted = [guess if frame < clip.shared else everything for frame in range(len(clip.found.labels))]
+        masks = [
+            submit(Urgency.PAINTING, clip.painted, frame, [tube + 1 if tube in tubes else 0 for tube in everything])
+            for frame, tubes in enumerate(wanted)
+        ]
+        yield _to_bytes(clip, [mask.result() for mask in masks], guess)
+
+
+def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], where: str) -> Iterator[Clip]:
+    """The clips of all pieces of a video in order, for `Segmenter.join`.
+
+    Args:
+        segmenter: with the engine and the settings that found them.
+        source: the video, for clips that must be found anew.
+        clips: what `record` gave.
+        where: what messages call them.
+
+    Raises:
+        InputError: they are damaged.
+    """
+    for number, data in enumerate(clips):
+        again = Piece(0, number, 1)
+        yield _of_bytes(data, lambda again=again: next(_found(segmenter, source, again)), where)
+
+
+def _found(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[FoundClip]:
+    """The clips of a piece, as they are in the whole video."""
+    config, reading = segmenter.config, Reading()
+    batches = [config.delay + 1, *[config.step] * (piece.first - 1)] if piece.first else []
+    begin, seen = sum(batches), deque(batches)
+    while seen and sum(seen) - seen[0] >= config.clip_length:
+        seen.popleft()
+    again = sum(seen)
+    frames = source.frames(begin - again)
+    try:
+        before = (frame.image for frame in islice(frames, again))
+        segmenter.finder.read_again(reading, before, begin - again, list(seen))
+    except EndsBefore:
+        return
+    if piece.count is not None:
+        begun = config.delay + 1 if piece.first == 0 else config.step
+        frames = islice(frames, begun + (piece.count - 1) * config.step)
+    yield from segmenter.finder.clips_ahead(reading, frames)
+
+
+def _to_bytes(clip: FoundClip, masks: Sequence[Painted], guess: Sequence[int]) -> bytes:
+    tubes, looks, labels = clip.found
+    codes = [(frame, tube - 1, code["counts"]) for frame, by_tube in enumerate(masks) for tube, code in by_tube.items()]
+    boxes = [[side.start, side.stop] for tube in tubes for side in tube.box]
+    inside = np.concatenate([np.zeros(0, bool), *(tube.inside.ravel() for tube in tubes)])
+    return state.to_bytes(
+        {
+            "size": np.array(clip.size),
+            "shape": np.array(labels.shape),
+            "shared": np.array(clip.shared),
+            "index": np.array([frame.index for frame in clip.fresh], np.int64),
+            "time": np.array([frame.time for frame in clip.fresh], np.float64),
+            "boxes": np.array(boxes, np.int64).reshape(-1, 2, 2),
+            "inside": np.packbits(inside),
+            "classes": np.array([tube.class_probabilities for tube in tubes], np.float32),
+            "objectness": np.array([tube.objectness for tube in tubes], np.float64),
+            "features": np.array([look.feature for look in looks], np.float32),
+            "painted": np.array([code[:2] for code in codes], np.int64).reshape(-1, 2),
+            "counts": np.frombuffer(" ".join(counts for *_, counts in codes).encode(), np.uint8),
+            "sure": np.array(guess, np.int64),
+        }
+    )
+
+
+def _of_bytes(data: bytes, anew: Callable[[], FoundClip], where: str) -> RecordedClip:
+    known = state.from_bytes(data, where)
+    with refusing(where):
+        frames, rows, columns = (int(side) for side in known["shape"])
+        size = (int(known["size"][0]), int(known["size"][1]))
+        tubes = list(_tubes(known, frames))
+        looks = [
+            Look(feature, tube.class_probabilities) for feature, tube in zip(known["features"], tubes, strict=True)
+        ]
+        masks: list[dict[int, Rle]] = [{} for _ in range(frames)]
+        texts = known["counts"].tobytes().decode("ascii").split()
+        for (frame, tube), counts in zip(known["painted"].tolist(), texts, strict=True):
+            masks[frame][tube] = Rle(size=list(size), counts=counts)
+        nothing = np.zeros((3, 0, 0), np.uint8)
+        numbers = zip(known["index"].tolist(), known["time"].tolist(), strict=True)
+        fresh = [FreshFrame(index, time, nothing) for index, time in numbers]
+        found = Found(tubes, looks, label_map(tubes, (frames, rows, columns)))
+        sure = frozenset(known["sure"].tolist())
+        return RecordedClip(found, int(known["shared"]), fresh, size, masks, sure, anew)
+
+
+def _tubes(known: state.State, frames: int) -> Iterator[Tube]:
+    """Tubes of which is known which pixels are inside."""
+    begin, inside = 0, np.unpackbits(known["inside"])
+    for box, classes, objectness in zip(known["boxes"], known["classes"], known["objectness"].tolist(), strict=True):
+        sides = (slice(*box[0].tolist()), slice(*box[1].tolist()))
+        shape = (frames, *(side.stop - side.start for side in sides))
+        end = begin + int(np.prod(shape))
+        yield Tube(sides, inside[begin:end].reshape(shape).astype(np.float32), classes, objectness)
+        begin = end
