@@ -92,10 +92,14 @@ class Following:
             sweep = self._both_ways(shelf, located)
             yield from self._shelved(shelf)
             for clip in clips:
-                followed = sweep.take(scene_of(self.segmenter, clip), clip.begin, {})
+                followed = sweep.take(self.scene(clip), clip.begin, {})
                 self._note(followed, followed.tubes, clip)
                 for frame in range(clip.shared, len(clip.pictures)):
                     yield self._result(clip, frame, [Seen(n, tube, frame) for n, tube in followed.tubes.items()])
+
+    def scene(self, clip: FoundClip) -> Scene:
+        """A clip, made ready for prompts."""
+        return scene_of(self.segmenter, clip)
 
     def _both_ways(self, shelf: _Shelf, located: Located) -> Sweep:
         """Follows the objects through all that is on the shelf; what goes on behind it comes back."""
@@ -105,14 +109,14 @@ class Following:
         forwards, backwards = Sweep(heads, stitch), Sweep(heads, stitch, backwards=True)
         for number in range(pointed[0], len(said)):
             clip = shelf[number]
-            scene = scene_of(self.segmenter, clip)
+            scene = self.scene(clip)
             followed = forwards.take(scene, clip.begin, said[number])
             shelf.put(followed, "forwards", number)
             if number == pointed[-1]:
                 backwards.begin_with(followed, scene)
         for number in range(pointed[-1] - 1, -1, -1):
             clip = shelf[number]
-            followed = backwards.take(scene_of(self.segmenter, clip), clip.begin, said[number])
+            followed = backwards.take(self.scene(clip), clip.begin, said[number])
             shelf.put(followed, "backwards", number)
         shelf.anchors = {
             prompt.object: [number for number in pointed if prompt.object in said[number]] for prompt in self.prompts

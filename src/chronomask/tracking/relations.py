@@ -207,8 +207,7 @@ def _classified(
     places = [some[:: max(1, len(some) // most)] for some, most in zip(places, MOST, strict=True)]
     signs = np.repeat(np.array([1, -1], np.float32), [len(some) for some in places])
     weights = np.repeat([len(signs) / 2 / max(1, len(some)) for some in places], [len(some) for some in places])
-    known = scene.appearance[:, np.concatenate(places)]
+    known = scene.appearance(np.concatenate(places))
     weighted = known * weights.astype(np.float32)
     normal = weighted @ known.T + RIDGE * np.eye(len(known), dtype=np.float32)
-    solution = np.linalg.solve(normal, weighted @ signs)
-    return np.clip(solution @ scene.appearance, -2, 2).reshape(scene.shape)
+    return np.clip(scene.weighed(np.linalg.solve(normal, weighted @ signs)), -2, 2)

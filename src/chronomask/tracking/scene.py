@@ -1,7 +1,7 @@
 """A clip made ready for prompts: what every prompted object needs of it, computed once.
 
-Legend: T frames of a clip, h w pixels at stride 4, E embedding dimensions, K instances, C channels, P pixels
-of the clip, A values of each.
+Legend: T frames of a clip, h w pixels at stride 4, E embedding dimensions, K instances, C channels, N pixels,
+A values of each.
 """
 
 from __future__ import annotations
@@ -102,16 +102,24 @@ class Scene:
         return _standardised(self.sight.fine.swapaxes(0, 1)[:, :, : self.shape[1], : self.shape[2]])
 
     @cached_property
-    def appearance(self) -> Float32[np.ndarray, "A P"]:
-        """Of every pixel of the clip, what a linear classifier may look at: embedding, features, colour, 1."""
-        pixels = int(np.prod(self.shape))
-        embedding = self.sight.outputs.embedding.reshape(-1, pixels) * np.float32(3)
-        rows, columns = self.shape[1:]
-        looks = self.looks.repeat(CELL, 2).repeat(CELL, 3)[:, :, :rows, :columns].reshape(-1, pixels)
-        colours = _standardised(self.colours).reshape(3, pixels)
-        ones = np.ones((1, pixels), np.float32)
-        parts = [embedding, embedding**2, self.fine.reshape(-1, pixels), looks, colours, colours**2, ones]
-        return np.concatenate(parts)
+    def _looks_of_pixels(self) -> tuple[np.ndarray, ...]:
+        """What a linear classifier may look at, as far as it is at stride 4: embedding, features and colour."""
+        embedding, colours = self.sight.outputs.embedding * np.float32(3), _standardised(self.colours)
+        return embedding, embedding**2, self.fine, colours, colours**2
+
+    def appearance(self, places: Int64[np.ndarray, " N"]) -> Float32[np.ndarray, "A N"]:
+        """What a linear classifier may look at, of pixels by their numbers in the clip."""
+        frame, row, column = np.unravel_index(places, self.shape)
+        parts = [values.reshape(len(values), -1).take(places, 1) for values in self._looks_of_pixels]
+        ones = np.ones((1, len(places)), np.float32)
+        return np.concatenate([*parts, self.looks[:, frame, row // CELL, column // CELL], ones])
+
+    def weighed(self, weights: Float32[np.ndarray, " A"]) -> Float32[np.ndarray, "T h w"]:
+        """The sum of what `appearance` gives, by weights, of every pixel."""
+        values = (*self._looks_of_pixels, self.looks)
+        shares = np.split(weights[:-1], np.cumsum([len(some) for some in values])[:-1])
+        *fine, coarse = (np.tensordot(share, some, 1) for share, some in zip(shares, values, strict=True))
+        return sum(fine, weights[-1]) + coarse.repeat(CELL, 1).repeat(CELL, 2)[:, : self.shape[1], : self.shape[2]]
 
     def on_pixels(self, cells: Float32[np.ndarray, "T hc wc"]) -> Float32[np.ndarray, "T h w"]:
         """Values at stride 16, interpolated at stride 4."""
@@ -129,5 +137,6 @@ class Scene:
 
 def _standardised(values: Float32[np.ndarray, "C T _ _"]) -> Float32[np.ndarray, "C T _ _"]:
     """Every channel with mean 0 and deviation 1."""
-    mean, deviation = values.mean((1, 2, 3), keepdims=True), values.std((1, 2, 3), keepdims=True)
-    return (values - mean) / (deviation + np.float32(1e-6))
+    flat = values.reshape(len(values), -1)  # of one piece, which all that follows is faster with
+    mean, deviation = flat.mean(1, keepdims=True), flat.std(1, keepdims=True)
+    return ((flat - mean) / (deviation + np.float32(1e-6))).reshape(values.shape)
