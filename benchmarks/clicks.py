@@ -28,11 +28,13 @@ from chronomask import rle
 from chronomask.config import SegmentConfig
 from chronomask.engines.models import bundled_weights
 from chronomask.evaluation.validate import read_truth
+from chronomask.heap import share_heap
 from chronomask.prompts import Point
 from chronomask.segmenter.clips import FoundClip
 from chronomask.segmenter.load import load
-from chronomask.segmenter.prompting import Following
+from chronomask.segmenter.prompting import Following, bundled_heads
 from chronomask.segmenter.segmenter import Segmenter
+from chronomask.tracking.heads import Heads
 from chronomask.tracking.scene import Scene
 from chronomask.video import VideoSource, open_frames
 
@@ -44,14 +46,19 @@ class CachedFollowing(Following):
     """Remembers the clips of a video, which every object of it and every round of clicks looks at.
 
     Args:
-        segmenter, source, points: as of Following.
+        segmenter, source, points, heads: as of Following.
         scenes: by the first frame of the clip; kept by who calls.
     """
 
     def __init__(
-        self, segmenter: Segmenter, source: VideoSource, points: list[Point], scenes: dict[int, Scene]
+        self,
+        segmenter: Segmenter,
+        source: VideoSource,
+        points: list[Point],
+        scenes: dict[int, Scene],
+        heads: Heads,
     ) -> None:
-        super().__init__(segmenter, source, points)
+        super().__init__(segmenter, source, points, heads=heads)
         self.scenes = scenes
 
     def scene(self, clip: FoundClip) -> Scene:
@@ -65,9 +72,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="lite", help="a bundled model, an exported network or a checkpoint")
     parser.add_argument("--videos", nargs="+", help="names of some videos; all by default")
+    parser.add_argument("--heads", type=Path, help="heads that benchmarks/fit_clicks.py wrote; the bundled by default")
     parser.add_argument("--record", action="store_true", help="write the figures into figures.json")
     options = parser.parse_args()
+    share_heap()
     segmenter = load(options.model, config=replace(SegmentConfig(), score=0.0))
+    heads = bundled_heads()
+    if options.heads:
+        with np.load(options.heads) as arrays:
+            heads = Heads.of(arrays)
     truth = read_truth(options.data / "instances.json")
     ious: dict[str, list[float]] = {}
     for video in track(list(truth.videos.values()), "videos"):
@@ -85,7 +98,7 @@ def main() -> None:
                 masks = [None if code is None else rle.decode(code) for code in entry.segmentations]
                 shape = (video.height, video.width)
                 true = np.stack([np.zeros(shape, bool) if mask is None else mask for mask in masks])
-                for name, value in clicked(owned, source, true, scenes).items():
+                for name, value in clicked(owned, source, true, scenes, heads).items():
                     ious.setdefault(name, []).append(value)
                 best = max((iou(found, true) for found in automatic), default=0.0)
                 ious.setdefault("best automatic track", []).append(best)
@@ -108,14 +121,16 @@ def automatic_tracks(segmenter: Segmenter, source: VideoSource) -> list[np.ndarr
     return list(masks.values())
 
 
-def clicked(segmenter: Segmenter, source: VideoSource, true: np.ndarray, scenes: dict[int, Scene]) -> dict[str, float]:
+def clicked(
+    segmenter: Segmenter, source: VideoSource, true: np.ndarray, scenes: dict[int, Scene], heads: Heads
+) -> dict[str, float]:
     """IoU after each round of clicks; "T H W"."""
     areas = true.sum((1, 2))
     frame = int(np.flatnonzero(2 * areas >= areas.max())[0])
     points, found = [point_at(true[frame], frame, True)], {}
     for count in range(1, ROUNDS + 1):
         masks = np.zeros_like(true)
-        for number, result in enumerate(CachedFollowing(segmenter, source, points, scenes)):
+        for number, result in enumerate(CachedFollowing(segmenter, source, points, scenes, heads)):
             for mask in result.masks:
                 masks[number] |= mask
         found[f"{count} click{'s' * (count > 1)}"] = iou(masks, true)

@@ -139,12 +139,15 @@ class _Job:
         """Follows what is pointed at through something that can be read again."""
         witness = Witness(source)
         with Spool(self.place.folder) as spool:
-            following = Following(self.segmenter, source, prompts, self.progress)
-            with Interruption() as interruption, closing(iter(following)) as frames:
-                for frame in frames:
-                    spool.add(frame)
-                    if interruption.wanted:
-                        break
+            with Interruption() as interruption:
+                following = Following(self.segmenter, source, prompts, self.progress, stop=lambda: interruption.wanted)
+                with closing(iter(following)) as frames:
+                    for frame in frames:
+                        spool.add(frame)
+                        if interruption.wanted:
+                            break
+            if interruption.wanted and not len(spool):
+                raise KeyboardInterrupt
             result = prompted_result(following, source, spool, witness, self.info)
             return self._written(result, complete=not interruption.wanted)
 

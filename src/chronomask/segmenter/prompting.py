@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from chronomask.tracking.cluster import Tube
 from chronomask.tracking.following import Followed, Sweep
 from chronomask.tracking.heads import Heads
 from chronomask.tracking.memory import visit_of
+from chronomask.tracking.outputs import Sight
 from chronomask.tracking.prompted import cut_out
 from chronomask.tracking.scene import Scene
 from chronomask.tracking.verdict import TrackSummary
@@ -46,24 +48,33 @@ class Seen(NamedTuple):
 class Following:
     """The prompted objects of one video. Iterate it once; then `tracks` has their final names and scores.
 
-    Every frame passes the network once. Up to the last frame with a prompt, what the network says is kept on disk,
-    about two megabytes a frame, for the objects are followed back from there; what comes behind passes through memory.
+    Every frame passes the network once. Up to the last frame with a prompt, what the network says is kept on disk, two
+    to three megabytes a frame, for the objects are followed back from there; what comes behind passes through memory.
 
     Args:
         segmenter: computes the network.
         source: can be read again, as a file.
         prompts: what is pointed at.
         progress: shows how far the work is.
+        heads: make masks of what is known of an object; those of the bundled model by default.
+        stop: asked before anything is known of any frame: whether to give up.
 
     Raises:
         InputError: see `prompts.check_prompts`.
     """
 
     def __init__(
-        self, segmenter: Segmenter, source: VideoSource, prompts: Sequence[Prompt], progress: Progress = silent
+        self,
+        segmenter: Segmenter,
+        source: VideoSource,
+        prompts: Sequence[Prompt],
+        progress: Progress = silent,
+        heads: Heads | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         check_prompts(prompts, source)
         self.segmenter, self.source, self.prompts, self.progress = segmenter, source, prompts, progress
+        self.heads, self.stop = heads or bundled_heads(), stop
         self._summaries: dict[int, TrackSummary] = {}
 
     @property
@@ -85,13 +96,15 @@ class Following:
         ):
             shelf = _Shelf(Path(folder))
             for clip in clips:
+                if self.stop():
+                    return
                 shelf.add(clip)
                 if located.all_before(clip.end):
                     break
             located.check()
             sweep = self._both_ways(shelf, located)
             yield from self._shelved(shelf)
-            for clip in clips:
+            for clip in map(_rounded, clips):
                 followed = sweep.take(self.scene(clip), clip.begin, {})
                 self._note(followed, followed.tubes, clip)
                 for frame in range(clip.shared, len(clip.pictures)):
@@ -105,8 +118,8 @@ class Following:
         """Follows the objects through all that is on the shelf; what goes on behind it comes back."""
         said = [located.clicks(*place) for place in shelf.places]
         pointed = [number for number, clicks in enumerate(said) if clicks]
-        stitch, heads = self.segmenter.config.stitch, bundled_heads()
-        forwards, backwards = Sweep(heads, stitch), Sweep(heads, stitch, backwards=True)
+        stitch = self.segmenter.config.stitch
+        forwards, backwards = Sweep(self.heads, stitch), Sweep(self.heads, stitch, backwards=True)
         for number in range(pointed[0], len(said)):
             clip = shelf[number]
             scene = self.scene(clip)
@@ -206,6 +219,12 @@ class ClipPrompts:
         ]
 
 
+def _rounded(clip: FoundClip) -> FoundClip:
+    """As it comes back from the shelf, so that results do not depend on whether it lay there."""
+    assert clip.sight is not None, "it was asked for"
+    return replace(clip, sight=Sight.of_parts(clip.sight.parts()))
+
+
 class _Shelf:
     """Clips, and what was made of the prompted objects in them, on disk.
 
@@ -221,14 +240,16 @@ class _Shelf:
 
     def add(self, clip: FoundClip) -> None:
         rows, columns = clip.found.labels.shape[1:]
-        self.put(clip, "clip", len(self.places))
+        assert clip.sight is not None, "it was asked for"
+        self.put((replace(clip, sight=None), clip.sight.parts()), "clip", len(self.places))
         self.places.append((clip.begin, range(clip.begin + clip.shared, clip.end), clip.size, (rows, columns)))
 
-    def put(self, value: FoundClip | Followed, kind: str, number: int) -> None:
+    def put(self, value: Any, kind: str, number: int) -> None:
         (self._folder / f"{number}.{kind}").write_bytes(pickle.dumps(value, protocol=5))
 
     def __getitem__(self, number: int) -> FoundClip:
-        return pickle.loads((self._folder / f"{number}.clip").read_bytes())
+        clip, parts = pickle.loads((self._folder / f"{number}.clip").read_bytes())
+        return replace(clip, sight=Sight.of_parts(parts))
 
     def _followed(self, kind: str, number: int) -> Followed:
         path = self._folder / f"{number}.{kind}"

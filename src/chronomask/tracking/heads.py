@@ -53,3 +53,12 @@ class Heads(NamedTuple):
             )
             heads.append(Head(kernels, biases))
         return cls(*heads)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Inverse of `of`."""
+        return {
+            f"{name}.{layer}.{part}": values
+            for name, head in zip(self._fields, self, strict=True)
+            for part, layers in (("kernel", head.kernels), ("bias", head.biases))
+            for layer, values in enumerate(layers)
+        }

@@ -6,9 +6,9 @@ C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -47,6 +47,18 @@ class Sight(NamedTuple):
     outputs: ClipOutputs
     looks: Float32[np.ndarray, "T C _ _"]
     fine: Float32[np.ndarray, "T C _ _"] | None
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """In 16 bits, to be kept: half the size, and as exact as the network is in bfloat16 anyway."""
+        values = {**vars(self.outputs), "looks": self.looks, "fine": self.fine}
+        return {name: some.astype(np.float16) for name, some in values.items() if some is not None}
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, np.ndarray]) -> Sight:
+        """Inverse of `parts`, but for what was rounded away."""
+        whole: dict[str, Any] = {name: some.astype(np.float32) for name, some in parts.items()}
+        looks, fine, foreground = whole.pop("looks"), whole.pop("fine", None), whole.pop("foreground", None)
+        return cls(ClipOutputs(**whole, foreground=foreground), looks, fine)
 
 
 def place(

@@ -11,7 +11,7 @@ Legend: T frames of a clip, h w pixels at stride 4, E embedding dimensions, C ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,39 +72,47 @@ def cut_out(scene: Scene, cues: Mapping[int, Cue], clicks: Mapping[int, Clicks],
         level = _one(scene, cues.get(number), clicks.get(number, Clicks()), heads)
         if level is not None:
             found[number] = level
-    if len(found) > 1:
-        most = np.max(list(found.values()), 0)
-        found = {number: np.where(level == most, level, np.minimum(level, 0.5)) for number, level in found.items()}
-    return found
+    owner = np.argmax(list(found.values()), 0) if found else None
+    half = np.float32(0.5)
+    return {
+        number: np.where(owner == place, level, np.minimum(level, half))
+        for place, (number, level) in enumerate(found.items())
+    }
 
 
 def _one(scene: Scene, cue: Cue | None, clicks: Clicks, heads: Heads) -> Level | None:
     """The level of one object; None where nothing says where it is."""
+    said = clicks.inside, clicks.outside, clicks.boxes
     if cue is None:
         first = [heads.clicked(relations.of_click(scene, place)) for place in clicks.inside]
         first += [_boxed(scene, box, heads) for box in clicks.boxes]
         if not first:
             return None
-        level = _as_said(np.max(first, 0), clicks)
+        level = as_said(np.max(first, 0), *said)
         cue = Cue(level > SURE, level < NOT)
     level = None
     for _ in range(REFINEMENTS if clicks != Clicks() else 1):
         if not cue.inside.any():
             break
         features = relations.of_mask(scene, *cue, clicks.inside, clicks.outside)
-        level = _as_said(heads.known(features), clicks)
+        level = as_said(heads.known(features), *said)
         cue = Cue(level > SURE, level < NOT)
     return level
 
 
-def _as_said(level: Level, clicks: Clicks) -> Level:
-    """With the clicks obeyed: around them, and outside of boxes."""
+def as_said(
+    level: Level,
+    inside: Sequence[Place],
+    outside: Sequence[Place],
+    boxes: Sequence[tuple[int, int, int, int, int]] = (),
+) -> Level:
+    """A level that obeys clicks, around each of them, and boxes, outside of them; the arguments are as in `Clicks`."""
     level = level.copy()
-    for frame, top, left, bottom, right in clicks.boxes:
-        outside = np.ones(level.shape[1:], bool)
-        outside[top:bottom, left:right] = False
-        level[frame][outside] = np.minimum(level[frame][outside], np.float32(0.1))
-    for places, value, bound in ((clicks.outside, 0.1, np.minimum), (clicks.inside, 0.9, np.maximum)):
+    for frame, top, left, bottom, right in boxes:
+        beyond = np.ones(level.shape[1:], bool)
+        beyond[top:bottom, left:right] = False
+        level[frame][beyond] = np.minimum(level[frame][beyond], np.float32(0.1))
+    for places, value, bound in ((outside, 0.1, np.minimum), (inside, 0.9, np.maximum)):
         for place in places:
             near = relations.around(place)
             level[near] = bound(level[near], np.float32(value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
@@ -110,7 +111,7 @@ class Scene:
     def appearance(self, places: Int64[np.ndarray, " N"]) -> Float32[np.ndarray, "A N"]:
         """What a linear classifier may look at, of pixels by their numbers in the clip."""
         frame, row, column = np.unravel_index(places, self.shape)
-        parts = [values.reshape(len(values), -1).take(places, 1) for values in self._looks_of_pixels]
+        parts = [values.reshape(len(values), prod(self.shape)).take(places, 1) for values in self._looks_of_pixels]
         ones = np.ones((1, len(places)), np.float32)
         return np.concatenate([*parts, self.looks[:, frame, row // CELL, column // CELL], ones])
 
@@ -137,6 +138,6 @@ class Scene:
 
 def _standardised(values: Float32[np.ndarray, "C T _ _"]) -> Float32[np.ndarray, "C T _ _"]:
     """Every channel with mean 0 and deviation 1."""
-    flat = values.reshape(len(values), -1)  # of one piece, which all that follows is faster with
+    flat = values.reshape(len(values), prod(values.shape[1:]))  # of one piece: all that follows is faster with it
     mean, deviation = flat.mean(1, keepdims=True), flat.std(1, keepdims=True)
     return ((flat - mean) / (deviation + np.float32(1e-6))).reshape(values.shape)
