@@ -14,7 +14,34 @@ from chronomask.commands.naming import default_out
 
 SAMPLE = Path(__file__).parent.parent / "examples/sample.mp4"
 
-HELPS = [[name] for name in COMMANDS if name != "dataset"] + [["train", "--fine-tune", "lite"]]
+DATASET = [["dataset", name] for name in ("info", "preview", "synthesize")]
+HELPS = [*([name] for name in COMMANDS), *DATASET, ["train", "--fine-tune", "lite"]]
+INTERNAL = re.compile(r"\bNone\b|\(default: *(''|\"\")?\)|[a-z]Config\b|\b(Args|Attributes):|[A-Za-z]_[A-Za-z]")
+"""What no help may say: defaults that are no values, and names that only programmers know."""
+
+WORKING = {
+    "segment": ["v.mp4"],
+    "batch": ["v.mp4", "--out", "out"],
+    "web": ["v.mp4"],
+    "explain": ["v.mp4", "--out", "e.png"],
+    "predict": ["i.json", "--frames", "f", "--out", "t.json"],
+    "evaluate": ["i.json", "r.json"],
+    "validate": ["i.json"],
+    "compare": ["i.json", "r.json"],
+    "convert": ["i.json", "out", "--to", "coco"],
+    "render": ["t.json", "--video", "v.mp4"],
+    "calibrate": ["w.safetensors", "i.json", "--out", "c.safetensors"],
+    "export": ["lite", "out"],
+    "train": ["i.json", "--out", "run"],
+    "train --fine-tune lite": ["i.json", "--out", "run"],
+    "dataset info": ["i.json"],
+    "dataset preview": ["i.json", "--out", "p.png"],
+    "dataset synthesize": ["i.json", "out"],
+}
+"""Commands that may work for longer than a second, with arguments."""
+
+SLOW = ("torch", "cv2", "openvino", "onnx", "onnxruntime", "scipy", "supervision", "faster_coco_eval")
+"""Packages that take a good part of a second to import."""
 
 
 @pytest.mark.parametrize("module", ["tyro", "chronomask.commands.segmentation", "numpy.linalg", "av", "openvino"])
@@ -73,8 +100,38 @@ def test_help_is_for_people(arguments, capsys, monkeypatch):
         main([*arguments, "--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    assert "(default: )" not in text
-    assert not re.search(r"[a-z]Config\b", text)
+    assert not (found := [line for line in text.splitlines() if INTERNAL.search(line)]), found
+    assert "--help" in text
+
+
+@pytest.mark.parametrize("command", WORKING)
+def test_a_first_sign_of_life_comes_before_what_takes_long(command, tmp_path):
+    """On a terminal, every command says something before it imports the packages that take it a second or more."""
+    program = (
+        "import os, sys\n"
+        "class Terminal:\n"
+        "    encoding = 'utf-8'\n"
+        "    def isatty(self): return True\n"
+        "    def fileno(self): return 2\n"
+        "    def flush(self): pass\n"
+        "    def write(self, text):\n"
+        f"        print(text.strip(), *({{*sys.modules}} & {{*{SLOW!r}}}), sep='|', file=sys.stdout, flush=True)\n"
+        "        os._exit(0)\n"
+        "sys.stderr = Terminal()\n"
+        "from chronomask.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    arguments = [sys.executable, "-c", program, *command.split(), *WORKING[command]]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=tmp_path)
+    said, *imported = done.stdout.strip().split("|")
+    assert said.startswith("chronomask: ")
+    assert said.endswith(" ...")
+    assert not imported
+
+
+def test_no_sign_of_life_where_nobody_watches(capsys):
+    assert main(["validate", "missing.json"]) == 2
+    assert capsys.readouterr().err == "chronomask: missing.json: no such file\n"
 
 
 def test_no_command_shows_the_commands(capsys):

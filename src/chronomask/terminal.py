@@ -21,6 +21,16 @@ def console(*, errors: bool = False) -> Console:
     return Console(stderr=errors, markup=False, emoji=False)
 
 
+def begin(doing: str) -> None:
+    """Says at once what a command does, where somebody watches: what it needs may take seconds to import and to read.
+
+    Args:
+        doing: such as "reading tracks.json".
+    """
+    if sys.stderr.isatty():
+        print(f"chronomask: {doing} ...", file=sys.stderr, flush=True)
+
+
 def prepare() -> None:
     """Makes names printable that are no UTF-8, as those of files may be, and keeps Pillow's warnings of files back."""
     for stream in (sys.stdout, sys.stderr):

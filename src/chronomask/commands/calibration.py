@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from chronomask.commands.progress import progress_bar
 from chronomask.config import TUBE_STATISTICS, MixtureConfig
 from chronomask.errors import InputError
-from chronomask.terminal import console
+from chronomask.terminal import begin, console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,8 @@ def calibrate(
         overwrite: replace --out where it is there already.
         clip: what the clips look like.
     """
+    begin(f"reading {weights}")
+
     from chronomask.claims import Output, claimed
     from chronomask.data.sources import open_training_sources
     from chronomask.model.checkpoint import load_network, save_network

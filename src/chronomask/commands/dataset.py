@@ -12,20 +12,18 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
+from chronomask.commands.described import described
 from chronomask.commands.notes import print_notes
 from chronomask.commands.progress import progress_bar
 from chronomask.config import CLASS_LISTS, MixtureConfig, lite_recipe
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
-from chronomask.terminal import console
-
-dataset_app = tyro.extras.SubcommandApp()
+from chronomask.terminal import begin, console
 
 _MOST = 50
 """So many faults are printed; --json has all."""
 
 
-@dataset_app.command
 def info(
     path: Annotated[Positional[Path], tyro.conf.arg(metavar="PATH")],
     /,
@@ -51,6 +49,8 @@ def info(
         overwrite: replace --json where it is there already.
     """
 
+    begin(f"reading {path}")
+
     from chronomask.claims import Output, claimed
     from chronomask.data.info import dataset_info, info_tables
     from chronomask.files import written_aside
@@ -67,7 +67,6 @@ def info(
     return 2 if found.problems and not skip_broken else 0
 
 
-@dataset_app.command
 def preview(
     data: Annotated[Positional[str], tyro.conf.arg(metavar="DATA")],
     /,
@@ -102,6 +101,8 @@ def preview(
         overwrite: replace --out where it is there already.
         config: the settings of --as-trained.
     """
+    begin(f"reading {data}")
+
     from chronomask.claims import Output, claimed
     from chronomask.data.preview import clip_strips, entry_strips, frames_for, write_preview
     from chronomask.data.sources import open_training_sources
@@ -132,7 +133,6 @@ def _check_preview(names: list[str], as_trained: bool, count: int, width: int, f
         raise InputError(f"--fps {fps}: must lie above 0 and not above 240")
 
 
-@dataset_app.command
 def synthesize(
     source: Annotated[Positional[str], tyro.conf.arg(metavar="SOURCE")],
     out: Annotated[Positional[Path], tyro.conf.arg(metavar="OUT")],
@@ -145,9 +145,9 @@ def synthesize(
 ) -> None:
     """Make a data set of videos: a camera moves over stills, and objects of others pass over stills and videos.
 
-    For whoever has labelled images only, or videos of one object each. The result is of YouTube-VIS form
-    (instances.json, JPEGImages), with the data set's own classes, and is read by train, predict, evaluate, validate and
-    preview. The camera stays inside the still; objects out of videos keep their own movement, and masks lose exactly
+    For whoever has labelled images only, or videos of one object each. The result has YouTube-VIS form, with
+    instances.json and JPEGImages, and the data set's own classes; train, predict, evaluate, validate and preview read
+    it. The camera stays inside the still; objects out of videos keep their own movement, and masks lose exactly
     what lies in front.
 
     Args:
@@ -160,6 +160,8 @@ def synthesize(
         overwrite: replace OUT where it holds an earlier data set, and nothing else.
         config: the settings below.
     """
+    begin(f"reading {source}")
+
     from chronomask.claims import claimed
     from chronomask.data.sources import open_source
     from chronomask.data.synthetic_videos import synthesize as run
@@ -181,3 +183,8 @@ def _list_faults(kind: str, messages: Iterable[str]) -> None:
         print(f"chronomask: {kind}: {message}", file=sys.stderr)
     if len(listed) > _MOST:
         print(f"chronomask: {kind}: and {len(listed) - _MOST:,} more", file=sys.stderr)
+
+
+dataset_app = tyro.extras.SubcommandApp()
+for command in (info, preview, synthesize):
+    dataset_app.command(described(command))

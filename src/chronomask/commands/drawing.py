@@ -11,6 +11,7 @@ from tyro.conf import Positional
 from chronomask.commands.naming import default_out, listed
 from chronomask.commands.progress import progress_bar
 from chronomask.outputs.choice import Outputs
+from chronomask.terminal import begin
 
 
 def render(
@@ -35,6 +36,8 @@ def render(
         overwrite: replace what is there already.
         outputs: what is drawn, below.
     """
+    begin(f"reading {tracks}")
+
     from chronomask.runs.render import render as run
 
     path = Path(video)

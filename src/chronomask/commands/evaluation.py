@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from chronomask.commands.naming import listed
 from chronomask.commands.notes import print_note
 from chronomask.errors import InputError
-from chronomask.terminal import console
+from chronomask.terminal import begin, console
 
 
 def evaluate(
@@ -42,7 +42,7 @@ def evaluate(
         classes: names of the only classes that count, joined by commas or one after the other.
         class_agnostic: score as if there were one class only.
         open_vocabulary: a result counts only in videos where its class was looked for: those with an object of it, and
-            those that name it in labelled_classes.
+            those that list it as labelled.
         boxes: also print AP of the boxes around the masks.
         davis: also print J and F: of all objects together (one, as DAVIS-2016) or of each (many, DAVIS-2017).
         tracking: also print HOTA and IDF1, per class and their mean (needs the package trackeval).
@@ -50,6 +50,8 @@ def evaluate(
             none for J and F, and those below 0.5 for HOTA and IDF1.
         overwrite: replace --json and --report where they are there already.
     """
+    begin(f"reading {results}")
+
     from chronomask.evaluation import ap
     from chronomask.evaluation.davis import davis_table
     from chronomask.evaluation.error_analysis import breakdown_table
@@ -98,6 +100,8 @@ def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /
         file: an annotation file, a submission list or a tracks.json.
         against: the annotation file that results are for; its annotations may be missing, as those of test sets are.
     """
+    begin(f"reading {file}")
+
     from chronomask.evaluation.validate import validate as check
     from chronomask.evaluation.validate import validation_table
 
@@ -121,6 +125,8 @@ def compare(
         style: how to print it.
         resamples: how often the videos are drawn anew for the intervals; 0 for none.
     """
+    begin(f"reading {truth}")
+
     from chronomask.evaluation.compare import compare as run
     from chronomask.evaluation.compare import comparison_table, comparison_text
 

@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice
-from chronomask.terminal import console
+from chronomask.terminal import begin, console
 
 
 def explain(
@@ -43,6 +43,8 @@ def explain(
         overwrite: replace the picture.
         config: the settings below.
     """
+    begin("opening the source")
+
     from rich.table import Table
 
     from chronomask.prompts import seconds

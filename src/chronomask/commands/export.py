@@ -9,7 +9,7 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.config import SegmentConfig
-from chronomask.terminal import console
+from chronomask.terminal import begin, console
 
 
 def export(
@@ -34,6 +34,8 @@ def export(
         half: keep the weights of ONNX files in 16 bits: half the size; what is computed stays float32.
         overwrite: replace what was exported into the folder before, in the same format.
     """
+    begin(f"exporting {model}")
+
     from rich.table import Table
 
     from chronomask.engines.export import export as run

@@ -21,7 +21,7 @@ from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
-from chronomask.terminal import console
+from chronomask.terminal import begin, console
 
 if TYPE_CHECKING:
     from chronomask.fleet.manifest import Row
@@ -87,6 +87,8 @@ def batch(
         return _print_status(status)
     if out is None:
         raise InputError("out: name a folder for the results by --out")
+    begin(f"opening {len(sources)} sources")
+
     from chronomask.fleet.batch import batch as run
 
     if find_spec("pyarrow") is None:

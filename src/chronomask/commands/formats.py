@@ -14,6 +14,7 @@ from tyro.conf import Positional
 from chronomask.commands.notes import print_notes
 from chronomask.errors import InputError
 from chronomask.formats.capabilities import Format
+from chronomask.terminal import begin
 
 
 def convert(
@@ -52,6 +53,8 @@ def convert(
         crowds_as_objects: take crowds for single objects, in COCO files of Datumaro and CVAT, which flag every mask.
         overwrite: replace DST; a folder only where it holds nothing but files of that format.
     """
+    begin(f"reading {source}")
+
     from chronomask.formats.assumed import Assumed
     from chronomask.formats.conversion import convert as run
     from chronomask.formats.conversion_losses import counted
@@ -77,7 +80,7 @@ def edit(
     delete:3 removes track 3. relabel:2=dog makes track 2 a dog. merge:1+4 makes tracks 1 and 4 one, with the id and
     class of the first. split:5@120 makes a new track of what track 5 has in frame 120 (counted from 0) and later.
     swap:1+4@120 exchanges what tracks 1 and 4 have there and later. class:robot adds a class, for relabel. add:dog adds
-    a track, and paint:3@120=RUN_LENGTHS gives a track another mask in a frame, as the page of chronomask web does. Ids
+    a track, and paint:3@120=RUN-LENGTHS gives a track another mask in a frame, as the page of chronomask web does. Ids
     are those that the overlay shows; new ones were never used before.
 
     Args:

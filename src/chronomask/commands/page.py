@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.errors import InputError
+from chronomask.terminal import begin
 
 
 def web(
@@ -39,6 +40,8 @@ def web(
         max_upload: megabytes of an upload. Files that are named here may be of any size.
         keep_days: sessions that were not used for so many days are removed.
     """
+    begin("starting the page")
+
     from chronomask.web.limits import Limits
     from chronomask.web.serving import Place, serve
 

@@ -19,7 +19,7 @@ from chronomask.errors import InputError
 from chronomask.heap import share_heap
 from chronomask.outputs.choice import Outputs
 from chronomask.prompts import check_prompts, read_prompts, seconds
-from chronomask.terminal import console
+from chronomask.terminal import begin, console
 
 if TYPE_CHECKING:
     from chronomask.runs.segment import Summary
@@ -87,6 +87,8 @@ def segment(
         outputs: what is written, below.
         config: the settings below.
     """
+    begin("opening the source" if len(sources) == 1 else f"opening {len(sources)} sources")
+
     from chronomask.runs.live import Live
     from chronomask.runs.segment import check_output, segment_to_folder
     from chronomask.segmenter.load import load
@@ -229,6 +231,8 @@ def predict(
         overwrite: replace files that are there, and what an interrupted run with other settings has done.
         config: the settings below.
     """
+    begin(f"reading {instances}")
+
     from chronomask.runs.predict import check_output
     from chronomask.runs.predict import predict as run
     from chronomask.segmenter.load import load

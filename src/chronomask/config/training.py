@@ -20,11 +20,11 @@ class LossConfig:
     """Weights of eq. (6), and where the losses are taken.
 
     Attributes:
-        embedding: weight of L_embedding; the paper has 1 for each term.
-        smooth: weight of L_smooth.
-        pull: weight of the auxiliary `pull_loss`; the paper has none.
-        center: weight of L_center.
-        classification: weight of L_classification.
+        embedding: weight of the embedding loss; the paper has 1 for each term.
+        smooth: weight of the smoothness loss.
+        pull: weight of the auxiliary loss that pulls members to the mean; the paper has none.
+        center: weight of the loss of the centre heat map.
+        classification: weight of the classification loss.
         foreground: weight of the auxiliary term (models with a foreground output).
         stride: 4 compares at the resolution of the outputs; 1 interpolates them to full resolution, as in the paper.
     """

@@ -25,7 +25,10 @@ class SynthesizeConfig:
         colours: strength of the drift in brightness, contrast and colour; 0 leaves the pixels as they are.
         max_stride: of a video every 1st to this-th frame is taken.
         max_pastes: at most this many objects are copied into a video, each on a path of its own.
-        moving, meeting, behind, hidden: see MixtureConfig.
+        moving: share of the copied objects that come out of videos, with their own movement, where there are any.
+        meeting: share of the copied objects that lie on another one at the middle of the video.
+        behind: share of the copied objects that pass behind those that are there.
+        hidden: share of the videos in which something passes in front of an object and hides it for a while.
         quality: of the JPEG files, 1 to 95.
         camera: motion of the camera.
         objects: motion of copied objects.
