@@ -7,6 +7,7 @@ import pickle
 import re
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,13 +120,15 @@ def backbones_of_others(folder: Path, patch: pytest.MonkeyPatch) -> None:
 def labelled_images(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """What docs/own-classes.md trains on, for two steps of small clips instead of two hundred."""
     from chronomask.config import MixtureConfig, fine_tune_recipe
-    from chronomask.training import run
+    from chronomask.data.synthetic_config import SynthesizeConfig
+    from chronomask.training import finetune, run
     from data.files import box, textured, write_stills
 
     stills = [(textured(54, 70, number), [(1, box(54, 70, 10, 10, 40, 60), {})]) for number in range(6)]
     write_stills(folder / "mine", stills, "instances.json")
     clips = MixtureConfig(length=2, height=64, width=64, max_pastes=0)
     patch.setattr(run, "fine_tune_recipe", lambda: replace(fine_tune_recipe(), steps=2, data=clips))
+    patch.setattr(finetune, "SynthesizeConfig", partial(SynthesizeConfig, length=2, height=64, width=64))
 
 
 PYTHON = {"\n".join(blocks(page, "python")): named(page) for page in reversed(PAGES)}

@@ -22,6 +22,7 @@ from chronomask.training import finetune
 from chronomask.training.class_head import fit_class_head, with_classes
 from chronomask.training.finetune import class_table, counted, fine_tuning, held_back, write_held
 from chronomask.training.run import fine_tune
+from chronomask.training.validation import Validation, ValidationScores
 from data.files import box, small_set, textured, write_stills, write_videos
 from model.networks import network_of, tiny
 from training.runs import Each
@@ -251,12 +252,40 @@ def test_a_run_killed_anywhere_ends_with_the_weights_of_a_whole_one(tmp_path, sh
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
-def test_the_time_limit_counts_what_comes_before_the_first_step(tmp_path, short_run):
-    late = MachineConfig(workers=0, stop_after="0s")
-    assert short_run(tmp_path / "run", machine=late).step == 0
-    assert (tmp_path / "run/state-00000000.pt").exists()
-    assert short_run(tmp_path / "run", machine=late).step == 1  # every call gets on
-    assert short_run(tmp_path / "run").step == 3
+def test_the_time_limit_cuts_the_class_head_and_the_steps_and_every_call_gets_on(tmp_path, short_run):
+    late, out = MachineConfig(workers=0, stop_after="0s"), tmp_path / "run"
+    for fitted in (1, 2):
+        ended = short_run(out, machine=late)
+        assert ended.step == 0
+        assert not ended.weights.exists()
+        assert torch.load(out / "class-head.pt")["step"] == fitted
+    assert short_run(out, machine=late).step == 0  # the head is fitted, and that is a state
+    assert (out / "state-00000000.pt").exists()
+    assert not (out / "class-head.pt").exists()
+    assert short_run(out, machine=late).step == 1
+    ours, theirs = load_file(short_run(out).weights), load_file(short_run(tmp_path / "whole").weights)
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
+def test_a_class_head_that_cannot_be_read_is_named(tmp_path, short_run):
+    short_run(tmp_path / "run", machine=MachineConfig(workers=0, stop_after="0s"))
+    (tmp_path / "run/class-head.pt").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"class-head\.pt: what was done for the class head cannot be read"):
+        short_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.5, 0.4), (0.4, 0.5), (0.5, 0.5)])
+def test_nobody_ends_with_worse_weights_than_he_began_with(before, after, tmp_path, command, monkeypatch, capsys):
+    scores = [ValidationScores(score, score, score) for score in (before, after)]
+    monkeypatch.setattr(Validation, "scores", lambda *given: scores.pop(0))
+    assert main(command) == 0
+    said = "what is held back was found better before: the weights are those of before"
+    assert (said in capsys.readouterr().out) == (after < before)
+    model, best = ((tmp_path / "run" / f"{name}.safetensors").read_bytes() for name in ("model", "best"))
+    assert (model == best) == (after != before)  # of equal ones the first is the best, and the last is taken
+    content = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.safetensors")}
+    assert main(command) == 0  # the same call once more changes nothing
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.safetensors")} == content
 
 
 def test_checkpoints_and_times_have_defaults_for_short_runs():

@@ -21,7 +21,7 @@ from chronomask.config import (
     fine_tune_recipe,
 )
 from chronomask.errors import InputError
-from chronomask.terminal import console
+from chronomask.terminal import begin, console
 
 if TYPE_CHECKING:
     from chronomask.training.run import TrainingRun
@@ -74,6 +74,8 @@ def train(
         config: the settings below.
         machine: the settings below.
     """
+    begin(f"reading {', '.join(data)}")
+
     from chronomask.training.distributed import is_first_process
     from chronomask.training.failures import TrainingError
     from chronomask.training.progress import ProgressLine
@@ -123,9 +125,13 @@ def train(
 
 def _say_how_it_ended(run: TrainingRun) -> None:
     state = "finished" if run.step == run.steps else "stopped; the same command continues from here"
-    print(f"step {run.step} of {run.steps}: {state}\nweights: {run.weights}")
-    if 0 in run.scores and run.step in run.scores:
+    print(f"step {run.step} of {run.steps}: {state}")
+    if run.weights.exists():
+        print(f"weights: {run.weights}")
+    if 0 in run.scores and 0 < run.step in run.scores:
         print(f"held back, before: {run.scores[0]}\nheld back, after:  {run.scores[run.step]}")
+    if run.made_worse:
+        print("what is held back was found better before: the weights are those of before")
 
 
 def recipe_config(arguments: Sequence[str]) -> TrainConfig:

@@ -5,8 +5,9 @@ Legend: N stills, K objects, L classes, h w cells at stride 4, hc wc cells at st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -17,6 +18,8 @@ from chronomask.categories import NO_CLASS, Category, plain
 from chronomask.config import MixtureConfig
 from chronomask.data.mixture import ClipMixture
 from chronomask.data.protocol import WeightedSource
+from chronomask.errors import refusing
+from chronomask.files import written_aside
 from chronomask.losses import masked_class_logits
 from chronomask.model.network import BackboneClassHead, Network
 from chronomask.progress import Progress, silent
@@ -78,7 +81,9 @@ def fit_class_head(
     teacher: Detector | None = None,
     skip_broken: bool = False,
     progress: Progress = silent,
-) -> None:
+    late: Callable[[], bool] = lambda: False,
+    kept: Path | None = None,
+) -> bool:
     """Fits the class head, and nothing else, to true masks: the backbone looks at every still only once.
 
     Naming needs no clips, so this takes seconds where training on clips takes minutes. Heads that read the decoder are
@@ -95,17 +100,26 @@ def fit_class_head(
             class; the head then also has to do without some of the backbone's channels.
         skip_broken: look at others instead of stills that cannot be read.
         progress: shows how far it is.
+        late: asked after every step whether no time is left for the next.
+        kept: file for what is done when no time is left; where it is there already, the work goes on from it.
+
+    Returns:
+        Whether all steps are done.
+
+    Raises:
+        InputError: `kept` cannot be read.
     """
     head = network.class_head
     if not isinstance(head, BackboneClassHead):
-        return
+        return True
     mixture = ClipMixture(sources, replace(data, length=1), seed, stills, skip_broken)
     seen = _looked_at(network, mixture, teacher, progress)
     if not seen:
-        return
+        return True
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
     generator = torch.Generator().manual_seed(seed)
-    for _ in progress(range(steps), "fitting the class head", steps):
+    begun = _taken_up(kept, head, optimizer, generator) if kept is not None and kept.exists() else 0
+    for step in progress(range(begun, steps), "fitting the class head", steps - begun):
         chosen = [seen[i] for i in torch.randint(len(seen), (4,), generator=generator).tolist()]
         if teacher is not None:
             chosen = [_thinned(still, generator) for still in chosen]
@@ -113,6 +127,26 @@ def fit_class_head(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if kept is not None and step + 1 < steps and late():
+            state = {"head": head.state_dict(), "optimizer": optimizer.state_dict()}
+            with written_aside(kept) as aside:
+                torch.save({**state, "generator": generator.get_state(), "step": step + 1}, aside)
+            return False
+    return True
+
+
+def _taken_up(kept: Path, head: BackboneClassHead, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> int:
+    """Puts all three where they were when time ran out; the steps that had been done.
+
+    Raises:
+        InputError: the file cannot be read, or does not fit.
+    """
+    with refusing(kept, "what was done for the class head cannot be read; remove it"):
+        saved = torch.load(kept, weights_only=True)
+        head.load_state_dict(saved["head"])
+        optimizer.load_state_dict(saved["optimizer"])
+        generator.set_state(saved["generator"])
+        return int(saved["step"])
 
 
 def calibrate_class_head(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from chronomask.errors import InputError
 from chronomask.formats.ytvis import write_tracks
 from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
-from chronomask.progress import Progress, silent
+from chronomask.progress import Progress
 from chronomask.training.class_head import fit_class_head, with_classes
 
 MOST_HELD = 40
@@ -196,17 +196,28 @@ def _write_annotations(held: EntryReader, path: Path, progress: Progress, skip_b
     write_tracks(path, videos, held.file_categories, tracks, {})
 
 
-def fit_new_classes(start: FineTuning, config: TrainConfig, progress: Progress = silent) -> None:
-    """Gives the classes that are new to the network sensible scores before the joint training."""
-    if len(start.known) < len(start.network.config.categories):
-        fit_class_head(
-            start.network,
-            [start.source],
-            config.data,
-            seed=config.seed,
-            skip_broken=config.skip_broken,
-            progress=progress,
-        )
+def fit_new_classes(
+    start: FineTuning, config: TrainConfig, progress: Progress, late: Callable[[], bool], kept: Path
+) -> bool:
+    """Gives the classes that are new to the network sensible scores before the joint training.
+
+    Args: as for `fit_class_head`.
+
+    Returns:
+        Whether it is done; otherwise no time was left, and the next call goes on.
+    """
+    if len(start.known) == len(start.network.config.categories):
+        return True
+    return fit_class_head(
+        start.network,
+        [start.source],
+        config.data,
+        seed=config.seed,
+        skip_broken=config.skip_broken,
+        progress=progress,
+        late=late,
+        kept=kept,
+    )
 
 
 def draw_preview(start: FineTuning, config: TrainConfig, path: Path, count: int = 8) -> None:

@@ -14,7 +14,9 @@ from chronomask.files import make_folder, remove_unfinished
 from chronomask.locks import locked
 
 DESCRIPTION, WEIGHTS, BEST = "config.json", "model.safetensors", "best.safetensors"
-_FILES = (DESCRIPTION, WEIGHTS, BEST, "log.csv", "skipped.txt", "validation.csv", "preview.png")
+HEAD = "class-head.pt"
+"""What is done of a class head for which time ran out."""
+_FILES = (DESCRIPTION, WEIGHTS, BEST, HEAD, "log.csv", "skipped.txt", "validation.csv", "preview.png")
 _FOLDERS = ("holdout", "pictures", "tensorboard")
 _REPLACED = ".replaced"
 VALIDATING = ".validating-"

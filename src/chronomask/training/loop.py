@@ -39,6 +39,7 @@ def train(
     origin: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     prepared_since: float | None = None,
+    best: float | None = None,
 ) -> int:
     """Trains `network` in place; continues where `out` holds an interrupted run. Under torchrun, together with others.
 
@@ -57,6 +58,7 @@ def train(
         overwrite: whether a run with another configuration, or files that are no run's, may be replaced.
         prepared_since: when work on the initial weights began, on the clock of `time.monotonic`: it counts for the time
             limit, and its result is kept as a state of its own.
+        best: validation score of the weights that are best.safetensors already, where there are any.
 
     Returns:
         Steps done: fewer than `config.steps` where `machine.stop_after` ended the run.
@@ -71,7 +73,7 @@ def train(
         _check_batch(config, machine, ranks)
         _check_instances(sources)
         saved = ranks.on_first(partial(open_run, out, network, config, machine, origin or {}, overwrite))
-        state = _state(network, config, ranks, out, saved)
+        state = _state(network, config, ranks, out, saved, best)
         batches = _batches(sources, config, machine, ranks, state.step)
         stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks)
         watching = [CsvLog(out, state.step), SkippedList(out, sources), *monitors] if ranks.first else []
@@ -114,12 +116,12 @@ def _check_instances(sources: Sequence[WeightedSource]) -> None:
 
 
 def _state(
-    network: Network, config: TrainConfig, ranks: Ranks, out: Path, saved: Mapping[str, Any] | None
+    network: Network, config: TrainConfig, ranks: Ranks, out: Path, saved: Mapping[str, Any] | None, best: float | None
 ) -> TrainingState:
     """The state to begin with: of the given network, or what an interrupted run saved."""
     network.to(ranks.device)
     to_channels_last(network)
-    state = TrainingState(0, network, MovingAverage(network, config.ema), build_optimizer(network, config))
+    state = TrainingState(0, network, MovingAverage(network, config.ema), build_optimizer(network, config), best)
     if saved is not None:
         with refusing(out, f"the state of step {saved['step']} does not fit; remove it"):
             state.restore(saved)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -14,11 +16,13 @@ from chronomask.config import HOLDOUT, RECIPES, MachineConfig, TrainConfig, Watc
 from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_training_sources
 from chronomask.errors import InputError
+from chronomask.files import written_aside
+from chronomask.model.checkpoint import save_network
 from chronomask.progress import Progress, silent
 from chronomask.training import finetune, loop
 from chronomask.training.checkpoint import claimed_run
 from chronomask.training.distributed import is_first_process
-from chronomask.training.folder import WEIGHTS, run_folder, states
+from chronomask.training.folder import BEST, HEAD, WEIGHTS, run_folder, states
 from chronomask.training.initial import Say, initial_network, unsaid
 from chronomask.training.monitor import Monitor
 from chronomask.training.pictures import Pictures
@@ -33,7 +37,7 @@ class TrainingRun:
     Attributes:
         step: steps done.
         steps: steps of the whole run. If a time limit ended it earlier, the same call goes on.
-        weights: the checkpoint.
+        weights: the checkpoint; not there yet if a time limit ended the run before its first step.
         scores: scores of the validations, by steps done. Fine-tuning is scored before and after.
     """
 
@@ -41,6 +45,11 @@ class TrainingRun:
     steps: int
     weights: Path
     scores: dict[int, ValidationScores]
+
+    @property
+    def made_worse(self) -> bool:
+        """Whether what is held back was found better before fine-tuning than after it."""
+        return self.step in self.scores and 0 in self.scores and self.scores[self.step].AP < self.scores[0].AP
 
 
 def train(
@@ -119,8 +128,9 @@ def fine_tune(
 ) -> TrainingRun:
     """Teaches a trained model the classes of one annotated file or folder, in minutes on a laptop.
 
-    Draws what it learns from (preview.png), holds some entries back, and scores them before and after. If a run was
-    killed, call it again: it goes on, and ends with the weights of a run in one piece.
+    Draws what it learns from (preview.png), holds some entries back, and scores them before and after. If they were
+    found better before, the run leaves the weights of before. If a run was killed, call it again: it goes on, and ends
+    with the weights of a run in one piece.
 
     Examples:
         >>> run = chronomask.fine_tune("mine", "runs/mine")  # doctest: +SKIP
@@ -151,17 +161,31 @@ def fine_tune(
         # Now, for the folder of another run is not to be touched.
         with claimed_run(out, start.network, config, machine, origin, overwrite):
             validation = _prepare(start, out, config, machine, say, progress)
+            late = partial(_is_late, begun + machine.seconds)
+            if not states(out) and not finetune.fit_new_classes(start, config, progress, late, out / HEAD):
+                return TrainingRun(0, config.steps, out / WEIGHTS, read_scores(out))
+        before = read_scores(out).get(0)
         watching = [*monitors, *_watchers(watch, validation, listeners, [start.source], config, out)]
-        step = loop.train(start.network, [start.source], config, out, machine, watching, origin, overwrite, begun)
-        return TrainingRun(step, config.steps, out / WEIGHTS, read_scores(out))
+        best = None if before is None else before.AP
+        step = loop.train(start.network, [start.source], config, out, machine, watching, origin, overwrite, begun, best)
+        (out / HEAD).unlink(missing_ok=True)
+        ended = TrainingRun(step, config.steps, out / WEIGHTS, read_scores(out))
+        if ended.made_worse:
+            with written_aside(ended.weights) as aside:
+                shutil.copyfile(out / BEST, aside)
+        return ended
+
+
+def _is_late(end: float) -> bool:
+    return monotonic() >= end
 
 
 def _prepare(
     start: finetune.FineTuning, out: Path, config: TrainConfig, machine: MachineConfig, say: Say, progress: Progress
 ) -> Validation | None:
-    """Shows what will be learned from, scores the weights on what is held back, and adapts them to the new classes.
+    """Shows what will be learned from, and scores the weights on what is held back: the best ones so far.
 
-    Of a run that goes on, what was done already is left as it is: its first state has the adapted weights.
+    Of a run that goes on, what was done already is left as it is.
     """
     fresh, validation = not states(out), None
     if fresh:
@@ -174,8 +198,7 @@ def _prepare(
         if fresh:
             say("scoring what is held back ...")
             say(f"held back, before: {validation.run(0, start.network, out)}")
-    if fresh:
-        finetune.fit_new_classes(start, config, progress)
+            save_network(out / BEST, start.network, half=True)
     return validation
 
 
