@@ -46,6 +46,10 @@ def stages(data: Path, detector: Path, out: Path) -> dict[Path, list[str]]:
         made[out / result] = [sys.executable, str(EXAMPLES / name), *map(str, options), "--out", str(out / result)]
         return out / result
 
+    def mean_of(result: str, *checkpoints: Path) -> Path:
+        made[out / result] = ["chronomask", "average", *map(str, checkpoints), "--out", str(out / result)]
+        return out / result
+
     small = "--data.length 1 --batch 16 --data.height 128 --data.width 224"
     train("A", one_object, None, f"{small} --steps 1200 --warmup 50 --seed 71 --ema 0.995 {plain}")
     single = f"--data.length 1 --batch 16 --steps 850 --warmup 30 --seed 72 --ema 0.995 {plain}"
@@ -59,14 +63,14 @@ def stages(data: Path, detector: Path, out: Path) -> dict[Path, list[str]]:
     train(
         "E", one_object, file("C"), f"--data.length 8 --batch 2 --steps 2900 --warmup 30 --seed 75 --ema 0.997 {plain}"
     )
-    mean = script("mean.safetensors", "average_weights.py", *(file(name) for name in "CDE"))
+    mean = mean_of("mean.safetensors", *(file(name) for name in "CDE"))
     names = ["--detector", detector, "--stills", "1600", "--held", "0", "--share", "0.2"]
     fifth = script("fifth.safetensors", "teach_names.py", mean, *sources(data, 0.0, 0.5, 0.5, 0.0)[1:], *names)
     # Fitted here: on what follows it would rank as well, but leave fewer objects above the default score.
     before = out / "before.safetensors"
     made[before] = ["chronomask", "calibrate", str(fifth), *one_object, "--clips", "160", "--out", str(before)]
     train("F", moving, before, f"--data.length 4 --batch 4 --steps 750 --warmup 30 --seed 91 --ema 0.99 {crossing}")
-    mean = script("moving.safetensors", "average_weights.py", before, file("F"))
+    mean = mean_of("moving.safetensors", before, file("F"))
     lite = script("lite.safetensors", "teach_names.py", mean, *stills, "--detector", detector, "--share", "0.333")
     made[out / "lite"] = ["chronomask", "export", str(lite), str(out / "lite"), "--half"]
     return made

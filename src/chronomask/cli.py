@@ -52,6 +52,9 @@ COMMANDS = {
         "One table over several methods, with bootstrap intervals over the videos and differences to the first.",
     ),
     "submit": _Command("evaluation", "Check results and pack them into the zip that evaluation servers take."),
+    "average": _Command(
+        "calibration", "Average checkpoints that were trained on from one another: often better than each of them."
+    ),
     "calibrate": _Command("calibration", "Fit the score of tracks, so that it says how likely a track is right."),
     "export": _Command(
         "export",

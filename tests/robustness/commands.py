@@ -92,6 +92,9 @@ COMMANDS = {
     "calibrate": Command(
         "calibrate in/tiny.safetensors in/stills.json --out OUT", "out.safetensors", ("in/tiny.safetensors",)
     ),
+    "average": Command(
+        "average in/tiny.safetensors in/tiny.safetensors --out OUT", "out.safetensors", ("in/tiny.safetensors",)
+    ),
     "export": Command("export in/tiny.safetensors out --format torch", "out/model.json", ()),
     "dataset info --json": Command("dataset info in/stills.json --json OUT", "out.json", ("in/stills.json",)),
     "dataset preview": Command("dataset preview in/stills.json --out OUT", "out.png", ()),

@@ -1,4 +1,4 @@
-"""The command that makes scores mean something."""
+"""Commands that make a checkpoint of others, without training: calibrate, average."""
 
 from __future__ import annotations
 
@@ -62,6 +62,33 @@ def calibrate(
         coefficients = fit_tube_score(judged)
         save_network(out, calibrated(network, coefficients), half=True)
     _show(judged, coefficients)
+    print(f"weights: {out}")
+    return 0
+
+
+def average(
+    weights: Annotated[Positional[tuple[Path, ...]], tyro.conf.arg(metavar="WEIGHTS...")],
+    /,
+    out: Path,
+    overwrite: bool = False,
+) -> int:
+    """Average checkpoints that were trained on from one another: often better than each of them.
+
+    Fit the score afterwards with `chronomask calibrate`: its coefficients are those of the first checkpoint.
+
+    Args:
+        weights: two or more checkpoint files of one network.
+        out: checkpoint file to write, with weights in half precision.
+        overwrite: replace --out where it is there already.
+    """
+    from chronomask.claims import Output, claimed
+    from chronomask.model.checkpoint import load_network, save_network
+    from chronomask.training.average import mean_of
+
+    if len(weights) < 2:
+        raise InputError("WEIGHTS: name two checkpoints or more")
+    with claimed([Output(out)], list(weights), overwrite=overwrite):
+        save_network(out, mean_of([load_network(path) for path in weights]), half=True)
     print(f"weights: {out}")
     return 0
 

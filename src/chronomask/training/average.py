@@ -1,11 +1,14 @@
-"""The moving average of the weights, which is what a run saves."""
+"""Averages of weights: the moving one, which a run saves, and the mean of several checkpoints."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 
 import torch
 
+from chronomask.errors import InputError
 from chronomask.model.network import Network
 
 
@@ -30,3 +33,24 @@ class MovingAverage:
                 mine.lerp_(theirs[name], 1 - decay)
             else:
                 mine.copy_(theirs[name])
+
+
+@torch.no_grad()
+def mean_of(networks: Sequence[Network]) -> Network:
+    """A network with the mean of all weights: a "model soup" (Wortsman et al. 2022), often better than each of them.
+
+    That holds for networks that were trained on from one another, or from the same one. The coefficients of the score
+    are those of the first; fit them anew.
+
+    Raises:
+        InputError: one is another network than the first.
+    """
+    mean = deepcopy(networks[0]).eval()
+    for number, network in enumerate(networks[1:], 2):
+        if replace(network.config, tube_score=mean.config.tube_score) != mean.config:
+            raise InputError(f"checkpoint {number}: is another network than the first")
+    states = [network.state_dict() for network in networks]
+    for name, tensor in mean.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.stack([state[name] for state in states]).mean(0))
+    return mean
