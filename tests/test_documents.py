@@ -158,3 +158,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         place = (page.parent / path).resolve() if path else page
         assert place.exists(), f"{named(page)}: {target}: no such file"
         assert not anchor or anchor in anchors(place), f"{named(page)}: {target}: no such heading"
+
+
+@pytest.mark.parametrize(("page", "most"), [("README.md", 900), ("RESULTS.md", 1500)])
+def test_the_first_pages_are_short(page: str, most: int) -> None:
+    assert len((ROOT / page).read_text().split()) <= most
