@@ -42,6 +42,14 @@ def tracks(result, tmp_path_factory):
     return out / "tracks.json"
 
 
+def test_a_cutout_of_nobody_is_refused_before_the_work(video, result, tracks, tmp_path):
+    with pytest.raises(InputError, match="there is no track 7; found: 1, 2, 3"):
+        render(tracks, video, tmp_path / "out", Outputs(cutout="png", cutout_tracks="1,7"))
+    with pytest.raises(InputError, match="there is no track 7; found: 1, 2, 3"):
+        result.save(tmp_path / "out", cutout="png", cutout_tracks="7")
+    assert not (tmp_path / "out").exists()
+
+
 def frames_of(path, decoder=None):
     """Times in thousandths of a second and RGBA pixels, and the seconds of sound."""
     with av.open(str(path)) as container:

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from chronomask import rle
+from chronomask.cli import main
 from chronomask.config import ClusterConfig, SegmentConfig, StitchConfig
 from chronomask.editing import AddClass, Relabel, edit
 from chronomask.errors import InputError
@@ -30,7 +31,7 @@ from chronomask.runs import segment as room
 from chronomask.runs.interruption import Interrupted
 from chronomask.runs.live import Live
 from chronomask.runs.segment import segment_to_folder
-from chronomask.segmenter import prompting
+from chronomask.segmenter import load, prompting
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Selection, open_source, streams
 from films import GREEN, film, moving_square
@@ -271,14 +272,27 @@ def test_video_cut_out(tmp_path, run, which):
 
 def test_asking_for_a_cutout_of_nobody(tmp_path, run):
     film(tmp_path / "a.mkv", moving_square(6), "ffv1")
-    with pytest.raises(InputError, match=r"there is no track 7; found are \[1\]"):
-        run(tmp_path / "a.mkv", outputs=Outputs(cutout="png", cutout_tracks="1,7"))
-    assert not (tmp_path / "out").exists()
+    summary = run(tmp_path / "a.mkv", outputs=Outputs(cutout="png", cutout_tracks="1,7"))
+    assert summary.missing == "cutout_tracks: there is no track 7; found: 1"
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"tracks.json", "overlay.mp4", "cutouts"}
+    assert [path.name for path in (tmp_path / "out/cutouts").iterdir()] == ["1"]
+    again = run(tmp_path / "a.mkv", outputs=Outputs(cutout="png", cutout_tracks="1,7"), resume=True)
+    assert again == summary
     with pytest.raises(InputError, match="'one': all, together, or track ids"):
         Outputs(cutout="png", cutout_tracks="one")
     for which in ("1", "together"):
         with pytest.raises(InputError, match="is for --cutout webm, mov, matte or png"):
             Outputs(cutout_tracks=which)
+
+
+def test_a_run_is_not_lost_for_a_cutout_of_nobody(tmp_path, segmenter, monkeypatch, capsys):
+    source = film(tmp_path / "a.mkv", moving_square(6), "ffv1")
+    monkeypatch.setattr(load, "load", lambda *given: segmenter)
+    command = ["segment", str(source), "--out", str(tmp_path / "out"), "--cutout", "png", "--cutout-tracks", "7"]
+    assert main(command) == 2
+    assert "chronomask: cutout_tracks: there is no track 7; found: 1; the rest is written" in capsys.readouterr().err
+    assert {"tracks.json", "overlay.mp4"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert not (tmp_path / "out/.partial").exists()
 
 
 def test_other_files_are_left_alone(tmp_path, run):

@@ -107,6 +107,16 @@ def test_what_cannot_be_meant(segmenter, tmp_path):
         segment([], segmenter)
 
 
+def test_the_masks_lie_where_one_says_until_the_result_goes(segmenter, tmp_path):
+    result = segment(moving_objects(6), segmenter, temporary=tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.db")] == ["spool.db"]
+    del result
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="nowhere: no such folder, for temporary files"):
+        segment(moving_objects(6), segmenter, temporary=tmp_path / "nowhere")
+
+
 def test_a_part_of_a_video(segmenter, frames, tmp_path):
     result = segment(frames, segmenter, start=0.1, end=0.4, every=2, fps=25.0)
     assert [round(25 * frame.time) for frame in result] == [3, 5, 7, 9]

@@ -131,6 +131,10 @@ def segment(
                 progress=live_line(source) if isinstance(source, Live) else progress_bar,
             )
             _print_summary(summary, source)
+            if summary.missing is not None:
+                failures.any = True
+                rest = f"the rest is written, and chronomask render {folder / 'tracks.json'} cuts out others"
+                print(f"chronomask: {summary.missing}; {rest}", file=sys.stderr)
     return 2 if failures.any else 0
 
 

@@ -63,24 +63,29 @@ class Outputs:
     def cutouts(self, track_ids: list[int]) -> dict[str, set[int]]:
         """Names of the cutouts, each with the tracks in it, of the tracks that are written.
 
-        Raises:
-            InputError: an id is asked for that is not among them.
+        Ids that are asked for but not among them give none: see `missing`.
         """
         if self.cutout_tracks == "all":
             return {str(number): {number} for number in track_ids}
         if self.cutout_tracks == "together":
             return {"together": set(track_ids)}
-        wanted = self._named_ids()
-        if missing := sorted(set(wanted) - set(track_ids)):
-            raise InputError(f"cutout_tracks: there is no track {missing[0]}; found are {track_ids or 'none'}")
-        return {str(number): {number} for number in wanted}
+        return {str(number): {number} for number in self._named_ids() if number in track_ids}
+
+    def missing(self, track_ids: list[int]) -> str | None:
+        """A sentence on the tracks that are to be cut out and are not among these; None where all are."""
+        wanted = [] if self.cutout_tracks in ("all", "together") else self._named_ids()
+        if absent := [number for number in wanted if number not in track_ids]:
+            found = ", ".join(str(number) for number in sorted(track_ids)) or "none"
+            return f"cutout_tracks: there is no track {absent[0]}; found: {found}"
+        return None
+
+    def check_known(self, track_ids: list[int]) -> None:
+        """Raises InputError if tracks are to be cut out that are not among these, where these are known beforehand."""
+        if reason := self.missing(track_ids):
+            raise InputError(reason)
 
     def cutout_paths(self, folder: Path, track_ids: list[int]) -> list[Path]:
-        """The files or folders of the cutouts of these tracks.
-
-        Raises:
-            InputError: as `cutouts`.
-        """
+        """The files or folders of the cutouts of these tracks."""
         if self.cutout is None:
             return []
         return [folder / "cutouts" / f"{name}{ENDINGS[self.cutout]}" for name in self.cutouts(track_ids)]

@@ -79,6 +79,7 @@ def render(
     file = read(tracks)
     source = _opened(file, tracks, video)
     chosen = _chosen(file, classes)
+    outputs.check_known([info.id for info in chosen])
     by_frame = TracksByFrame(file.tracks, (source.height, source.width), file.videos[0].length)
     reads = [tracks, *source.files, *([] if outputs.picture is None else [outputs.picture])]
     with (

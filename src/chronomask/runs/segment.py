@@ -38,11 +38,13 @@ class Summary:
         tracks: the tracks that were written, best first.
         frames: number of frames that were segmented.
         paths: files and folders written.
+        missing: a sentence on tracks that were to be cut out and were not found; None where there are none.
     """
 
     tracks: list[TrackRow]
     frames: int
     paths: list[Path]
+    missing: str | None = None
 
 
 def segment_to_folder(
@@ -182,7 +184,11 @@ class _Job:
             complete = False
         if not complete:
             raise Interrupted(len(result))
-        return Summary(result.tracks, len(result), paths)
+        return _summary(result.tracks, len(result), paths, self.outputs)
+
+
+def _summary(rows: list[TrackRow], frames: int, paths: list[Path], outputs: Outputs) -> Summary:
+    return Summary(rows, frames, paths, outputs.missing([row.id for row in rows]))
 
 
 def check_output(
@@ -228,4 +234,4 @@ def _finished(out: Path, info: dict[str, Any], outputs: Outputs) -> Summary:
     cutouts = outputs.cutout_paths(out, [row.id for row in rows])
     if missing := [path.relative_to(out) for path in (*paths, *cutouts) if not path.exists()]:
         raise InputError(f"{out}: is complete without {missing[0]}; name another folder, or say --overwrite")
-    return Summary(rows, file.videos[0].length, paths)
+    return _summary(rows, file.videos[0].length, paths, outputs)

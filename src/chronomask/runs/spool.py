@@ -97,7 +97,12 @@ class Spool:
         Args:
             folder: where the temporary file lies, the system's place for such files by default. Name one on a disk
                 where that place is kept in memory.
+
+        Raises:
+            InputError: there is no such folder.
         """
+        if folder is not None and not Path(folder).is_dir():
+            raise InputError(f"{folder}: no such folder, for temporary files")
         self._folder = tempfile.TemporaryDirectory(prefix="chronomask-", dir=folder)
         self._length, self._checksum = 0, 0
         self._size: tuple[int, int] | None = None

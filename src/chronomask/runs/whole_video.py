@@ -147,9 +147,11 @@ class VideoResult:
             The files and folders written.
 
         Raises:
-            InputError: something is there and may not be replaced, or the place cannot be written to.
+            InputError: something is there and may not be replaced, the place cannot be written to, or a track is to be
+                cut out that there is not.
         """
         out, outputs = Path(out), Outputs(**choice)
+        outputs.check_known([info.id for info in self.chosen])
         check_workplace(out / PARTIAL, out)
         reads = [*self.source.files, *([] if outputs.picture is None else [outputs.picture])]
         check_outputs(outputs.claims(out, self.source), reads, overwrite=overwrite)
@@ -221,6 +223,7 @@ def segment(
     precision: Precision = "auto",
     config: SegmentConfig | None = None,
     points: Sequence[Prompt] = (),
+    temporary: str | Path | None = None,
     progress: Progress = silent,
 ) -> VideoResult:
     """Segments a whole video: finds, names and follows its objects.
@@ -246,6 +249,8 @@ def segment(
         fps: frames a second, where the source is images.
         device, engine, precision, config: see `load`. A loaded model has them already.
         points: cut out and follow only these objects: `Point`s and `Box`es. The number of an object is its track id.
+        temporary: folder for the file that holds the masks until the result goes, and for the recording of a camera; by
+            default where the system keeps temporary files (`TMPDIR`). Choose a disk with room for a long video.
         progress: shows how far the work is.
 
     Raises:
@@ -258,8 +263,8 @@ def segment(
         check_no_classes(classes)
     segmenter = model if isinstance(model, Segmenter) else load(model, device, engine, precision, config)
     if points:
-        return _followed(segmenter, opened, points, progress)
-    wanted, spool, witness = known_classes(segmenter, classes), Spool(), Witness(opened)
+        return _followed(segmenter, opened, points, Spool(temporary), progress)
+    wanted, spool, witness = known_classes(segmenter, classes), Spool(temporary), Witness(opened)
     path = spool.folder / RECORDING
     try:
         with ExitStack() as stack:
@@ -279,9 +284,11 @@ def segment(
     return found
 
 
-def _followed(segmenter: Segmenter, source: VideoSource, points: Sequence[Prompt], progress: Progress) -> VideoResult:
+def _followed(
+    segmenter: Segmenter, source: VideoSource, points: Sequence[Prompt], spool: Spool, progress: Progress
+) -> VideoResult:
     """The objects that are pointed at, followed through a source."""
-    spool, witness, following = Spool(), Witness(source), Following(segmenter, source, points, progress)
+    witness, following = Witness(source), Following(segmenter, source, points, progress)
     try:
         for result in following:
             spool.add(result)
