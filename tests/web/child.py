@@ -1,13 +1,17 @@
-"""The child process of the page's server, with a segmenter that sees colours and takes no time."""
+"""The processes beside the page's server, with a segmenter that sees colours and takes no time."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from chronomask.config import SegmentConfig
 from chronomask.segmenter import load as loading
-from chronomask.web.child import main
+from chronomask.segmenter import prompting
+from chronomask.web import child, seat
 from segmenter.colour import segmenter_of, settings
+from tracking.heads import by_membership
 
-loading.load = lambda name, config: segmenter_of(settings(4, 2, score=config.score))
-main()
+loading.load = lambda name, config=SegmentConfig(): segmenter_of(settings(4, 2, score=config.score))  # noqa: B008
+prompting.bundled_heads = by_membership
+(seat if "seat" in sys.argv else child).main()

@@ -17,6 +17,7 @@ from chronomask.web.serving import Place, _bound, application
 
 TOKEN = "a-token-for-tests"
 CHILD = (sys.executable, str(Path(__file__).with_name("child.py")))
+SEAT = (*CHILD, "seat")
 SMALL = Limits(upload_bytes=2**20, pixels=640 * 480, frames=500, free_bytes=1)
 
 
@@ -78,7 +79,7 @@ def serving(folder, limits=SMALL, token=TOKEN, **place):
     """A server in a thread; gives its port."""
     listening = _bound("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    app = application(Place(folder=folder, limits=limits, child=CHILD, **place), folder, token, port)
+    app = application(Place(folder=folder, limits=limits, child=CHILD, seat=SEAT, **place), folder, token, port)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

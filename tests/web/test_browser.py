@@ -222,6 +222,37 @@ def read_journal(page):
     return [json.loads(line)["step"][-1] for line in lines]
 
 
+def test_an_object_that_was_missed_is_pointed_at(page):
+    inner, before = page.page, page.tracks()
+    page.frame(6)
+    inner.click("#new-pointed")
+    page.click_at(150, 60)  # green passes here
+    page.until("chronomask.pointing.mask !== null")
+    assert inner.locator(".mark.yes").count() == 1
+    page.until("chronomask.painter.hit(150, 60) === -1")
+    inner.click("#follow")
+    page.until("chronomask.project.undo === 'points'")
+    assert len(page.tracks()) == len(before) + 1
+    inner.click("#undo")
+    page.until("chronomask.project.undo === null")
+    assert page.tracks() == before
+
+
+def test_a_pixel_is_explained(page):
+    inner = page.page
+    page.frame(8)
+    inner.click("#tab-understand")
+    page.until("chronomask.understand.answer && chronomask.understand.answer.frame === 8")
+    box = page.page.locator("canvas.masks").bounding_box()
+    inner.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.7)  # red
+    page.until("document.getElementById('readout').innerText.includes('person')")
+    assert inner.locator(".bars li").count() >= 5
+    inner.select_option("#layer", "embedding")
+    assert inner.locator("canvas.layer").is_visible()
+    inner.click("#tab-objects")
+    assert not inner.locator("canvas.layer").is_visible()
+
+
 def test_a_reload_keeps_all(page):
     inner = page.page
     page.frame(12)
@@ -383,7 +414,7 @@ def test_nothing_serious_for_screen_readers_and_no_sideways_scrolling(page, widt
     inner.set_viewport_size({"width": width, "height": 900})
     inner.emulate_media(color_scheme=scheme)
     found = {}
-    for tab in ("objects", "view", "export"):
+    for tab in ("objects", "view", "export", "understand"):
         inner.click(f"#tab-{tab}")
         if tab == "objects":
             inner.click(".object >> nth=0")

@@ -21,6 +21,7 @@ from chronomask.web.guard import Rules, cookies_of
 from chronomask.web.jobs import Jobs
 from chronomask.web.limits import Limits
 from chronomask.web.project import Project
+from chronomask.web.seats import Seats
 from chronomask.web.sessions import Session, Sessions
 from chronomask.web.uploads import FILES, VIDEOS, checked_name, received
 from chronomask.web.views import job_json, masks_json, project_json
@@ -38,7 +39,7 @@ class Api:
     """The routes, and what they share.
 
     Args:
-        sessions, jobs, limits: of the server.
+        sessions, jobs, seats, limits: of the server.
         rules: of its guard, for the names of cookies.
         given: what the user named: the video and its tracks, either or both; nothing for an empty page.
         sample: the sample video, where there is one.
@@ -48,12 +49,14 @@ class Api:
         self,
         sessions: Sessions,
         jobs: Jobs,
+        seats: Seats,
         limits: Limits,
         rules: Rules,
         given: tuple[Path | None, Path | None] = (None, None),
         sample: Path | None = None,
     ) -> None:
-        self._sessions, self._jobs, self._limits, self._rules = sessions, jobs, limits, rules
+        self._sessions, self._jobs, self._seats = sessions, jobs, seats
+        self._limits, self._rules = limits, rules
         self._given, self._sample = given, sample
         self._work = Work(sessions, jobs, limits)
 
@@ -85,6 +88,9 @@ class Api:
             Route(f"{one}/score", self._of(self._score), methods=["POST"]),
             Route(f"{one}/report", self._of(self._report)),
             Route(f"{one}/teach", self._of(self._teach), methods=["POST"]),
+            Route(f"{one}/explain", self._of(self._explain), methods=["POST"]),
+            Route(f"{one}/point", self._of(self._point), methods=["POST"]),
+            Route(f"{one}/follow", self._of(self._follow), methods=["POST"]),
         ]
 
     # --- who asks ---
@@ -305,6 +311,19 @@ class Api:
         self._work.refuse_twice("teach", project)
         return job_json(self._work.teach(session, project, _ids(await _body(request))), self._jobs)
 
+    # --- what the network says of a frame ---
+
+    async def _explain(self, request: Request, session: Session, project: Project) -> Any:
+        return await self._seats.ask(project, "explain", _frame(await _body(request)))
+
+    async def _point(self, request: Request, session: Session, project: Project) -> Any:
+        body = await _body(request)
+        return await self._seats.ask(project, "point", _frame(body), prompts=_prompts(body))
+
+    async def _follow(self, request: Request, session: Session, project: Project) -> Any:
+        prompts = _prompts(await _body(request))
+        return job_json(self._work.follow(session, project, prompts), self._jobs)
+
 
 async def _body(request: Request) -> Mapping[str, Any]:
     try:
@@ -336,3 +355,17 @@ async def input_error(request: Request, error: Exception) -> Response:
 async def http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is the handler of these"
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+def _frame(body: Mapping[str, Any]) -> int:
+    frame = body.get("frame")
+    if type(frame) is not int:
+        raise HTTPException(400, f"frame: {frame!r:.60} is no number of a frame")
+    return frame
+
+
+def _prompts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    prompts = body.get("prompts")
+    if not isinstance(prompts, list) or not all(isinstance(prompt, dict) for prompt in prompts):
+        raise HTTPException(400, f"prompts: {prompts!r:.60} is no list of points and boxes")
+    return prompts

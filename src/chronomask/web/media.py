@@ -208,11 +208,14 @@ def thumbnails(
 
 
 def _square(image: Image.Image, box: Sequence[float], side: int = 112) -> Image.Image:
-    """A part of a picture with some room around it."""
-    left, top, right, bottom = (edge * size for edge, size in zip(box, (image.width, image.height) * 2, strict=True))
-    half = max(right - left, bottom - top, 8) * 0.6
-    x, y = (left + right) / 2, (top + bottom) / 2
-    return image.crop((round(x - half), round(y - half), round(x + half), round(y + half))).resize((side, side))
+    """A part of a picture with some room around it, moved into the picture where it reaches beyond."""
+    left, top, right, bottom = (edge * size for edge, size in zip(box, (*image.size, *image.size), strict=True))
+    whole = min(1.2 * max(right - left, bottom - top, 8), *image.size)
+    x, y = (
+        min(max(0.0, (low + high - whole) / 2), size - whole)
+        for low, high, size in ((left, right, image.width), (top, bottom, image.height))
+    )
+    return image.resize((side, side), box=(x, y, x + whole, y + whole))
 
 
 def _path(source: VideoSource) -> Path | None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from chronomask.annotations.records import TracksFile
-from chronomask.editing import edit, parse_operation
+from chronomask.editing import AddClass, AddTrack, edit, parse_operation
 from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
 from chronomask.formats.ytvis import read_tracks, write_tracks
@@ -77,7 +77,7 @@ class Corrections:
     def opened(cls, folder: Path) -> Corrections:
         found = cls(Journal.opened(folder / "journal.jsonl"), [read_tracks(folder / "tracks.json")])
         for step in found.journal.steps[: found.journal.done]:
-            found.stages.append(_after(found.stages[-1], step))
+            found.stages.append(_after(found.stages[-1], step, folder))
         return found
 
     @property
@@ -85,8 +85,35 @@ class Corrections:
         return self.stages[-1]
 
 
-def _after(file: TracksFile, step: Step) -> TracksFile:
-    return edit(file, [parse_operation(text) for text in step])
+_FILE = "file:"
+"""Begins the spelling of an operation that only the page has: it adds the tracks of a file of the run."""
+
+
+def _after(file: TracksFile, step: Step, folder: Path) -> TracksFile:
+    for text in step:
+        name = text.removeprefix(_FILE)
+        file = edit(file, [parse_operation(text)]) if name == text else _with_tracks(file, read_tracks(folder / name))
+    return file
+
+
+def _with_tracks(file: TracksFile, more: TracksFile) -> TracksFile:
+    """With the tracks of another file of the same video, under new ids and the classes of the same names.
+
+    Raises:
+        InputError: it is of another video.
+    """
+    (entry,), names = file.videos, {category.id: category.name for category in more.categories}
+    for track in more.tracks:
+        name = names[track.category_id]
+        if not any(category.name == name for category in file.categories):
+            file = edit(file, [AddClass(name)])
+        file = edit(file, [AddTrack(name)])
+        empty = file.tracks[-1]
+        if len(track.segmentations) != entry.length:
+            raise InputError(f"{len(track.segmentations)} frames were followed, the tracks have {entry.length}")
+        filled = replace(empty, score=track.score, class_score=track.class_score, segmentations=track.segmentations)
+        file = replace(file, tracks=(*file.tracks[:-1], filled))
+    return file
 
 
 class Project:
@@ -156,8 +183,25 @@ class Project:
             if self._corrections is None:
                 if not self.state.run:
                     raise InputError(f"{self.state.name}: has no tracks yet")
-                self._corrections = Corrections.opened(self.folder / self.state.run)
+                self._corrections = Corrections.opened(self._run)
             return self._corrections
+
+    @property
+    def _run(self) -> Path:
+        return self.folder / self.state.run
+
+    def add_tracks(self, path: Path) -> None:
+        """Adds the tracks of a file, which it takes, as a step.
+
+        Raises:
+            InputError: it is no such file, or holds none.
+        """
+        with self._lock:
+            if not read_tracks(path).tracks:
+                raise InputError("nothing was found there; point at another place, or draw a box")
+            name = f"points-{self.corrections.journal.revision}.json"
+            os.replace(path, self._run / name)
+            self._do([f"{_FILE}{name}"])
 
     def forget(self) -> None:
         """Gives the memory back; everything is on disk."""
@@ -170,11 +214,14 @@ class Project:
         Raises:
             InputError: naming the one that cannot be done, and why.
         """
+        if not step or any(text.startswith(_FILE) for text in step):
+            raise InputError(f"step: {list(step)!r:.60} is no operation")
+        self._do(step)
+
+    def _do(self, step: Sequence[str]) -> None:
         with self._lock:
             found = self.corrections
-            if not step:
-                raise InputError("no operation")
-            after = _after(found.now, tuple(step))
+            after = _after(found.now, tuple(step), self._run)
             found.journal.add(step)
             found.stages.append(after)
 
@@ -191,7 +238,7 @@ class Project:
         with self._lock:
             found = self.corrections
             if found.journal.done < len(found.journal.steps):
-                after = _after(found.now, found.journal.steps[found.journal.done])
+                after = _after(found.now, found.journal.steps[found.journal.done], self._run)
                 found.journal.redo()
                 found.stages.append(after)
 

@@ -24,6 +24,7 @@ from chronomask.web.api import Api, http_error, input_error
 from chronomask.web.guard import Guard, Rules
 from chronomask.web.jobs import CHILD, Jobs
 from chronomask.web.limits import Limits
+from chronomask.web.seats import SEAT, Seats
 from chronomask.web.sessions import Sessions
 
 _HOUR = 3600.0
@@ -42,7 +43,7 @@ class Place:
         tracks: the tracks to show.
         token: the secret in the address; by default a new one every time.
         limits: what browsers may ask.
-        child: the command of child processes.
+        child, seat: the commands of child processes, and of the one that answers at once.
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +54,7 @@ class Place:
     token: str | None = None
     limits: Limits = Limits()  # noqa: RUF009  (frozen)
     child: Sequence[str] = CHILD
+    seat: Sequence[str] = SEAT
 
 
 def sample_video() -> Path | None:
@@ -66,9 +68,9 @@ def application(place: Place, folder: Path, token: str, port: int) -> ASGIApp:
     """The server without a socket."""
     names = {place.host, *(("localhost", "127.0.0.1", "[::1]") if _is_loopback(place.host) else ())}
     rules = Rules(token, frozenset(f"{name}:{port}" for name in names), port, place.limits.request_bytes)
-    sessions, jobs = Sessions(folder, place.limits), Jobs(place.child)
+    sessions, jobs, seats = Sessions(folder, place.limits), Jobs(place.child), Seats(place.seat)
     sources = [None if path is None else path.resolve() for path in (place.source, place.tracks)]
-    api = Api(sessions, jobs, place.limits, rules, (sources[0], sources[1]), sample_video())
+    api = Api(sessions, jobs, seats, place.limits, rules, (sources[0], sources[1]), sample_video())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
@@ -78,6 +80,7 @@ def application(place: Place, folder: Path, token: str, port: int) -> ASGIApp:
             yield
         finally:
             cleaner.cancel()
+            await seats.close()
             await jobs.close()
 
     handlers = {InputError: input_error, HTTPException: http_error}

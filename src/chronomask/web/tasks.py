@@ -17,6 +17,7 @@ from PIL import Image
 
 from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.categories import plain
+from chronomask.config import SegmentConfig
 from chronomask.errors import InputError, refusing
 from chronomask.files import natural
 from chronomask.formats.ytvis import read_tracks, write_tracks
@@ -177,7 +178,6 @@ def segment(
     Raises:
         InputError: as `segment_to_folder`.
     """
-    from chronomask.config import SegmentConfig
     from chronomask.runs.interruption import Interrupted
     from chronomask.runs.segment import segment_to_folder
     from chronomask.segmenter import load as loading
@@ -196,6 +196,42 @@ def segment(
     if times is not None:
         media.write_times(Path(times), Path(source), length, None, progress)
     return {"complete": complete, "length": length, "damage": opened.damage}
+
+
+def follow(
+    progress: Progress,
+    source: str,
+    rate: float,
+    selection: Sequence[Any] | None,
+    name: str,
+    folder: str,
+    model: str,
+    prompts: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Follows what a user points at through the video; gives the path of the tracks.
+
+    Args:
+        rate, selection: of the frames that are numbered; see `seat.Seat`.
+        prompts: points and boxes, as the page has them.
+    """
+    from chronomask.runs.segment import segment_to_folder
+    from chronomask.segmenter import load as loading
+    from chronomask.web.seat import prompt_of
+
+    part = Selection(*selection) if selection else Selection()
+    opened, place = open_source(source, rate * part.every, part), Path(folder)
+    opened.name = name
+    said, outputs = [prompt_of(prompt) for prompt in prompts], Outputs(overlay=False)
+    segment_to_folder(
+        loading.load(model, config=SegmentConfig(score=0.0)),
+        opened,
+        place,
+        outputs=outputs,
+        prompts=said,
+        overwrite=True,
+        progress=progress,
+    )
+    return {"tracks": os.fspath(place / "tracks.json")}
 
 
 def thumbs(progress: Progress, media_file: str, wanted: Sequence[Any], folder: str) -> dict[str, Any]:
@@ -352,6 +388,7 @@ TASKS = {
     "look": look,
     "copy": copy,
     "segment": segment,
+    "follow": follow,
     "thumbs": thumbs,
     "draw": draw,
     "score": score,

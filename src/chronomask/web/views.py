@@ -140,6 +140,8 @@ def _with_picture(track: dict[str, Any], project: Project) -> dict[str, Any]:
 
 def _told(step: tuple[str, ...]) -> str:
     """A step in short; the run lengths of a mask are no reading matter."""
+    if step[-1].startswith("file:"):
+        return "points"
     return step[-1].partition("=")[0] if step[-1].startswith("paint") else step[-1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from chronomask.errors import InputError
 from chronomask.web.jobs import Job, Jobs
 from chronomask.web.limits import Limits
 from chronomask.web.project import Project, State
+from chronomask.web.seat import prompt_of
 from chronomask.web.sessions import Session, Sessions
 from chronomask.web.tasks import outputs_of
 from chronomask.web.views import Summaries
@@ -148,6 +149,43 @@ class Work:
             self.pictures(session, project)
 
         return self._jobs.add(Job(session.id, project.id, "segment", "long", request, then))
+
+    def follow(self, session: Session, project: Project, prompts: Sequence[Mapping[str, Any]]) -> Job:
+        """Follows what a user points at; what is found is another step of correction.
+
+        Raises:
+            InputError: a prompt is none, or there are no tracks yet.
+        """
+        if not prompts or not project.state.run:
+            raise InputError("point: there is none, or no tracks to add to yet")
+        for prompt in prompts:
+            prompt_of(prompt)
+        self.refuse_twice("follow", project)
+        run, state = project.state.run, project.state
+        folder = project.folder / "follow"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        request = {
+            "task": "follow",
+            "source": state.source,
+            "rate": state.fps,
+            "selection": state.selection,
+            "name": state.name,
+            "folder": os.fspath(folder),
+            "model": state.model,
+            "prompts": list(prompts),
+        }
+
+        def then(found: Mapping[str, Any]) -> None:
+            if project.state.run != run:
+                raise InputError("the tracks were found anew meanwhile")
+            project.add_tracks(Path(found["tracks"]))
+            self.pictures(session, project)
+
+        def after() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+        return self._jobs.add(Job(session.id, project.id, "follow", "long", request, then, after))
 
     def pictures(self, session: Session, project: Project) -> None:
         """Makes the small pictures of tracks that have none yet. One job at a time: the next one makes all the rest."""

@@ -19,26 +19,33 @@ export class Brush {
     this.slider = h("input", { type: "range", min: 1, max: most, value: this.size, "aria-label": "Size of the brush",
       oninput: (event) => { this.size = Number(event.target.value); this.moveRing(); } });
     this.sizeRoom = h("label", { class: "brush-size", hidden: true }, this.slider);
-    this.room = h("div", { class: "tools", role: "group", "aria-label": "Tools" }, this.sizeRoom, one("point", "Point", "pointer"), one("paint", "Paint", "brush"), one("erase", "Erase", "erase"));
+    this.room = h("div", { class: "tools", role: "group", "aria-label": "Tools" }, this.sizeRoom, one("point", "Choose", "pointer"), one("cut", "Point at a new object", "wand"), one("paint", "Paint", "brush"), one("erase", "Erase", "erase"));
     return this.room;
   }
 
   use(tool) {
-    if (tool !== "point" && this.work.selected === null) {
+    if (tool === "cut" && !this.work.project.run) {
+      toast("Objects are still being found.");
+      return;
+    }
+    if (["paint", "erase"].includes(tool) && this.work.selected === null) {
       toast("Choose an object first, by a click in the video or the table.");
       return;
     }
     this.tool = tool;
-    for (const other of ["point", "paint", "erase"]) document.getElementById(`tool-${other}`).setAttribute("aria-pressed", String(other === tool));
-    this.sizeRoom.hidden = tool === "point";
+    for (const other of ["point", "cut", "paint", "erase"]) document.getElementById(`tool-${other}`).setAttribute("aria-pressed", String(other === tool));
+    this.sizeRoom.hidden = ["point", "cut"].includes(tool);
     this.work.stage.classList.toggle("painting", tool !== "point");
     this.ring.hidden = tool === "point";
+    this.ring.classList.toggle("cross", tool === "cut");
+    if (tool === "cut" && this.work.panel.tab !== "objects") this.work.panel.tab = "objects";
+    this.work.panel.show();
     if (tool !== "point") {
       this.work.video.pause();
       this.work.stage.focus();
       this.moveRing();
     }
-    say({ point: "Pointing", paint: "Painting", erase: "Erasing" }[tool]);
+    say({ point: "Choosing", cut: "Pointing at a new object", paint: "Painting", erase: "Erasing" }[tool]);
   }
 
   resize(step) {
@@ -76,12 +83,14 @@ export class Brush {
     event.preventDefault();
     this.work.stage.setPointerCapture(event.pointerId);
     this.work.stage.focus();
-    if (this.begin()) this.to(x, y);
+    if (this.tool === "cut") this.from = { place: [x, y], negative: event.shiftKey };
+    else if (this.begin()) this.to(x, y);
   }
 
   move(event) {
-    if (this.tool === "point") return;
     const [x, y] = this.pixel(event);
+    this.work.understand.at(x / this.work.project.width, y / this.work.project.height);
+    if (this.tool === "point") return;
     this.place = [x, y];
     this.moveRing();
     if (this.stroke) this.to(x, y);
@@ -119,7 +128,11 @@ export class Brush {
   }
 
   async up() {
-    const { stroke } = this;
+    const { stroke, from } = this;
+    if (from) {
+      this.from = null;
+      this.work.pointing.add(from.place, this.place, from.negative);
+    }
     if (!stroke || stroke.ended) return;
     stroke.ended = true;
     await this.work.step([`paint:${stroke.id}@${stroke.frame}=${encoded(stroke.map)}`], `Frame ${stroke.frame} is painted`);
@@ -140,21 +153,25 @@ export class Brush {
     const { width, height } = this.work.project;
     this.ring.style.left = `${(100 * this.place[0]) / width}%`;
     this.ring.style.top = `${(100 * this.place[1]) / height}%`;
-    this.ring.style.width = `${(100 * this.size) / width}%`;
-    this.ring.style.height = `${(100 * this.size) / height}%`;
+    const cut = this.tool === "cut";
+    this.ring.style.width = cut ? "22px" : `${(100 * this.size) / width}%`;
+    this.ring.style.height = cut ? "22px" : `${(100 * this.size) / height}%`;
   }
 
   // The brush by keyboard, while the video has the focus.
   key(event) {
-    if (this.tool === "point" || document.activeElement !== this.work.stage) return false;
+    if (document.activeElement !== this.work.stage) return false;
+    if (this.tool === "point" && !this.work.understand.active) return false;
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const { width, height } = this.work.project;
     if (moves[event.key]) {
-      const step = event.shiftKey ? 1 : Math.max(1, this.size / 3);
+      const step = event.shiftKey ? 1 : Math.max(1, this.tool === "cut" ? width / 40 : this.size / 3);
       this.place = [0, 1].map((axis) => Math.max(0, Math.min([width, height][axis], this.place[axis] + moves[event.key][axis] * step)));
       this.moveRing();
-    } else if (event.key === "Enter") {
-      if (this.begin()) {
+      this.work.understand.at(this.place[0] / width, this.place[1] / height);
+    } else if (event.key === "Enter" && this.tool !== "point") {
+      if (this.tool === "cut") this.work.pointing.add(this.place, this.place, event.shiftKey);
+      else if (this.begin()) {
         this.to(...this.place);
         this.up();
       }

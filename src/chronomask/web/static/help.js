@@ -7,7 +7,7 @@ export const KEYS = [
   ["← →", "one frame back or on; with Shift ten"],
   ["Home End", "first or last frame"],
   ["↑ ↓", "the object before or after, in the table"],
-  ["1 2 3", "point, paint, erase"],
+  ["1 2 3 4", "choose, paint, erase, point at a new object"],
   ["[ ]", "smaller or larger brush"],
   ["H", "hide or show the object"],
   ["R", "rename it"],
@@ -23,6 +23,6 @@ export const KEYS = [
 export function showHelp() {
   return ask("Keys", (done) => [
     h("dl", { class: "keys" }, KEYS.map(([key, does]) => [h("dt", {}, key.split(" ").map((one) => h("kbd", {}, one))), h("dd", {}, does)])),
-    h("p", { class: "note" }, "While you paint with the keyboard, the arrow keys move the brush over the video, and Enter sets it down."),
+    h("p", { class: "note" }, "While you paint or point with the keyboard, the arrow keys move over the video, and Enter sets the brush or a point down; with Shift a point says what does not belong to it."),
     h("div", { class: "dialog-buttons" }, button("Close", () => done(null), { class: "primary" }))]);
 }

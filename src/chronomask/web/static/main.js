@@ -8,7 +8,7 @@ import { showHelp } from "./help.js";
 const $ = (id) => document.getElementById(id);
 const VERBS = {
   look: "Looking at the video", copy: "Preparing it for the browser", segment: "Finding objects",
-  thumbs: "Taking pictures", draw: "Drawing the export", score: "Scoring", teach: "Teaching the model",
+  thumbs: "Taking pictures", draw: "Drawing the export", score: "Scoring", teach: "Teaching the model", follow: "Following what you pointed at",
 };
 const QUIET = ["thumbs"];
 

@@ -4,7 +4,7 @@ import { post, upload } from "./api.js";
 import { button, colourOf, h, icon, toast } from "./dom.js";
 
 const $ = (id) => document.getElementById(id);
-const TABS = [["objects", "Objects"], ["view", "View"], ["export", "Export"]];
+const TABS = [["objects", "Objects"], ["view", "View"], ["export", "Export"], ["understand", "Why"]];
 
 function percent(value) {
   return value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`;
@@ -43,6 +43,7 @@ export class Panel {
     $("panel").replaceChildren(h("div", { class: "tabs", role: "tablist", "aria-label": "Objects and settings" }, tabs), page);
     if (scrolled) page.scrollTop = scrolled;
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    this.work.understand.follow();
   }
 
   turn(event) {
@@ -76,8 +77,9 @@ export class Panel {
         h("thead", {}, h("tr", {}, ["Show", "Object", "Name", "Mask", "Frames"].map((text, place) => h("th", { scope: "col", title: ["Shown or hidden", "", "How likely the name is right", "How likely the mask is right", "Frames in which it is seen"][place] }, text)))),
         h("tbody", {}, rows)),
       below > 0 && h("p", { class: "note" }, `${below} more ${below === 1 ? "is" : "are"} left out by score or class. `, button("Show all", () => { work.setView({ score: 0, off: [] }); this.show(); }, { class: "link" })),
-      this.actions(),
-      h("p", { class: "more" }, button("New object", () => work.corrections.draw(), { icon: "plus", class: "small", id: "new-object" })),
+      work.pointing.active ? work.pointing.section() : this.actions(),
+      h("div", { class: "row more" }, button("Point at a missed object", () => work.brush.use("cut"), { icon: "wand", class: "small", id: "new-pointed" }),
+        button("Paint a new one", () => work.corrections.draw(), { icon: "plus", class: "small", id: "new-object" })),
     ];
   }
 
@@ -126,6 +128,10 @@ export class Panel {
     try { await post(`/api/projects/${this.work.project.id}/segment`); } catch (error) { toast(error.message, "error"); }
     await this.work.page.refresh();
     this.show();
+  }
+
+  understand() {
+    return this.work.understand.page();
   }
 
   // --- view ---

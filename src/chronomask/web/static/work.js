@@ -9,7 +9,9 @@ import { Masks } from "./masks.js";
 import { measured, Painter } from "./painter.js";
 import { Panel } from "./panel.js";
 import { Player } from "./player.js";
+import { Pointing } from "./pointing.js";
 import { Timeline } from "./timeline.js";
+import { Understand } from "./understand.js";
 
 const $ = (id) => document.getElementById(id);
 const VIEW = { score: 0.5, hidden: [], off: [], opacity: 0.45, outline: true, names: true, background: "video", frame: 0 };
@@ -30,6 +32,8 @@ export class Work {
     this.player = new Player(this.video, (frame) => this.shown(frame), () => this.unplayable());
     this.corrections = new Corrections(this);
     this.brush = new Brush(this);
+    this.pointing = new Pointing(this);
+    this.understand = new Understand(this);
     this.timeline = new Timeline(this);
     this.panel = new Panel(this);
     this.saving = 0;
@@ -39,7 +43,7 @@ export class Work {
     const { project } = this;
     const stage = $("stage");
     stage.style.setProperty("--ratio", project.width / project.height);
-    stage.replaceChildren(this.video, this.canvas, this.names, this.waiting);
+    stage.replaceChildren(this.video, this.canvas, this.understand.canvas, this.names, this.waiting);
     this.stage = stage;
     this.brush.listen(stage);
     this.transport();
@@ -204,11 +208,12 @@ export class Work {
       const track = this.track(Number(key));
       if (track && this.visible(track)) shown.push({ id: track.id, counts, colour: track.colour, track, ...measured(counts, this.project.height) });
     }
-    const painted = this.brush.painted(shown);
     shown.sort((one, other) => other.area - one.area);
+    const painted = [...this.brush.painted(shown), ...this.pointing.shown];
     this.painter.draw(painted, { ...this.view, selected: this.selected }, this.video, this.content ?? [1, 1]);
     this.label(shown);
     this.drawn = frame;
+    this.understand.follow();
   }
 
   label(shown) {
@@ -219,7 +224,7 @@ export class Work {
       label.style.top = `max(24px, ${(100 * one.top) / height}%)`; // inside, where the object begins at the edge
       label.style.setProperty("--colour", colourOf(one.colour));
       return label;
-    }));
+    }), ...this.pointing.marks());
   }
 
   // --- what is remembered ---
@@ -335,6 +340,7 @@ export class Work {
       1: () => this.brush.use("point"),
       2: () => this.brush.use("paint"),
       3: () => this.brush.use("erase"),
+      4: () => this.brush.use("cut"),
       "[": () => this.brush.resize(-1),
       "]": () => this.brush.resize(1),
       ...this.corrections.keys(),
