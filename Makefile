@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: demo test test-avx2 test-web check docs dist
+.PHONY: demo test test-avx2 test-web test-cluster check docs dist
 
 demo: $(VENV)/demo.stamp
 	$(VENV)/bin/chronomask segment examples/sample.mp4 --out out/demo --overwrite
@@ -15,6 +15,10 @@ test: $(VENV)/test.stamp
 # The page in a browser: Chromium or Chrome of the system, or what CHROMIUM names; skipped where there is none.
 test-web: $(VENV)/web-test.stamp
 	$(VENV)/bin/python -m pytest -m browser tests/web
+
+# Two nodes of a Ray cluster, on this machine.
+test-cluster: $(VENV)/cluster-test.stamp
+	$(VENV)/bin/python -m pytest -m cluster tests/fleet
 
 test-avx2: $(VENV)/test.stamp
 	ONEDNN_MAX_CPU_ISA=AVX2 $(VENV)/bin/python -m pytest -m network
@@ -53,4 +57,8 @@ $(VENV)/dist.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/web-test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[web-test]'
+	@touch $@
+
+$(VENV)/cluster-test.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test,cluster]'
 	@touch $@

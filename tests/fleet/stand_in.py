@@ -39,12 +39,17 @@ def open_broken(*_):
     return segmenter
 
 
-def open_slowly(*_):
+def open_slowly(*_, seconds=0.2):
     """Takes a while for every frame."""
     segmenter = open_colour()
     encode = segmenter.engine.encode
-    segmenter.engine.encode = lambda frames: (time.sleep(0.2), encode(frames))[1]
+    segmenter.engine.encode = lambda frames: (time.sleep(seconds), encode(frames))[1]
     return segmenter
+
+
+def open_patient(*_):
+    """Takes a little while for every frame."""
+    return open_slowly(seconds=0.03)
 
 
 def open_mortal_once(note, *_):

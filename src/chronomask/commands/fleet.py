@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +35,9 @@ def batch(
     /,
     out: Path | None = None,
     status: Path | None = None,
-    workers: int = 0,
+    ray: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
     attempts: int = 3,
     piece: int = 1500,
     log_json: bool = False,
@@ -65,7 +69,10 @@ def batch(
         out: folder for the results; made if missing.
         status: print how far the batch in this folder is, running or not, and which videos failed; nothing else is
             done.
-        workers: processes; by default one for every core. Each has its share of the cores.
+        ray: do the work on a Ray cluster, by its address: auto, or HOST:6379 (extra cluster). All its machines must see
+            sources, model and OUT under the same paths.
+        workers: processes; by default one for every core, on a cluster as many as there is room for.
+        threads: cores of each worker; by default its share of the cores of this machine, on a cluster one.
         attempts: how many times a video is tried whose process died.
         piece: videos of many more frames are cut into pieces of about so many frames, for several workers; the tracks
             are those of the whole video. 0 to cut none.
@@ -94,12 +101,14 @@ def batch(
     if find_spec("pyarrow") is None:
         print_note("manifest.parquet is left out: it needs pyarrow: pip install 'chronomask[batch]'")
     began = time.monotonic()
-    with _watched(log_json, metrics_port) as watch:
+    with _watched(log_json, metrics_port, quiet=ray is not None) as watch:
         rows = run(
             sources,
             out,
             checkpoint or model,
-            workers=workers or None,
+            workers=workers,
+            ray=ray,
+            threads=threads,
             attempts=attempts,
             piece=piece,
             classes=listed(classes),
@@ -149,13 +158,24 @@ def _print_failures(rows: Sequence[Row]) -> None:
 
 
 @contextmanager
-def _watched(log_json: bool, port: int | None) -> Generator[Watch, None, None]:
-    """Who is told what changes: a progress bar or lines of json, and the server of the metrics."""
+def _watched(log_json: bool, port: int | None, quiet: bool) -> Generator[Watch, None, None]:
+    """Who is told what changes: a progress bar or lines of json, and the server of the metrics.
+
+    Args:
+        log_json, port: as options of the command.
+        quiet: nothing else is put out: Ray prints pages on every machine that leaves, and has logs of its own.
+    """
     from chronomask.fleet.metrics import served
 
     with ExitStack() as stack:
         metrics = None if port is None else stack.enter_context(served(port))
-        show: Watch = _print_json if log_json else stack.enter_context(_bar())
+        show: Watch = (
+            partial(_print_json, partial(print, file=sys.stdout, flush=True))
+            if log_json
+            else stack.enter_context(_bar())
+        )
+        if quiet:
+            stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
 
         def watch(standing: Standing, row: Row | None) -> None:
             if metrics is not None:
@@ -165,9 +185,9 @@ def _watched(log_json: bool, port: int | None) -> Generator[Watch, None, None]:
         yield watch
 
 
-def _print_json(standing: Standing, row: Row | None) -> None:
+def _print_json(say: Callable[[str], None], standing: Standing, row: Row | None) -> None:
     if row is not None:
-        print(json.dumps({"time": round(time.time(), 3), **dataclasses.asdict(row)}), flush=True)
+        say(json.dumps({"time": round(time.time(), 3), **dataclasses.asdict(row)}))
 
 
 @contextmanager
@@ -175,7 +195,7 @@ def _bar() -> Generator[Callable[[Standing, Row | None], None], None, None]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(errors=True)) as progress:
+    with Progress(*columns, console=console(errors=True), redirect_stdout=False, redirect_stderr=False) as progress:
         task = progress.add_task("starting", total=None)
 
         def show(standing: Standing, row: Row | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import shutil
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Sequence
@@ -19,6 +20,7 @@ from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision, cores
 from chronomask.errors import InputError
 from chronomask.files import make_folder, remove_unfinished
+from chronomask.fleet.cluster import ClusterWorkers
 from chronomask.fleet.listing import Entry, listed, named
 from chronomask.fleet.manifest import FOLDER, LOCK, LOG, TABLE, Manifest, Row, write_table
 from chronomask.fleet.schedule import Schedule, Standing, Watch
@@ -39,6 +41,8 @@ def batch(
     model: str | Path = "lite",
     *,
     workers: int | None = None,
+    ray: str | None = None,
+    threads: int | None = None,
     attempts: int = 3,
     classes: Collection[str] = (),
     outputs: Outputs = Outputs(overlay=False),  # noqa: B008  (frozen)
@@ -63,7 +67,10 @@ def batch(
         out: folder of the results; `out/NAME` has the files that `chronomask segment` writes, `out/manifest.parquet`
             (with pyarrow) a row for every video.
         model: a bundled model, an exported network or a checkpoint file.
-        workers: processes; by default one a core, each of which computes with its share of the cores.
+        workers: processes; by default one a core, or on a cluster as many as there is room for.
+        ray: address of a Ray cluster whose machines do the work ("auto", "host:6379"); this one alone by default. All
+            of them must see sources, model and `out` under the same paths.
+        threads: cores of each worker; by default its share of this machine's, or on a cluster one.
         attempts: how many times a video is tried whose worker died or met an error that is not the video's.
         classes: only tracks of these names; all if empty.
         outputs: what is written beside tracks.json and results.json.
@@ -85,19 +92,23 @@ def batch(
     """
     from chronomask.segmenter.load import load
 
-    texts = [str(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
-    out, config = Path(out), config or SegmentConfig()
-    opener = partial(load, str(model), device, engine, precision, config)
-    count = cores() if workers is None else workers
-    if count < 1 or attempts < 1 or piece < 0:
-        raise InputError(f"workers {count}, attempts {attempts}, piece {piece}: must be 1, 1, 0 or more")
+    texts = [_absolute(str(source)) for source in ([sources] if isinstance(sources, str | Path) else sources)]
+    out, config = Path(out).absolute(), config or SegmentConfig()
+    model = _absolute(str(model)) if Path(model).exists() else str(model)
+    opener = partial(load, model, device, engine, precision, config)
+    for name, value in (("workers", workers), ("threads", threads), ("attempts", attempts), ("piece", piece or 1)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} {value}: must be 1 or more")
+    count = workers or cores()
     chosen = tuple(sorted(set(classes)))
-    job = Job(out, opener, chosen, outputs, fps, every, overwrite, piece if count > 1 else 0)
+    job = Job(out, opener, chosen, outputs, fps, every, overwrite, piece if ray or count > 1 else 0)
     settings = {"engine": engine, "device": device, "precision": precision, "config": dataclasses.asdict(config)}
     with opened(job, texts, _told_apart(model), settings) as (manifest, rows):
-        count = count if piece else min(count, len(rows))  # a single video may be cut
-        local = LocalWorkers(job, count, max(1, cores() // count))
-        run(manifest, rows, job, local, attempts, watch)
+        if ray is None:
+            crew: Workers = LocalWorkers(job, count, threads or max(1, cores() // count))
+        else:
+            crew = ClusterWorkers(job, ray, workers, threads or 1)
+        run(manifest, rows, job, crew, attempts, watch)
         return [manifest.rows[row.source] for row in rows]
 
 
@@ -125,6 +136,11 @@ def opened(
         manifest = Manifest(folder, header, job.overwrite)
         stack.callback(manifest.close)
         yield manifest, list(_rows(manifest, entries, out))
+
+
+def _absolute(source: str) -> str:
+    """A path that means the same in every folder; addresses and patterns of addresses are what they are."""
+    return source if "://" in source else os.path.abspath(source)
 
 
 def _told_apart(model: str | Path) -> str:
