@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from chronomask.terminal import console
@@ -26,18 +27,34 @@ def live_line(source: Live) -> Callable[[Iterable, str, int | None], Iterator]:
     """As `progress_bar`; for work without a known end a line on whether it keeps up with a live source."""
 
     def progress(items: Iterable, task: str, total: int | None) -> Iterator:
-        from rich.progress import Progress, TextColumn
-
         if total is not None:
             yield from progress_bar(items, task, total)
             return
-        began = time.monotonic()
-        with Progress(TextColumn("{task.description}", markup=False), console=console(errors=True)) as display:
-            line = display.add_task(f"{task}: waiting for frames; Ctrl-C ends")
-            for count, item in enumerate(items, 1):
-                rate = count / (time.monotonic() - began)
-                state = f"{count} frames, {rate:.1f}/s, {source.delay:.1f} s behind, {source.dropped} dropped"
-                display.update(line, description=f"{task}: {state}; Ctrl-C ends")
-                yield item
+        with live_lines() as line_of:
+            yield from line_of(source)(items, task, total)
 
     return progress
+
+
+@contextmanager
+def live_lines() -> Generator[Callable[[Live], Callable[[Iterable, str, int | None], Iterator]], None, None]:
+    """Lines for several live sources, one for each: whether it keeps up, and then how far its results are."""
+    from rich.progress import Progress, TextColumn
+
+    with Progress(TextColumn("{task.description}", markup=False), console=console(errors=True)) as display:
+
+        def line_of(source: Live) -> Callable[[Iterable, str, int | None], Iterator]:
+            line = display.add_task(f"{source.name}: waiting for frames; Ctrl-C ends")
+
+            def progress(items: Iterable, task: str, total: int | None) -> Iterator:
+                began = time.monotonic()
+                for count, item in enumerate(items, 1):
+                    rate = count / (time.monotonic() - began)
+                    state = f"{count} frames, {rate:.1f}/s, {source.delay:.1f} s behind, {source.dropped} dropped"
+                    state = f"{state}; Ctrl-C ends" if total is None else f"{count} of {total} frames"
+                    display.update(line, description=f"{task}: {state}")
+                    yield item
+
+            return progress
+
+        yield line_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,7 @@ from chronomask.terminal import begin, console
 
 if TYPE_CHECKING:
     from chronomask.runs.segment import Summary
+    from chronomask.segmenter.segmenter import Segmenter
     from chronomask.video import Selection, VideoSource
 
 
@@ -45,6 +46,7 @@ def segment(
     box: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     overwrite: bool = False,
     resume: bool = False,
+    live: bool = False,
     outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(),  # noqa: B008  (frozen)
     config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008
 ) -> int:
@@ -84,6 +86,8 @@ def segment(
         overwrite: replace the results of an earlier run, finished or not; only those that are written again.
         resume: go on with an interrupted run of the same source and settings; its results are those of a run in one
             piece. What is complete already is left as it is.
+        live: follow several cameras or streams at once, with one engine. Each gets an equal share, and the newest of
+            its frames; the lines say how far each is behind.
         outputs: what is written, below.
         config: the settings below.
     """
@@ -100,6 +104,7 @@ def segment(
         raise InputError(f"{len(sources)} sources: points are about one video; segment them in two calls")
     failures = _Failures(len(sources) > 1)
     opened = _opened(sources, fps, selection, failures)
+    _check_live(opened, live)
     for source in opened if prompts else ():
         check_prompts(prompts, source)
     if out is None:
@@ -117,6 +122,8 @@ def segment(
         _print_source(source)  # at once, for the first clip takes its time
     share_heap()
     segmenter = load(checkpoint or model, device, engine, precision, config)
+    if live:
+        return _follow(segmenter, opened, folders, listed(classes), outputs, overwrite, failures)
     for source, folder in zip(opened, folders, strict=True):
         with failures.told(), _interruption_told(folder, source.live):
             summary = segment_to_folder(
@@ -135,6 +142,44 @@ def segment(
                 failures.any = True
                 rest = f"the rest is written, and chronomask render {folder / 'tracks.json'} cuts out others"
                 print(f"chronomask: {summary.missing}; {rest}", file=sys.stderr)
+    return 2 if failures.any else 0
+
+
+def _check_live(sources: Sequence[VideoSource], live: bool) -> None:
+    waiting = [source.name for source in sources if not source.live]
+    if live and waiting:
+        raise InputError(f"live: {waiting[0]} is a file; --live is for cameras and streams alone")
+    if not live and len(sources) - len(waiting) > 1:
+        raise InputError("several cameras or streams: follow all of them at once by --live")
+
+
+def _follow(
+    segmenter: Segmenter,
+    sources: Sequence[VideoSource],
+    folders: Sequence[Path],
+    classes: tuple[str, ...],
+    outputs: Outputs,
+    overwrite: bool,
+    failures: _Failures,
+) -> int:
+    """Segments live sources side by side."""
+    from chronomask.commands.progress import live_lines
+    from chronomask.fleet.cameras import follow
+    from chronomask.runs.live import Live
+
+    lives = [source for source in sources if isinstance(source, Live)]
+    ended = []
+    with live_lines() as line_of:
+        for source, found in follow(
+            segmenter, lives, folders, classes=classes, outputs=outputs, overwrite=overwrite, progress=line_of
+        ):
+            ended.append((source, found))
+    for source, found in ended:
+        with failures.told():
+            if isinstance(found, InputError):
+                raise found
+            print(f"{source.name}:")
+            _print_summary(found, source)
     return 2 if failures.any else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -158,9 +158,10 @@ class _Job:
         path = self.place.results / RECORDING
         with Spool(self.place.folder) as spool:
             with Interruption() as interruption, VideoWriter(path, source.width, source.height, source.fps) as writer:
+                stop = _stop(source, interruption)
                 if isinstance(source, Live):
-                    source.stop = lambda: interruption.wanted  # a camera may fall silent, and then no frame asks
-                recorded = Recorded(source, writer, lambda: interruption.wanted)
+                    source.stop = stop  # a camera may fall silent, and then no frame asks
+                recorded = Recorded(source, writer, stop)
                 with closing(self.segmenter.segment(recorded, raw=True)) as frames:
                     for result in self.progress(frames, f"segmenting {source.name}", None):
                         spool.add(result)
@@ -189,6 +190,12 @@ class _Job:
 
 def _summary(rows: list[TrackRow], frames: int, paths: list[Path], outputs: Outputs) -> Summary:
     return Summary(rows, frames, paths, outputs.missing([row.id for row in rows]))
+
+
+def _stop(source: VideoSource, interruption: Interruption) -> Callable[[], bool]:
+    """Says whether a live source shall end: by Ctrl-C, or because whoever made it wants that."""
+    asked = source.stop if isinstance(source, Live) else lambda: False
+    return lambda: interruption.wanted or asked()
 
 
 def check_output(
