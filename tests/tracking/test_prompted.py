@@ -20,7 +20,7 @@ def scene(seed=0, fine=5):
     random = np.random.default_rng(seed)
     outputs = random_outputs(seed)
     looks = random.normal(size=(4, 6, 4, 6)).astype(np.float32)
-    level = random.normal(size=(4, fine, 16, 20)).astype(np.float32) if fine else None
+    level = random.normal(size=(4, fine, 16, 20)).astype(np.float16) if fine else None
     tubes = cluster(outputs, ClusterConfig(minimum_pixels=1))
     return Scene(Sight(outputs, looks, level), PICTURES, tubes, ("y", "x"), ClusterConfig())
 

@@ -309,7 +309,7 @@ class ClipFinder:
         if not reading.keep_sight:
             return clip
         fine = [frame.fine for frame in features if frame.fine is not None]
-        return replace(clip, sight=Sight(outputs, looks, np.stack(fine) if fine else None))
+        return replace(clip, sight=Sight(outputs, looks, np.stack(fine).astype(np.float16) if fine else None))
 
 
 def shrunk(image: UInt8[np.ndarray, "H W 3"], config: SegmentConfig) -> UInt8[np.ndarray, "3 h w"]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float16, Float32
 
 from chronomask.embedding import STRIDE, coordinates
 
@@ -41,24 +41,24 @@ class Sight(NamedTuple):
     Attributes:
         outputs: of its pixels.
         looks: level of stride 16 of its frames; padding is still there.
-        fine: level of stride 4, as well; None where the network does not give it.
+        fine: level of stride 4, as well, in 16 bits, for it is large; None where the network does not give it.
     """
 
     outputs: ClipOutputs
     looks: Float32[np.ndarray, "T C _ _"]
-    fine: Float32[np.ndarray, "T C _ _"] | None
+    fine: Float16[np.ndarray, "T C _ _"] | None
 
     def parts(self) -> dict[str, np.ndarray]:
         """In 16 bits, to be kept: half the size, and as exact as the network is in bfloat16 anyway."""
         values = {**vars(self.outputs), "looks": self.looks, "fine": self.fine}
-        return {name: some.astype(np.float16) for name, some in values.items() if some is not None}
+        return {name: some.astype(np.float16, copy=False) for name, some in values.items() if some is not None}
 
     @classmethod
     def of_parts(cls, parts: Mapping[str, np.ndarray]) -> Sight:
         """Inverse of `parts`, but for what was rounded away."""
-        whole: dict[str, Any] = {name: some.astype(np.float32) for name, some in parts.items()}
-        looks, fine, foreground = whole.pop("looks"), whole.pop("fine", None), whole.pop("foreground", None)
-        return cls(ClipOutputs(**whole, foreground=foreground), looks, fine)
+        whole: dict[str, Any] = {name: some.astype(np.float32) for name, some in parts.items() if name != "fine"}
+        looks, foreground = whole.pop("looks"), whole.pop("foreground", None)
+        return cls(ClipOutputs(**whole, foreground=foreground), looks, parts.get("fine"))
 
 
 def place(

@@ -185,7 +185,7 @@ def _cosine(
     values: Float32[np.ndarray, "C T _ _"], share: Float32[np.ndarray, "T _ _"]
 ) -> Float32[np.ndarray, "T _ _"]:
     """Of features everywhere and their mean by shares."""
-    mean = (values * share).sum((1, 2, 3))
+    mean = np.tensordot(values, share, 3)
     length = np.linalg.norm(values, axis=0) * np.linalg.norm(mean)
     return np.tensordot(mean, values, 1) / (length + np.float32(1e-6))
 

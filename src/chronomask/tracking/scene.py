@@ -100,7 +100,8 @@ class Scene:
         """The level of stride 4, standardised over the clip; of no channels where the network does not give it."""
         if self.sight.fine is None:
             return np.zeros((0, *self.shape), np.float32)
-        return _standardised(self.sight.fine.swapaxes(0, 1)[:, :, : self.shape[1], : self.shape[2]])
+        level = self.sight.fine.swapaxes(0, 1)[:, :, : self.shape[1], : self.shape[2]]
+        return _standardised(level.astype(np.float32))
 
     @cached_property
     def _looks_of_pixels(self) -> tuple[np.ndarray, ...]:
