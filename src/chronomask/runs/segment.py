@@ -142,7 +142,14 @@ class _Job:
         witness = Witness(source)
         with Spool(self.place.folder) as spool:
             with Interruption() as interruption:
-                following = Following(self.segmenter, source, prompts, self.progress, stop=lambda: interruption.wanted)
+                following = Following(
+                    self.segmenter,
+                    source,
+                    prompts,
+                    self.progress,
+                    stop=lambda: interruption.wanted,
+                    folder=self.place.folder,
+                )
                 with closing(iter(following)) as frames:
                     for frame in frames:
                         spool.add(frame)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
@@ -58,6 +58,7 @@ class Following:
         progress: shows how far the work is.
         heads: make masks of what is known of an object; those of the bundled model by default.
         stop: asked before anything is known of any frame: whether to give up.
+        folder: where the clips are kept meanwhile; the system's place for temporary files by default.
 
     Raises:
         InputError: see `prompts.check_prompts`.
@@ -71,10 +72,11 @@ class Following:
         progress: Progress = silent,
         heads: Heads | None = None,
         stop: Callable[[], bool] = lambda: False,
+        folder: Path | None = None,
     ) -> None:
         check_prompts(prompts, source)
         self.segmenter, self.source, self.prompts, self.progress = segmenter, source, prompts, progress
-        self.heads, self.stop = heads or bundled_heads(), stop
+        self.heads, self.stop, self.folder = heads or bundled_heads(), stop, folder
         self._summaries: dict[int, TrackSummary] = {}
 
     @property
@@ -91,7 +93,7 @@ class Following:
         located = Located(self.prompts)
         frames = self.progress(located.frames(self.source), f"following in {self.source.name}", self.source.length)
         with (
-            tempfile.TemporaryDirectory(prefix="chronomask-") as folder,
+            tempfile.TemporaryDirectory(prefix="chronomask-", dir=self.folder) as folder,
             closing(clips_of(self.segmenter, frames)) as clips,
         ):
             shelf = _Shelf(Path(folder))
@@ -106,7 +108,7 @@ class Following:
             yield from self._shelved(shelf)
             for clip in map(_rounded, clips):
                 followed = sweep.take(self.scene(clip), clip.begin, {})
-                self._note(followed, followed.tubes, clip)
+                self._note(followed, clip)
                 for frame in range(clip.shared, len(clip.pictures)):
                     yield self._result(clip, frame, [Seen(n, tube, frame) for n, tube in followed.tubes.items()])
 
@@ -140,13 +142,13 @@ class Following:
         """The frames of what is on the shelf."""
         for number in range(len(shelf.places)):
             clip, chosen = shelf[number], shelf.chosen(number)
-            self._note(chosen, chosen.tubes, clip)
+            self._note(chosen, clip)
             for frame in range(clip.shared, len(clip.pictures)):
                 yield self._result(clip, frame, shelf.seen(clip.begin + frame))
 
-    def _note(self, followed: Followed, tubes: Mapping[int, Tube], clip: FoundClip) -> None:
+    def _note(self, followed: Followed, clip: FoundClip) -> None:
         """Adds what a clip says of the objects' names and scores."""
-        for number, tube in tubes.items():
+        for number, tube in followed.tubes.items():
             visit = visit_of(tube, clip.begin, clip.found.labels.shape)
             summary = TrackSummary.of(number, tube, followed.looks[number], visit)
             before = self._summaries.get(number)
