@@ -5,7 +5,7 @@ Legend: T frames of a clip, h w pixels at stride 4.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Container, Generator, Sequence
 from math import ceil
 
 from chronomask.errors import InputError
@@ -65,8 +65,19 @@ class Located:
             end = f"the last frame is number {last.index}, at {last.time:.3f} s"
             raise InputError(f"{kind_of(prompt)} {shown(prompt)}: {what} lies after the end of the video: {end}")
 
+    def first(self, number: int, places: Sequence[tuple[int, Container[int], object, object]]) -> int:
+        """Number of the clip in which an object is pointed at first, by a prompt that says where it is.
+
+        Args:
+            number: of the object.
+            places: of every clip, its fresh frames in second place.
+        """
+        prompt = next(n for n, one in enumerate(self.prompts) if one.object == number and one.positive)
+        frame = self.frames_of[prompt]
+        return next(clip for clip, (_, fresh, *_) in enumerate(places) if frame in fresh)
+
     def clicks(
-        self, begin: int, fresh: Iterable[int], size: tuple[int, int], cells: tuple[int, int]
+        self, begin: int, fresh: Container[int], size: tuple[int, int], cells: tuple[int, int]
     ) -> dict[int, Clicks]:
         """What is said of every object in some frames of a clip.
 

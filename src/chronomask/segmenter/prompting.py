@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
@@ -27,11 +27,11 @@ from chronomask.segmenter.located import Located
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.sights import clips_of
 from chronomask.tracking.cluster import Tube
-from chronomask.tracking.following import Followed, Sweep
+from chronomask.tracking.following import NOTHING, Followed, Sweep
 from chronomask.tracking.heads import Heads
 from chronomask.tracking.memory import visit_of
 from chronomask.tracking.outputs import Sight
-from chronomask.tracking.prompted import cut_out
+from chronomask.tracking.prompted import Clicks, cut_out
 from chronomask.tracking.scene import Scene
 from chronomask.tracking.verdict import TrackSummary
 from chronomask.video import VideoSource
@@ -117,26 +117,50 @@ class Following:
         return scene_of(self.segmenter, clip)
 
     def _both_ways(self, shelf: _Shelf, located: Located) -> Sweep:
-        """Follows the objects through all that is on the shelf; what goes on behind it comes back."""
+        """Follows the objects through all that is on the shelf; what goes on behind it comes back.
+
+        From where an object was pointed at first, and then once more from where it was corrected, towards there.
+        """
         said = [located.clicks(*place) for place in shelf.places]
-        pointed = [number for number, clicks in enumerate(said) if clicks]
-        stitch = self.segmenter.config.stitch
-        forwards, backwards = Sweep(self.heads, stitch), Sweep(self.heads, stitch, backwards=True)
-        for number in range(pointed[0], len(said)):
-            clip = shelf[number]
-            scene = self.scene(clip)
-            followed = forwards.take(scene, clip.begin, said[number])
-            shelf.put(followed, "forwards", number)
-            if number == pointed[-1]:
-                backwards.begin_with(followed, scene)
-        for number in range(pointed[-1] - 1, -1, -1):
-            clip = shelf[number]
-            followed = backwards.take(self.scene(clip), clip.begin, said[number])
-            shelf.put(followed, "backwards", number)
-        shelf.anchors = {
-            prompt.object: [number for number in pointed if prompt.object in said[number]] for prompt in self.prompts
-        }
+        shelf.anchors = {of: [n for n, clicks in enumerate(said) if of in clicks] for of in self._objects}
+        shelf.first = {of: located.first(of, shelf.places) for of in self._objects}
+        stitch, length = self.segmenter.config.stitch, len(shelf.places)
+        forwards = Sweep(self.heads, stitch)
+        for number in range(min(shelf.first.values()), length):
+            clicks = {of: some for of, some in said[number].items() if number >= shelf.first[of]}
+            self._swept(forwards, shelf, number, "forwards", clicks)
+        backwards = Sweep(self.heads, stitch, backwards=True)
+        for number in range(max(shelf.first.values()), -1, -1):
+            clicks = {of: some for of, some in said[number].items() if number <= shelf.first[of]}
+            self._swept(backwards, shelf, number, "backwards", clicks)
+        for way, numbers, source in (
+            ("back", range(length - 1, -1, -1), "forwards"),
+            ("on", range(length), "backwards"),
+        ):
+            again = Sweep(self.heads, stitch, backwards=way == "back")
+            for number in numbers:
+                corrected = shelf.corrected(way, number)
+                if corrected:
+                    at = shelf.followed(source, number).tubes
+                    known = {of: at[of] for of in corrected if number in shelf.anchors[of] and of in at}
+                    self._swept(again, shelf, number, way, {}, known)
         return forwards
+
+    def _swept(
+        self,
+        sweep: Sweep,
+        shelf: _Shelf,
+        number: int,
+        way: str,
+        clicks: Mapping[int, Clicks],
+        known: Mapping[int, Tube] = NOTHING,
+    ) -> None:
+        clip = shelf[number]
+        shelf.put(sweep.take(self.scene(clip), clip.begin, clicks, known), way, number)
+
+    @property
+    def _objects(self) -> list[int]:
+        return sorted({prompt.object for prompt in self.prompts})
 
     def _shelved(self, shelf: _Shelf) -> Generator[FrameResult, None, None]:
         """The frames of what is on the shelf."""
@@ -233,11 +257,13 @@ class _Shelf:
     Attributes:
         places: of every clip the number of its first frame, those of its fresh frames, the size of the source, h and w.
         anchors: by object, numbers of the clips that it is pointed at in.
+        first: by object, the one of them that it is pointed at in by the first prompt, in their given order.
     """
 
     def __init__(self, folder: Path) -> None:
         self.places: list[tuple[int, range, tuple[int, int], tuple[int, int]]] = []
         self.anchors: dict[int, list[int]] = {}
+        self.first: dict[int, int] = {}
         self._folder = folder
 
     def add(self, clip: FoundClip) -> None:
@@ -253,25 +279,32 @@ class _Shelf:
         clip, parts = pickle.loads((self._folder / f"{number}.clip").read_bytes())
         return replace(clip, sight=Sight.of_parts(parts))
 
-    def _followed(self, kind: str, number: int) -> Followed:
+    def followed(self, kind: str, number: int) -> Followed:
         path = self._folder / f"{number}.{kind}"
         return pickle.loads(path.read_bytes()) if path.exists() else Followed(0)
+
+    def corrected(self, way: str, number: int) -> list[int]:
+        """Objects that are corrected behind a clip (on the way back) or before it (on), and first pointed at beyond."""
+        if way == "back":
+            return [of for of, first in self.first.items() if first < number <= max(self.anchors[of])]
+        return [of for of, first in self.first.items() if min(self.anchors[of]) <= number < first]
 
     def _away(self, number: int, of: int) -> tuple[int, str]:
         """How many clips lie between a clip and the nearest that an object is pointed at in, and the way from there."""
         nearest = min(self.anchors[of], key=lambda anchor: abs(anchor - number))
-        return abs(nearest - number), "forwards" if number >= nearest else "backwards"
+        if number >= self.first[of]:
+            return abs(nearest - number), "forwards" if number >= nearest else "back"
+        return abs(nearest - number), "backwards" if number <= nearest else "on"
 
     def chosen(self, number: int) -> Followed:
         """The objects in a clip, each as it is followed from where it is pointed at next to it."""
-        both = {way: self._followed(way, number) for way in ("forwards", "backwards")}
         chosen = Followed(self.places[number][0])
-        for of in self.anchors:
-            _, way = self._away(number, of)
-            for kind in sorted(both, key=lambda kind: kind != way):
-                if of in both[kind].tubes:
-                    chosen.tubes[of], chosen.looks[of] = both[kind].tubes[of], both[kind].looks[of]
-                    break
+        for of, first in self.first.items():
+            followed = self.followed(self._away(number, of)[1], number)
+            if of not in followed.tubes:  # lost on the way, but perhaps not on the other
+                followed = self.followed("forwards" if number >= first else "backwards", number)
+            if of in followed.tubes:
+                chosen.tubes[of], chosen.looks[of] = followed.tubes[of], followed.looks[of]
         return chosen
 
     def seen(self, frame: int) -> list[Seen]:

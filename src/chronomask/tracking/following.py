@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from chronomask.tracking.scene import Scene
 
 MINIMUM = 3
 """Pixels at stride 4 that an object must have on shared frames to be carried on."""
+
+NOTHING: Mapping[int, Tube] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,27 +55,27 @@ class Sweep:
         self.heads, self.backwards, self.memory = heads, backwards, TrackMemory(config)
         self._last = Followed(0)
 
-    def take(self, scene: Scene, begin: int, clicks: Mapping[int, Clicks]) -> Followed:
+    def take(
+        self, scene: Scene, begin: int, clicks: Mapping[int, Clicks], known: Mapping[int, Tube] = NOTHING
+    ) -> Followed:
         """The objects in the next clip.
 
         Args:
             scene: the clip.
             begin: number of its first frame.
             clicks: what was said of objects in frames of this clip.
+            known: objects of which it is known what they cover in it.
         """
-        cues = {number: cue for number, cue in self._carried(scene, begin).items() if cue.inside.sum() >= MINIMUM}
-        cues |= self._found_again(scene, begin, cues, {*cues, *clicks})
+        carried = {number: cue for number, cue in self._carried(scene, begin).items() if number not in known}
+        cues = {number: cue for number, cue in carried.items() if cue.inside.sum() >= MINIMUM}
+        cues |= self._found_again(scene, begin, cues, {*cues, *clicks, *known})
         levels = cut_out(scene, cues, clicks, self.heads)
         tubes = {number: tube for number, level in levels.items() if (tube := scene.tube(level)) is not None}
-        followed = Followed(begin, tubes, {number: scene.look(tube) for number, tube in tubes.items()})
-        self.begin_with(followed, scene)
-        return followed
-
-    def begin_with(self, followed: Followed, scene: Scene) -> None:
-        """Goes on from what was made of a clip."""
-        self._last = followed
-        for number, tube in followed.tubes.items():
-            self.memory.note(number, followed.looks[number], self._visit(tube, followed.begin, scene))
+        tubes |= known
+        self._last = Followed(begin, tubes, {number: scene.look(tube) for number, tube in tubes.items()})
+        for number, tube in tubes.items():
+            self.memory.note(number, self._last.looks[number], self._visit(tube, begin, scene))
+        return self._last
 
     def _carried(self, scene: Scene, begin: int) -> dict[int, Cue]:
         """What is known on the frames that the clip shares with the one before."""

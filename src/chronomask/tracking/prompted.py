@@ -83,20 +83,18 @@ def cut_out(scene: Scene, cues: Mapping[int, Cue], clicks: Mapping[int, Clicks],
 def _one(scene: Scene, cue: Cue | None, clicks: Clicks, heads: Heads) -> Level | None:
     """The level of one object; None where nothing says where it is."""
     said = clicks.inside, clicks.outside, clicks.boxes
-    if cue is None:
-        first = [heads.clicked(relations.of_click(scene, place)) for place in clicks.inside]
-        first += [_boxed(scene, box, heads) for box in clicks.boxes]
-        if not first:
-            return None
-        level = as_said(np.max(first, 0), *said)
-        cue = Cue(level > SURE, level < NOT)
-    level = None
-    for _ in range(REFINEMENTS if clicks != Clicks() else 1):
-        if not cue.inside.any():
-            break
-        features = relations.of_mask(scene, *cue, clicks.inside, clicks.outside)
-        level = as_said(heads.known(features), *said)
-        cue = Cue(level > SURE, level < NOT)
+    gathered = [heads.clicked(relations.of_click(scene, place)) for place in clicks.inside]
+    gathered += [_boxed(scene, box, heads) for box in clicks.boxes]
+    if cue is not None and cue.inside.any():
+        gathered.append(heads.known(relations.of_mask(scene, *cue, clicks.inside, clicks.outside)))
+    if not gathered:
+        return None
+    level = as_said(np.max(gathered, 0), *said)
+    for _ in range(REFINEMENTS if clicks != Clicks() else 0):
+        sure = Cue(level > SURE, level < NOT)
+        if sure.inside.any():
+            features = relations.of_mask(scene, *sure, clicks.inside, clicks.outside)
+            level = as_said(heads.known(features), *said)
     return level
 
 
