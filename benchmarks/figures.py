@@ -4,8 +4,8 @@
 
 Each benchmark with `--record` calls `record`, which writes `figures.json`. A table of a page has a comment before it,
 such as `<!-- figures: composites -->`, which names the entries that its cells come from: a row is looked up by its
-first cell, a column by its heading (`<!-- figures: speed; 帧/秒=frames/s -->` where that is in another language). A
-test holds every such cell to the file.
+first cell, a column by its heading (`<!-- figures: speed; 帧/秒=frames/s -->` where the file has another word). A test
+holds every such cell to the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "RESULTS.md")
+PAGES = ("README.md", "README.zh.md", "RESULTS.md")
 FILE = Path(__file__).with_suffix(".json")
 
 TABLE = re.compile(r"(?:<!-- figures: ([^;>]+?)(?:; ([^>]+?))? -->\n+)?((?:^\|.*\n)+)", re.MULTILINE)
@@ -96,7 +96,8 @@ def _filled(found: re.Match[str], figures: Mapping[str, Any]) -> str:
         first, *cells = _cells(line)
         known: dict[str, float | str] = {}
         for name in reversed(names.split() if names else []):
-            known |= figures[name]["rows"].get(translated.get(first, first).strip("*"), {})
+            for row in {first.strip("*"), translated.get(first.strip("*"), first.strip("*"))}:
+                known |= figures[name]["rows"].get(row, {})
         pairs = zip(columns, cells, strict=True)
         cells = [_cell(cell, known.get(column), f"{first}, {column}") for column, cell in pairs]
         rows.append(f"| {' | '.join([first, *cells])} |".replace("|  |", "| |").replace("|  |", "| |"))

@@ -34,12 +34,12 @@ from chronomask.video import Frame, VideoSource, open_source
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-OURS = "chronomask lite, OpenVINO"
+OURS = "chronomask lite (OpenVINO)"
 PEERS = {
-    "YOLO11n-seg + ByteTrack, OpenVINO": "yolo-openvino",
-    "YOLO11n-seg + ByteTrack, PyTorch": "yolo-torch",
-    "Mask R-CNN R-50 (no tracking), PyTorch": "mask-rcnn",
-    "VidEoMT ViT-S, PyTorch": "videomt",
+    "YOLO11n-seg + ByteTrack (OpenVINO)": "yolo-openvino",
+    "YOLO11n-seg + ByteTrack (PyTorch)": "yolo-torch",
+    "Mask R-CNN R-50, no tracking (PyTorch)": "mask-rcnn",
+    "VidEoMT ViT-S (PyTorch)": "videomt",
 }
 
 
