@@ -137,8 +137,10 @@ def _cut(segmenter: Segmenter, job: Job, task: Task, source: VideoSource) -> tup
     """The pieces of a long video; none of one that is short, done, or begun in one piece."""
     place = job.out / task.name
     begun = (place / PARTIAL / SPOOL).exists() or ((place / "tracks.json").exists() and not job.overwrite)
-    if not job.piece or begun or source.length is None or source.length < 1.5 * job.piece:
+    # What must be fetched would be fetched for every piece.
+    if not job.piece or begun or is_fetched(task.source) or (source.length or 0) < 1.5 * job.piece:
         return ()
+    assert source.length is not None, "it is longer than a piece"
     return tuple(pieces(segmenter.config, source.length, job.piece))
 
 
