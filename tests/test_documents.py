@@ -19,7 +19,11 @@ from chronomask.cli import main
 from chronomask.video import VideoWriter
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted(page for page in ROOT.rglob("*.md") if not {".venv", "out", "runs"} & set(page.relative_to(ROOT).parts))
+PAGES = sorted(
+    page
+    for page in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part in ("out", "runs") for part in page.relative_to(ROOT).parts[:-1])
+)
 SLOW = ("train", "web")
 """Commands with tests of their own: one takes minutes, the other stays."""
 
