@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from chronomask.engines.engine import features_of, padded
+from chronomask.engines.engine import FrameFeatures, features_of, padded
 from engines.test_description import DESCRIPTION
 
 
@@ -16,4 +16,6 @@ def test_frames_are_padded_with_zeros_to_multiples_of_32(size, expected):
 
 
 def test_features_go_by_their_names():
-    assert features_of(DESCRIPTION, ["look", "fine", "classes"]) == (("fine",), "look", "classes")
+    assert features_of(DESCRIPTION, ["look", "fine", "classes"]) == FrameFeatures(
+        decoded=("fine",), look="look", class_logits="classes", fine="fine"
+    )
