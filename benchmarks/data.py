@@ -33,7 +33,8 @@ from chronomask.data.mixture import ClipMixture
 from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader, open_training_sources
 from chronomask.files import written_aside
-from chronomask.model.network import Network, to_channels_last
+from chronomask.model.backbone_network import to_channels_last
+from chronomask.model.network import Network
 from chronomask.training.distributed import joined_ranks
 from chronomask.training.schedule import build_optimizer
 from chronomask.training.step import Stepper

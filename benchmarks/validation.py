@@ -35,9 +35,10 @@ from chronomask.evaluation.matching import match
 from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.selection import without_classes
 from chronomask.losses import masked_class_logits
+from chronomask.model.backbone_network import to_channels_last
 from chronomask.model.checkpoint import load_network
 from chronomask.model.folding import fold_batch_norm
-from chronomask.model.network import Network, to_channels_last
+from chronomask.model.network import Network
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.training.targets import make_targets

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from chronomask.embedding import coordinates, squared_distance
+from chronomask.embedding import coordinates, directed, squared_distance
 
 KINDS = pytest.mark.parametrize("kind", [lambda x: np.asarray(x, np.float32), torch.tensor], ids=["numpy", "torch"])
 
@@ -76,3 +76,15 @@ def test_coordinates_are_those_of_the_unpadded_frame():
     np.testing.assert_allclose(found[0, 0, 0], (np.array([2, 6, 10]) * 2 / 10 - 1) * 10 / 6, rtol=1e-6)
     np.testing.assert_allclose(found[1, 0, :, 0], np.array([2, 6]) * 2 / 6 - 1, atol=1e-6)
     assert not found[2].any()
+
+
+def test_directions_make_distances_cosines():
+    rng = np.random.default_rng(0)
+    embedding = rng.normal(size=(4, 5)).astype(np.float32)
+    found = directed(embedding, np.array([1, 1, 0, 1], np.float32))
+    np.testing.assert_array_equal(found[2], embedding[2])
+    unit = found[[0, 1, 3]]
+    np.testing.assert_allclose((unit**2).sum(0), 1, rtol=1e-5)
+    one, other = embedding[[0, 1, 3], 0], embedding[[0, 1, 3], 1]
+    cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    assert ((unit[:, 0] - unit[:, 1]) ** 2).sum() == pytest.approx(2 - 2 * cosine, rel=1e-4)

@@ -23,7 +23,7 @@ def coordinates(
     x in +-max(1, W/H) and y in +-max(1, H/W) over the unpadded frame, t in +-1 over the clip, 0 in free dimensions.
 
     Args:
-        dimensions: "y", "x", "t" or "free", see `ModelConfig.embedding`.
+        dimensions: "y", "x", "t", "free" or "unit", see `ModelConfig.embedding`.
         length: T.
         rows: h.
         columns: w.
@@ -35,6 +35,7 @@ def coordinates(
         "x": _centres(columns, width) * np.float32(max(1.0, width / height)),
         "t": np.linspace(-1, 1, length, dtype=np.float32)[:, None, None] * np.float32(length > 1),
         "free": np.float32(0),
+        "unit": np.float32(0),
     }
     return np.stack([np.broadcast_to(grids[name], (length, rows, columns)) for name in dimensions])
 
@@ -42,6 +43,18 @@ def coordinates(
 def _centres(cells: int, side: int) -> Float32[np.ndarray, " cells"]:
     """Of cells along an axis of so many pixels: -1 at its beginning, 1 at its end."""
     return (np.arange(cells, dtype=np.float32) + 0.5) * STRIDE * 2 / np.float32(side) - 1
+
+
+def directed(embedding: Float[Any, "E *P"], unit: Float[Any, " E"]) -> Float[Any, "E *P"]:
+    """The embedding, some of whose dimensions are brought to length 1 together; the others stay as they are.
+
+    Args:
+        embedding: an array of NumPy or a tensor of PyTorch, as the other.
+        unit: 1 for dimensions that are together a direction ("unit"), 0 for others.
+    """
+    some = unit.reshape(-1, *(1,) * (embedding.ndim - 1))
+    length = ((embedding * some) ** 2).sum(0) + 1e-12
+    return embedding * (1 - some) + embedding * some / length**0.5
 
 
 def squared_distance(

@@ -5,7 +5,8 @@ from safetensors.torch import load_file, save_file
 
 from chronomask.config import model_to_json
 from chronomask.errors import InputError
-from chronomask.model.checkpoint import FORMAT, load_network, save_network
+from chronomask.model.checkpoint import load_network, save_network
+from chronomask.model.network import Network
 from model.networks import network_of, noise, tensors_of, tiny
 
 
@@ -92,7 +93,7 @@ def test_configuration_that_is_none(path, config):
 
 def test_field_of_a_later_version(path, network):
     later = model_to_json(network.config)[:-1] + ', "colour": 1}'
-    rewritten(path, lambda tensors: None, {"config": later, "format": FORMAT})
+    rewritten(path, lambda tensors: None, {"config": later, "format": Network.FORMAT})
     with pytest.raises(InputError, match="colour"):
         load_network(path)
 

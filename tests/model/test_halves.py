@@ -12,6 +12,7 @@ from chronomask.engines.engine import padded
 from chronomask.engines.opening import torch_engine
 from chronomask.model.halves import decoded_names, feature_names, halves
 from chronomask.model.mobilenet import SameConv2d
+from chronomask.model.non_local import ChannelAffinity
 from chronomask.tracking.outputs import place
 from chronomask.training.objective import tracked_outputs
 from model.networks import network_of, noise, tensors_of, tiny
@@ -27,6 +28,11 @@ VARIANTS = {
     "no-attention": tiny(attention="none"),
     "channels-alone": tiny(attention="channel", embedding=("y", "x", "t")),
     "space-time-alone": tiny(attention="space-time", decoder_activation=True),
+    "squeeze-excitation": tiny(attention="se"),
+    "flow": tiny(squeezes=(0, 0, 0, 0), aggregation="flow"),
+    "cosine": tiny(embedding=("unit", "unit", "free", "unit")),
+    "non-local": tiny(attention="non-local"),
+    "dual": tiny(attention="dual"),
     "group-norm": tiny(norm="group", decoder_activation=True, foreground=True),
 }
 
@@ -49,6 +55,8 @@ def as_trained(config):
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv3d):
             module.weight.data.normal_(0, module.weight[0].numel() ** -0.5, generator=generator)
+        if isinstance(module, ChannelAffinity):
+            module.beta.data.fill_(0.5)
     return network
 
 

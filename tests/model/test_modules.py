@@ -6,13 +6,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from chronomask.config import lite
-from chronomask.model.attention import ChannelAttention, SpaceTimeAttention, build_attention
+from chronomask.model.attention import ChannelAttention, SpaceTimeAttention, SqueezeExcitation, build_attention
 from chronomask.model.backbone import build_backbone
 from chronomask.model.class_scores import masked_class_logits
 from chronomask.model.convolution import PointwiseConvolution
 from chronomask.model.decoder import Decoder, expand
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.fpn import FPN
+from chronomask.model.non_local import KEYS, DualAttention, NonLocal, pooled
 from chronomask.model.squeeze import Squeeze, average_pool_time
 from model.networks import network_of, noise, shuffled_norms, tensors_of, tiny
 
@@ -85,8 +86,46 @@ def test_space_time_attention_is_equation_2():
 
 
 @torch.no_grad()
+def test_squeeze_excitation_is_that_of_senet():
+    module, x = SqueezeExcitation(8, 4), random(2, 8, 3, 4, 5)
+    scores = module.mlp[2](torch.relu(module.mlp[0](x.mean((2, 3, 4)))))
+    close(module(x), x * (1 / (1 + torch.exp(-scores))).view(2, 8, 1, 1, 1))
+
+
+@torch.no_grad()
+def test_non_local_attention_is_a_softmax_over_all_places():
+    """Of a clip so small that nothing is pooled; and it changes nothing at first."""
+    module, x = NonLocal(6), random(1, 6, 2, 3, 4)
+    close(module(x), x)
+    nn.init.normal_(module.output.weight)
+    flat = x[0].flatten(1)
+    query, key, value = (
+        part.weight.flatten(1) @ flat + part.bias[:, None] for part in (module.query, module.key, module.value)
+    )
+    answers = value @ (query.T @ key).softmax(1).T
+    expected = flat + module.output.weight.flatten(1) @ answers
+    close(module(x)[0].flatten(1), expected)
+
+
+@torch.no_grad()
+def test_dual_attention_is_the_sum_of_places_and_channels():
+    module, x = DualAttention(16), random(1, 16, 2, 12, 10)
+    close(module(x), x)
+    module.channels.beta.fill_(0.7)
+    flat = x[0].flatten(1)
+    close(module(x)[0].flatten(1), flat + 0.7 * (flat @ flat.T / flat.shape[1]).softmax(1) @ flat)
+    nn.init.normal_(module.places.output.weight)
+    close(module(x), module.places(x) + module.channels(x) - x)
+
+
+def test_keys_of_large_levels_are_pooled():
+    assert pooled(random(2, 4, 3, 20, 5)).shape == (2, 4, 3, KEYS, 5)
+
+
+@torch.no_grad()
 def test_attention_has_the_halves_that_its_name_says_channels_first():
     kinds = {"none": [], "channel": [ChannelAttention], "space-time": [SpaceTimeAttention]}
+    kinds |= {"se": [SqueezeExcitation], "non-local": [NonLocal], "dual": [DualAttention]}
     kinds["both"] = kinds["channel"] + kinds["space-time"]
     x = random(1, 8, 2, 3, 3)
     for kind, expected in kinds.items():

@@ -4,7 +4,8 @@ import torch
 from chronomask.config import ModelConfig, lite, paper
 from chronomask.errors import InputError
 from chronomask.model.backbone import build_backbone
-from chronomask.model.network import Network, to_channels_last
+from chronomask.model.backbone_network import to_channels_last
+from chronomask.model.network import Network
 from model.networks import network_of, noise, tensors_of, tiny
 
 pytestmark = pytest.mark.network

@@ -14,10 +14,11 @@ MAX_CHANNELS, MAX_SQUEEZES, MAX_DIMENSIONS = 4096, 8, 64
 """What a network has at most: a file may say anything, and no machine computes more."""
 
 BackboneName = Literal["resnet18", "resnet50", "resnet101", "efficientnet_lite0", "mobilenet_v2"]
-AttentionKind = Literal["none", "channel", "space-time", "both"]
+AttentionKind = Literal["none", "channel", "space-time", "both", "se", "non-local", "dual"]
 NormKind = Literal["batch", "group"]
 ClassSource = Literal["decoder", "backbone"]
-Dimension = Literal["y", "x", "t", "free"]
+Aggregation = Literal["squeeze", "flow"]
+Dimension = Literal["y", "x", "t", "free", "unit"]
 
 TUBE_STATISTICS = ("constant", "log size", "heat", "membership", "foreground", "edges", "class")
 """What the score of a tube is computed from: 1; the logarithm of its stride-4 pixels a frame; inside it the mean heat,
@@ -34,10 +35,12 @@ class ModelConfig:
         squeezes: Squeeze modules (each halves the time) for the levels of stride 32, 16, 8, 4. Section 4.1 names three
             time scales for four levels; (2, 1, 1, 0) and (2, 1, 0, 0) fit it exactly, (2, 2, 1, 0) follows its memory
             argument. Must not increase from coarse to fine.
-        attention: which halves of CBAM stand after every level.
+        attention: which halves of CBAM stand after every level; or instead of them a relative of section 2.5: "se"
+            (SENet), "non-local" (Non-local Neural Networks) or "dual" (DANet).
         reduction: r of eq. (1).
         embedding: one entry an embedding dimension: "y", "x" and "t" carry the pixel's coordinate plus an offset
-            bounded by tanh; "free" ones have no coordinate.
+            bounded by tanh; "free" ones have no coordinate; "unit" ones are together a direction, of length 1: squared
+            distances of directions are 2 - 2 cos, so that these are cosine embeddings, as in Fathi et al. (2017).
         norm: normalisation of Squeeze and, if `decoder_activation`, of Combine.
         decoder_activation: normalise and rectify after every 1x1x1 convolution of the decoder. The paper lists the
             convolutions alone; without anything between them they are one linear map, and a level that no Squeeze
@@ -48,6 +51,8 @@ class ModelConfig:
         categories: the classes, in the order of the network's indices.
         stride_in_1x1: ResNet-50 and -101 halve the size in the first 1x1 convolution of a stage instead of its 3x3, as
             the published models of detectron2 and maskrcnn-benchmark do: with their weights, and only with them, true.
+        aggregation: how frames learn of each other: "squeeze" is the time pyramid; "flow" gathers features along
+            optical flow instead (FGFA), for which `squeezes` must all be 0. It is computed by PyTorch and OpenCV alone.
         tube_score: the weights of `TUBE_STATISTICS` in the score of a tube, fitted by `chronomask calibrate`; where
             empty, the score is mean heat x mean membership.
     """
@@ -64,11 +69,13 @@ class ModelConfig:
     foreground: bool = False
     categories: tuple[Category, ...] = LITE
     stride_in_1x1: bool = False
+    aggregation: Aggregation = "squeeze"
     tube_score: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         # Configurations come out of checkpoint files too, which may say anything.
         choices = {"backbone": BackboneName, "attention": AttentionKind, "norm": NormKind, "class_source": ClassSource}
+        choices["aggregation"] = Aggregation
         for name, allowed in choices.items():
             if getattr(self, name) not in get_args(allowed):
                 raise InputError(f"{name} {getattr(self, name)!r}: must be one of {', '.join(get_args(allowed))}")
@@ -87,6 +94,8 @@ class ModelConfig:
             raise InputError(f"squeezes {self.squeezes}: four numbers for strides 32, 16, 8, 4, not increasing")
         if self.squeezes[-1] != 0:
             raise InputError(f"squeezes {self.squeezes}: the level of stride 4 keeps every frame, so its number is 0")
+        if self.aggregation == "flow" and any(self.squeezes):
+            raise InputError(f"squeezes {self.squeezes}: must all be 0 where frames are gathered along flow")
         if not 1 <= len(self.embedding) <= MAX_DIMENSIONS:
             raise InputError(f"embedding {self.embedding!r:.80}: one to {MAX_DIMENSIONS} dimensions are needed")
         if self.stride_in_1x1 and self.backbone not in ("resnet50", "resnet101"):
@@ -116,8 +125,8 @@ def lite() -> ModelConfig:
 NAMED_MODELS = {"paper": paper, "lite": lite}
 
 
-def model_to_json(config: ModelConfig) -> str:
-    """The configuration as one line of json, for the metadata of a checkpoint."""
+def model_to_json(config: Any) -> str:
+    """A configuration, a dataclass, as one line of json, for the metadata of a checkpoint."""
     return json.dumps(dataclasses.asdict(config))
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chronomask.config import ModelConfig
 from chronomask.engines.description import describe
 from chronomask.engines.openvino import OpenVinoEngine, imported
+from chronomask.errors import InputError
 from chronomask.model.checkpoint import load_network
 from chronomask.model.halves import decoded_names, feature_names, halves
 
@@ -26,6 +28,7 @@ def converted(checkpoint: Path, clip_length: int, sha256: str, precision: str) -
     """
     network = load_network(checkpoint)
     config = network.config
+    check_portable(checkpoint, config)
     known = describe(config, sha256, clip_length, feature_names(config), decoded_names(config))
     encoder, decoder = halves(network, clip_length)
     frames = torch.zeros((2, 3, *_TRACED), dtype=torch.uint8)
@@ -38,6 +41,12 @@ def converted(checkpoint: Path, clip_length: int, sha256: str, precision: str) -
             _model(decoder, clip, known.decoded, ("pixels",)),
         )
     return OpenVinoEngine(known, *models, precision)
+
+
+def check_portable(checkpoint: Path, config: ModelConfig) -> None:
+    """Raises InputError where a part of a network is more than a graph of tensors."""
+    if config.aggregation == "flow":
+        raise InputError(f"{checkpoint}: needs optical flow, which PyTorch and OpenCV compute; use --engine torch")
 
 
 def _model(half: nn.Module, example: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Any:

@@ -25,6 +25,7 @@ from torch.export import Dim, ExportedProgram
 
 from chronomask import __version__
 from chronomask.claims import Output, claimed
+from chronomask.engines.conversion import check_portable
 from chronomask.engines.description import FILE, Description, describe
 from chronomask.engines.models import checkpoint_file
 from chronomask.engines.opening import sha256_of
@@ -123,6 +124,7 @@ def _exported(checkpoint: Path, out: Path, clip_length: int, form: Format, half:
     if form != "torch" and (missing := [name for name in needed if find_spec(name) is None]):
         raise InputError(f"ONNX needs the package {missing[0]}: pip install 'chronomask[export]', or --format torch")
     network = load_network(checkpoint)
+    check_portable(checkpoint, network.config)
     names = feature_names(network.config), decoded_names(network.config)
     known = describe(network.config, sha256_of(checkpoint), clip_length, *names)
     scales = _scales(network) if half else None

@@ -16,8 +16,8 @@ from torch import Tensor
 from chronomask.device import cores
 from chronomask.engines.description import Description
 from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of
+from chronomask.model.backbone_network import to_channels_last
 from chronomask.model.halves import Halves, Places
-from chronomask.model.network import to_channels_last
 
 
 class TorchEngine:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from chronomask.config import AttentionKind
 from chronomask.model.convolution import ClipConvolution
+from chronomask.model.non_local import DualAttention, NonLocal
 
 
 class ChannelAttention(nn.Module):
@@ -41,9 +42,22 @@ class SpaceTimeAttention(nn.Module):
         return x * torch.sigmoid(self.conv(summary))
 
 
+class SqueezeExcitation(ChannelAttention):
+    """SENet [11]: as the first half of CBAM, but from the average alone."""
+
+    def weights(self, average: Float[Tensor, "*B C"], maximum: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
+        return torch.sigmoid(self.mlp(average))
+
+
 def build_attention(kind: AttentionKind, channels: int, reduction: int) -> nn.Sequential:
-    """The halves of CBAM that `kind` names, in the paper's order; empty for "none"."""
+    """What `kind` names: halves of CBAM, in the paper's order, or a relative of it; empty for "none"."""
     modules: list[nn.Module] = []
+    if kind == "se":
+        modules.append(SqueezeExcitation(channels, reduction))
+    if kind == "non-local":
+        modules.append(NonLocal(channels))
+    if kind == "dual":
+        modules.append(DualAttention(channels))
     if kind in ("channel", "both"):
         modules.append(ChannelAttention(channels, reduction))
     if kind in ("space-time", "both"):

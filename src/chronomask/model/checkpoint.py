@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from safetensors import safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from chronomask.config import model_from_json, model_to_json
 from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.network import Network
 
-FORMAT = "chronomask-1"
+AnyNetwork = TypeVar("AnyNetwork", bound=BackboneNetwork)
 
 _HEAD = "heat_head.weight"
 """A tensor that every network has, and whose inputs are its channels."""
 
 
-def save_network(path: Path, network: Network, *, half: bool) -> None:
+def save_network(path: Path, network: BackboneNetwork, *, half: bool) -> None:
     """Writes weights and configuration; with `half`, weights as float16 (half the size).
 
     Vectors (biases, normalisation) stay float32: they are few, and a running variance may exceed float16's 65,504.
@@ -31,7 +35,7 @@ def save_network(path: Path, network: Network, *, half: bool) -> None:
     }
     with written_aside(path) as aside:
         # Not by its own `save_file`, whose files nobody but their owner may read.
-        data = save(tensors, metadata={"format": FORMAT, "config": model_to_json(network.config)})
+        data = save(tensors, metadata={"format": network.FORMAT, "config": model_to_json(network.config)})
         aside.write_bytes(_in_order(data))
 
 
@@ -50,6 +54,23 @@ def load_network(path: Path) -> Network:
     """A network in eval mode, in float32, on the CPU.
 
     Raises:
+        InputError: as `load_checkpoint`.
+    """
+    return load_checkpoint(path, Network, _network_for)
+
+
+def load_checkpoint(
+    path: Path, kind: type[AnyNetwork], network_for: Callable[[str, Mapping[str, Tensor]], AnyNetwork]
+) -> AnyNetwork:
+    """A network of some kind in eval mode, in float32, on the CPU.
+
+    Args:
+        path: of its file.
+        kind: what it is.
+        network_for: makes one of what the file says of its configuration and its tensors; InputError where they cannot
+            be meant.
+
+    Raises:
         InputError: no such file, not such a checkpoint, or tensors that do not fit its configuration or are not finite.
     """
     if not path.is_file():
@@ -57,18 +78,13 @@ def load_network(path: Path) -> Network:
     with refusing(path, "not a safetensors file"), safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: not a checkpoint of this project (metadata format is {metadata.get('format')!r})")
+    if (format := metadata.get("format")) != kind.FORMAT:
+        what = "not a checkpoint of this project" if kind is Network else f"not a checkpoint of kind {kind.FORMAT}"
+        raise InputError(f"{path}: {what} (metadata format is {format!r})")
     try:
-        config = model_from_json(metadata.get("config", ""))
+        network = network_for(metadata.get("config", ""), tensors)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    if _HEAD not in tensors:
-        raise InputError(f"{path}: lacks the tensor {_HEAD}")
-    shape = tuple(tensors[_HEAD].shape)
-    if shape[1:2] != (config.channels,):  # before it is built, for a file may say anything
-        raise InputError(f"{path}: {_HEAD} has shape {shape}, not that of {config.channels} channels")
-    network = Network(config)
     expected = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     if missing := sorted(expected.keys() - tensors.keys()):
         raise InputError(f"{path}: lacks the tensor {missing[0]} ({len(missing)} missing)")
@@ -81,3 +97,13 @@ def load_network(path: Path) -> Network:
             raise InputError(f"{path}: {name} holds infinities or NaN ({broken} of {tensor.numel()} values)")
     network.load_state_dict(tensors, strict=False)  # only the counters of batch norm are not there
     return network.eval()
+
+
+def _network_for(text: str, tensors: Mapping[str, Tensor]) -> Network:
+    config = model_from_json(text)
+    if _HEAD not in tensors:
+        raise InputError(f"lacks the tensor {_HEAD}")
+    shape = tuple(tensors[_HEAD].shape)
+    if shape[1:2] != (config.channels,):  # before it is built, for a file may say anything
+        raise InputError(f"{_HEAD} has shape {shape}, not that of {config.channels} channels")
+    return Network(config)

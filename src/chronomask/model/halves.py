@@ -27,8 +27,10 @@ from torch.nn import functional as F
 
 from chronomask.config import ModelConfig
 from chronomask.model.attention import ChannelAttention, SpaceTimeAttention
+from chronomask.model.flow import flows_between, greys_of
 from chronomask.model.folding import fold_batch_norm
 from chronomask.model.network import BackboneClassHead, Network
+from chronomask.model.non_local import DualAttention, NonLocal
 from chronomask.model.over_time import averaging, joining, lengthening, over_time
 from chronomask.model.squeeze import Squeeze
 
@@ -54,20 +56,22 @@ def halves(network: Network, length: int) -> Halves:
 def feature_names(config: ModelConfig) -> tuple[str, ...]:
     """What the encoder gives of a frame, in order.
 
-    `level_S` is the pyramid level of stride S, `taps_S` what its first Squeeze takes from a frame, `class_logits` the
-    class scores where they come from the backbone. The level of stride 16 always comes first: tracks are told apart by
-    it, whether the decoder reads it or not.
+    `level_S` is the pyramid level of stride S, `taps_S` what its first Squeeze takes from a frame, `grey_4` the
+    brightness, for the flow between frames, `class_logits` the class scores where they come from the backbone. The
+    level of stride 16 always comes first: tracks are told apart by it, whether the decoder reads it or not.
     """
     names = ["level_16"]
     for stride, squeezes in zip(STRIDES, config.squeezes[::-1], strict=True):
         if squeezes or stride != 16:
             names.append(f"{'taps' if squeezes else 'level'}_{stride}")
+    names += ["grey_4"] if config.aggregation == "flow" else []
     return (*names, "class_logits") if config.class_source == "backbone" else tuple(names)
 
 
 def decoded_names(config: ModelConfig) -> tuple[str, ...]:
     """Those of `feature_names` that the decoder reads."""
-    return tuple(f"{'taps' if n else 'level'}_{s}" for s, n in zip(STRIDES, config.squeezes[::-1], strict=True))
+    names = [f"{'taps' if n else 'level'}_{s}" for s, n in zip(STRIDES, config.squeezes[::-1], strict=True)]
+    return tuple([*names, "grey_4"] if config.aggregation == "flow" else names)
 
 
 class FrameEncoder(nn.Module):
@@ -77,6 +81,7 @@ class FrameEncoder(nn.Module):
         super().__init__()
         self.backbone, self.fpn = network.backbone, network.fpn
         self.class_head = network.class_head if isinstance(network.class_head, BackboneClassHead) else None
+        self.flow = network.aggregation is not None
         squeezes = [_squeezes(level) for level in network.squeeze]
         self.taps = nn.ModuleList(_frame_convolution(some[0]) if some else nn.Identity() for some in squeezes)
 
@@ -89,6 +94,8 @@ class FrameEncoder(nn.Module):
                 given.append(tap(level))
             elif stride != 16:
                 given.append(level)
+        if self.flow:
+            given.append(greys_of(frames))
         if self.class_head is not None:
             given.append(self.class_head(features[2], features[3]))
         return tuple(given)
@@ -109,6 +116,7 @@ class ClipDecoder(nn.Module):
             _Level(_squeezes(level), attention, length)
             for level, attention in zip(network.squeeze, network.attention, strict=True)
         )
+        self.aggregation = network.aggregation
         pairs = zip(network.decoder.combine, lengths[:0:-1], lengths[-2::-1], strict=True)
         self.combine = nn.ModuleList(_Combine(layer, coarse, fine) for layer, coarse, fine in pairs)
         self.last = _Pointwise(network.decoder.last)
@@ -119,7 +127,12 @@ class ClipDecoder(nn.Module):
             self.register_buffer(name, values.clone())
 
     def forward(self, *features: Float[Tensor, "T _ _ _"]) -> Float[Tensor, "T D h w"]:
-        levels = [level(x) for level, x in zip(self.levels, features, strict=True)]
+        given = list(features)
+        if self.aggregation is not None:
+            flows = flows_between(given.pop())[None]
+            clips = [x.transpose(0, 1)[None] for x in given]
+            given = [gather(x, flows)[0].transpose(0, 1) for gather, x in zip(self.aggregation, clips, strict=True)]
+        levels = [level(x) for level, x in zip(self.levels, given, strict=True)]
         x = levels[-1]
         for combine, finer in zip(self.combine, reversed(levels[:-1]), strict=True):
             x = combine(x, finer)
@@ -137,7 +150,7 @@ def _ranges(config: ModelConfig, outputs: int) -> tuple[Float[Tensor, "D 1 1"], 
     linear[:] = 1
     dimensions = len(config.embedding)
     for index, name in enumerate(config.embedding):
-        if name != "free":
+        if name not in ("free", "unit"):
             linear[index], bound[index], slope[index] = 0, 1, 1
     scores = slice(2 * dimensions, 2 * dimensions + 1 + config.foreground)
     linear[scores], bound[scores], slope[scores], offset[scores] = 0, 0.5, 0.5, 0.5
@@ -155,6 +168,7 @@ class _Level(nn.Module):
         parts = list(attention.children())
         self.channels = next((part for part in parts if isinstance(part, ChannelAttention)), None)
         self.places = next((Places(p, lengths[-1]) for p in parts if isinstance(p, SpaceTimeAttention)), None)
+        self.relatives = nn.Sequential(*(p for p in parts if isinstance(p, NonLocal | DualAttention)))
 
     def forward(self, x: Float[Tensor, "T _ h w"]) -> Float[Tensor, "t C h w"]:
         for number, join in enumerate(self.joins):
@@ -162,6 +176,8 @@ class _Level(nn.Module):
         if self.channels is not None:
             weights = self.channels.weights(x.mean((0, 2, 3)), x.amax((0, 2, 3)))
             x = x * weights.view(1, -1, 1, 1).to(x.dtype)
+        if len(self.relatives):
+            x = self.relatives(x.transpose(0, 1)[None])[0].transpose(0, 1)
         return x if self.places is None else x * self.places(x)
 
 

@@ -6,10 +6,9 @@ Legend: B clips, T frames, N = B T, H W pixels, h w = H/4 W/4, C channels, E emb
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from math import log
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -17,16 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chronomask.config import ModelConfig
-from chronomask.embedding import STRIDE, coordinates
+from chronomask.embedding import STRIDE, coordinates, directed
 from chronomask.model.attention import build_attention
 from chronomask.model.backbone import build_backbone, recomputed
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.convolution import PointwiseConvolution
 from chronomask.model.decoder import Decoder
-from chronomask.model.folding import fold_batch_norm
+from chronomask.model.flow import FlowAggregation, flows_between, greys_of
 from chronomask.model.fpn import FPN
 from chronomask.model.squeeze import Squeeze
-
-AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 CLASS_HIDDEN = 256
 """Channels between the backbone's features and the class scores, when the class head reads the backbone."""
@@ -57,10 +55,12 @@ class FrameFeatures(NamedTuple):
     Attributes:
         levels: FPN features of stride 4, 8, 16, 32.
         class_logits: per-frame class scores at stride 16 when the class head reads the backbone, else None.
+        greys: brightness at stride 4 where frames are gathered along flow, else None.
     """
 
     levels: list[Float[Tensor, "N C _ _"]]
     class_logits: Float[Tensor, "N L _ _"] | None
+    greys: Float[Tensor, "N 1 _ _"] | None = None
 
 
 class BackboneClassHead(nn.Module):
@@ -80,22 +80,22 @@ class BackboneClassHead(nn.Module):
         return self.scores((self.fine(fine) + upsampled).relu())
 
 
-class Network(nn.Module):
+class Network(BackboneNetwork):
     """Backbone and FPN frame by frame, Squeezes and attention, decoder, and the pixel heads."""
 
-    _run_backbone: nn.Module
-    _gradient_checkpointing: bool = False
+    FORMAT = "chronomask-1"
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, build_backbone(config.backbone, config.stride_in_1x1))
         channels, dimensions = config.channels, len(config.embedding)
-        self.backbone = build_backbone(config.backbone, config.stride_in_1x1)
-        self.__dict__["_run_backbone"] = self.backbone
         self.fpn = FPN(self.backbone.channels, channels)
         fine_first = config.squeezes[::-1]
         self.squeeze = nn.ModuleList(
             nn.Sequential(*(Squeeze(channels, config.norm) for _ in range(count))) for count in fine_first
+        )
+        self.aggregation = (
+            nn.ModuleList(FlowAggregation(channels) for _ in fine_first) if config.aggregation == "flow" else None
         )
         self.attention = nn.ModuleList(
             build_attention(config.attention, channels, config.reduction) for _ in fine_first
@@ -121,23 +121,6 @@ class Network(nn.Module):
         nn.init.zeros_(self.embedding_head.get_parameter("bias"))
         nn.init.constant_(self.heat_head.get_parameter("bias"), -1.0)
 
-    def train(self, mode: bool = True) -> Network:
-        """As in PyTorch, but the backbone's batch-norm statistics stay frozen: two clips cannot estimate them."""
-        super().train(mode)
-        self.backbone.eval()
-        return self
-
-    def freeze_backbone(self) -> None:
-        """Takes the backbone out of training, and runs a copy with folded batch norm (the same function, faster)."""
-        self.backbone.requires_grad_(False)
-        folded = to_channels_last(fold_batch_norm(deepcopy(self.backbone)))
-        # Not registered as a child: its parameters are no part of the checkpoint.
-        self.__dict__["_run_backbone"] = folded
-
-    def checkpoint_gradients(self, enabled: bool) -> None:
-        """Whether the backbone's blocks and attention are run again in the backward pass instead of kept in memory."""
-        self.backbone.gradient_checkpointing = self._gradient_checkpointing = enabled
-
     def forward(self, frames: UInt8[Tensor, "B T 3 H W"], size: tuple[int, int] | None = None) -> PixelOutputs:
         """All pixel outputs for a batch of clips of any length and size.
 
@@ -160,7 +143,8 @@ class Network(nn.Module):
         logits = None
         if isinstance(self.class_head, BackboneClassHead):
             logits = self.class_head(features[2], features[3])
-        return FrameFeatures(self.fpn(features), logits)
+        greys = None if self.aggregation is None else greys_of(padded)
+        return FrameFeatures(self.fpn(features), logits, greys)
 
     def decode(self, features: FrameFeatures, clips: int, size: tuple[int, int]) -> PixelOutputs:
         """The part that looks at clips: Squeezes, attention, decoder, heads.
@@ -171,8 +155,12 @@ class Network(nn.Module):
             size: (height, width) of the frames before padding.
         """
         levels = []
-        for level, squeeze, attention in zip(features.levels, self.squeeze, self.attention, strict=True):
-            squeezed = squeeze(_frames_to_clips(level, clips))
+        own = [_frames_to_clips(level, clips) for level in features.levels]
+        if self.aggregation is not None and features.greys is not None:
+            flows = torch.stack([flows_between(greys) for greys in features.greys.unflatten(0, (clips, -1))])
+            own = [gather(level, flows) for gather, level in zip(self.aggregation, own, strict=True)]
+        for level, squeeze, attention in zip(own, self.squeeze, self.attention, strict=True):
+            squeezed = squeeze(level)
             levels.append(recomputed(attention, squeezed) if self._gradient_checkpointing else attention(squeezed))
         x = self.decoder(levels)
         crop = _crop(size, STRIDE)
@@ -194,9 +182,14 @@ def placed(
     offsets: Float[Tensor, "B E T h w"], dimensions: Sequence[str], size: tuple[int, int]
 ) -> Float[Tensor, "B E T h w"]:
     """The embedding: offsets, bounded where they belong to a coordinate, plus the coordinates of the pixels."""
-    bounded = [x if name == "free" else x.tanh() for x, name in zip(offsets.unbind(1), dimensions, strict=True)]
+    pairs = zip(offsets.unbind(1), dimensions, strict=True)
+    bounded = [x if name in ("free", "unit") else x.tanh() for x, name in pairs]
     places = torch.from_numpy(coordinates(dimensions, *offsets.shape[2:], size)).to(offsets.device)
-    return torch.stack(bounded, 1) + places
+    embedding = torch.stack(bounded, 1) + places
+    if "unit" in dimensions:
+        unit = torch.tensor([float(name == "unit") for name in dimensions], device=offsets.device)
+        return directed(embedding.transpose(0, 1), unit).transpose(0, 1)
+    return embedding
 
 
 def _crop(size: tuple[int, int], stride: int) -> tuple[Any, ...]:
@@ -207,16 +200,3 @@ def _crop(size: tuple[int, int], stride: int) -> tuple[Any, ...]:
 def _frames_to_clips(x: Float[Tensor, "N C h w"], clips: int) -> Float[Tensor, "B C T h w"]:
     # A view: channels_last frames are channels_last_3d clips.
     return x.unflatten(0, (clips, -1)).transpose(1, 2)
-
-
-def to_channels_last(network: AnyModule) -> AnyModule:
-    """Puts every convolution's weights into the channels-last layout, in place; returns the module.
-
-    Per layer, because `Module.to(memory_format=...)` raises on a network with both 4-D and 5-D weights.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
-        elif isinstance(module, nn.Conv3d):
-            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
-    return network

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float16, Float32
 
-from chronomask.embedding import STRIDE, coordinates
+from chronomask.embedding import STRIDE, coordinates, directed
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +87,11 @@ def place(
         class_logits = np.stack([scores[:, : coarse[0], : coarse[1]] for scores in frame_classes], 1)
     else:
         class_logits = channels[2 * dims + 1 + foreground :]
+    embedding = channels[:dims] + coordinates(dimensions, length, rows, columns, size)
+    if "unit" in dimensions:
+        embedding = directed(embedding, np.array([name == "unit" for name in dimensions], np.float32))
     return ClipOutputs(
-        embedding=channels[:dims] + coordinates(dimensions, length, rows, columns, size),
+        embedding=embedding,
         log_variance=channels[dims : 2 * dims],
         heat=channels[2 * dims],
         class_logits=class_logits,

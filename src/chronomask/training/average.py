@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from chronomask.errors import InputError
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.network import Network
 
 
@@ -19,11 +20,11 @@ class MovingAverage:
         network: a copy in eval mode that carries the average.
     """
 
-    def __init__(self, network: Network, decay: float) -> None:
+    def __init__(self, network: BackboneNetwork, decay: float) -> None:
         self.network, self.decay = deepcopy(network).eval().requires_grad_(False), decay
 
     @torch.no_grad()
-    def update(self, network: Network, step: int) -> None:
+    def update(self, network: BackboneNetwork, step: int) -> None:
         """Takes in the weights after `step`; with a decay of 0 the average is these weights."""
         # A young average must not remember the random start.
         decay = min(self.decay, (1 + step) / (10 + step))

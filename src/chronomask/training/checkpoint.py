@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from chronomask.config import MachineConfig, TrainConfig
 from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.checkpoint import save_network
-from chronomask.model.network import Network
 from chronomask.training.average import MovingAverage
 from chronomask.training.failures import first_line
 from chronomask.training.folder import (
@@ -53,7 +53,7 @@ class TrainingState:
     """
 
     step: int
-    network: Network
+    network: BackboneNetwork
     average: MovingAverage
     optimizer: torch.optim.Optimizer
     best: float | None = None
@@ -82,7 +82,7 @@ class TrainingState:
 
 def claim_run(
     out: Path,
-    network: Network,
+    network: BackboneNetwork,
     config: TrainConfig,
     machine: MachineConfig,
     origin: Mapping[str, Any],
@@ -117,7 +117,7 @@ def claim_run(
 @contextmanager
 def claimed_run(
     out: Path,
-    network: Network,
+    network: BackboneNetwork,
     config: TrainConfig,
     machine: MachineConfig,
     origin: Mapping[str, Any],
@@ -141,7 +141,7 @@ def claimed_run(
 
 def open_run(
     out: Path,
-    network: Network,
+    network: BackboneNetwork,
     config: TrainConfig,
     machine: MachineConfig,
     origin: Mapping[str, Any],
@@ -185,7 +185,7 @@ def _state_path(out: Path, step: int) -> Path:
     return out / f"state-{step:08d}.pt"
 
 
-def _newest_state(out: Path, network: Network) -> dict[str, Any] | None:
+def _newest_state(out: Path, network: BackboneNetwork) -> dict[str, Any] | None:
     paths = states(out)
     for path in reversed(paths):
         try:
@@ -198,7 +198,7 @@ def _newest_state(out: Path, network: Network) -> dict[str, Any] | None:
     return None
 
 
-def _read_state(path: Path, network: Network) -> dict[str, Any]:
+def _read_state(path: Path, network: BackboneNetwork) -> dict[str, Any]:
     """A saved state; raises what it likes where that is damaged, or not one of this network."""
     with zipfile.ZipFile(path) as archive:  # for PyTorch does not look at checksums
         if damaged := archive.testzip():

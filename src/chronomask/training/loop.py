@@ -17,12 +17,13 @@ from chronomask.config import MachineConfig, TrainConfig
 from chronomask.data.mixture import ClipMixture
 from chronomask.data.protocol import WeightedSource
 from chronomask.errors import InputError, refusing
-from chronomask.model.network import Network, to_channels_last
+from chronomask.model.backbone_network import BackboneNetwork, to_channels_last
 from chronomask.training.average import MovingAverage
 from chronomask.training.checkpoint import TrainingState, open_run, save_checkpoint
 from chronomask.training.distributed import ClipSampler, Ranks, joined_ranks
 from chronomask.training.failures import failures_explained
 from chronomask.training.monitor import Monitor, StepReport, peak_memory
+from chronomask.training.objective import Objective, clip_objective
 from chronomask.training.progress import CsvLog, SkippedList
 from chronomask.training.schedule import build_optimizer, set_rates
 from chronomask.training.step import Stepper
@@ -30,7 +31,7 @@ from chronomask.training.targets import Batch, collate
 
 
 def train(
-    network: Network,
+    network: BackboneNetwork,
     sources: Sequence[WeightedSource],
     config: TrainConfig,
     out: Path,
@@ -40,6 +41,7 @@ def train(
     overwrite: bool = False,
     prepared_since: float | None = None,
     best: float | None = None,
+    objective: Objective = clip_objective,
 ) -> int:
     """Trains `network` in place; continues where `out` holds an interrupted run. Under torchrun, together with others.
 
@@ -59,6 +61,7 @@ def train(
         prepared_since: when work on the initial weights began, on the clock of `time.monotonic`: it counts for the time
             limit, and its result is kept as a state of its own.
         best: validation score of the weights that are best.safetensors already, where there are any.
+        objective: what is made small; the paper's sum, eq. (6), where nothing else is said.
 
     Returns:
         Steps done: fewer than `config.steps` where `machine.stop_after` ended the run.
@@ -75,7 +78,7 @@ def train(
         saved = ranks.on_first(partial(open_run, out, network, config, machine, origin or {}, overwrite))
         state = _state(network, config, ranks, out, saved, best)
         batches = _batches(sources, config, machine, ranks, state.step)
-        stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks)
+        stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks, objective)
         watching = [CsvLog(out, state.step), SkippedList(out, sources), *monitors] if ranks.first else []
         if prepared_since is not None and saved is None:
             ranks.on_first(partial(save_checkpoint, out, state, None))
@@ -116,7 +119,12 @@ def _check_instances(sources: Sequence[WeightedSource]) -> None:
 
 
 def _state(
-    network: Network, config: TrainConfig, ranks: Ranks, out: Path, saved: Mapping[str, Any] | None, best: float | None
+    network: BackboneNetwork,
+    config: TrainConfig,
+    ranks: Ranks,
+    out: Path,
+    saved: Mapping[str, Any] | None,
+    best: float | None,
 ) -> TrainingState:
     """The state to begin with: of the given network, or what an interrupted run saved."""
     network.to(ranks.device)
@@ -146,7 +154,7 @@ def _batches(
     return iter(loader)
 
 
-def _parallel(network: Network, machine: MachineConfig, ranks: Ranks) -> nn.Module:
+def _parallel(network: BackboneNetwork, machine: MachineConfig, ranks: Ranks) -> nn.Module:
     """What the steps call: the network in train mode, joined with those of the other processes."""
     network.train()
     network.checkpoint_gradients(machine.gradient_checkpointing)

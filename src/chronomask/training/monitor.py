@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from chronomask.model.network import Network
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.training.step import StepResult
 
 
@@ -42,7 +42,7 @@ class Monitor(Protocol):
         """Called after every step."""
         ...
 
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> float | None:
+    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> float | None:
         """Called before a checkpoint is written.
 
         Args:

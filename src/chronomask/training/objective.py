@@ -6,6 +6,8 @@ Legend: B clips, T frames, H W pixels, c channels.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -58,6 +60,18 @@ def batch_losses(outputs: PixelOutputs, batch: Batch, stride: int) -> LossTerms:
         size = None if stride == 4 else (targets.ignore.shape[1], targets.ignore.shape[2])
         terms.append(clip_losses(outputs_of_clip(outputs, index, size), targets))
     return LossTerms(**{name: torch.stack([getattr(t, name) for t in terms]).mean() for name in TERMS})
+
+
+Objective = Callable[[Callable[..., Any], Batch, LossConfig], dict[str, Tensor]]
+"""What training makes small, over the clips of a batch: the terms by name, not weighted, and the last of them, `loss`.
+
+It is given the network, to be called once, in the precision of the run."""
+
+
+def clip_objective(network: Callable[..., Any], batch: Batch, config: LossConfig) -> dict[str, Tensor]:
+    """That of the paper, eq. (6)."""
+    terms = batch_losses(network(batch.frames), batch, config.stride)
+    return {name: getattr(terms, name) for name in TERMS} | {"loss": weighted_sum(terms, config)}
 
 
 def weighted_sum(terms: LossTerms, config: LossConfig) -> Tensor:

@@ -23,6 +23,7 @@ from chronomask.data.panels import draw_panel, panels
 from chronomask.data.protocol import WeightedSource
 from chronomask.embedding import coordinates
 from chronomask.files import written_aside
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.network import STRIDE, Network, PixelOutputs
 from chronomask.structures import Clip
 from chronomask.tracking.cluster import cluster, label_map
@@ -62,9 +63,10 @@ class Pictures:
     def on_step(self, report: StepReport) -> None:
         self.milestones.note(report)
 
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
+    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
         if not self.milestones.due(step):
             return
+        assert isinstance(network, Network), "only its outputs can be drawn"
         picture = draw_outputs(network, self.clip)
         with written_aside(out / "pictures" / f"{step:08d}.png") as aside:
             Image.fromarray(picture).save(aside)

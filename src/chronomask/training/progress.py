@@ -11,7 +11,7 @@ from types import TracebackType
 from chronomask.data.protocol import WeightedSource
 from chronomask.errors import refusing
 from chronomask.files import written_aside
-from chronomask.model.network import Network
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.terminal import console
 from chronomask.training.monitor import StepReport
 
@@ -50,7 +50,7 @@ class CsvLog:
                 writer.writeheader()
             writer.writerow(row)
 
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
+    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
         return None
 
 
@@ -71,7 +71,7 @@ class SkippedList:
     def on_step(self, report: StepReport) -> None:
         self._add(report.result.skipped)
 
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
+    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
         return None
 
     def _add(self, messages: Iterable[str]) -> None:
@@ -116,7 +116,7 @@ class ProgressLine:
             self.printed = monotonic()
             self.console.print(line, soft_wrap=True, highlight=False)
 
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
+    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
         return None
 
     def scores(self, step: int, scores: object) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chronomask.config import TrainConfig
-from chronomask.model.network import Network
+from chronomask.model.backbone_network import BackboneNetwork
 
 
 def rate_share(step: int, config: TrainConfig) -> float:
@@ -22,7 +22,7 @@ def rate_share(step: int, config: TrainConfig) -> float:
     return 0.5 * (1 + cos(pi * min(1.0, progress)))
 
 
-def build_optimizer(network: Network, config: TrainConfig) -> torch.optim.Optimizer:
+def build_optimizer(network: BackboneNetwork, config: TrainConfig) -> torch.optim.Optimizer:
     """SGD or AdamW over what is trained: one group for the backbone, unless it is frozen, and one for the rest.
 
     A group's entry "scale" is its share of the learning rate.

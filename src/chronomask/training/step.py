@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import isfinite
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from chronomask.config import MachineConfig, TrainConfig
 from chronomask.device import chosen_precision
 from chronomask.training.distributed import Ranks
 from chronomask.training.failures import TrainingError
-from chronomask.training.objective import TERMS, batch_losses, weighted_sum
+from chronomask.training.objective import Objective, clip_objective
 from chronomask.training.schedule import clip_gradients
 from chronomask.training.targets import Batch
 
@@ -43,6 +44,7 @@ class Stepper:
     Args:
         network: in train mode; wrapped in DistributedDataParallel where there are several ranks.
         optimizer: whose rates are set already when a step is done.
+        objective: what is made small.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Stepper:
         config: TrainConfig,
         machine: MachineConfig,
         ranks: Ranks,
+        objective: Objective = clip_objective,
     ) -> None:
+        self.objective = objective
         self.network, self.optimizer, self.config, self.ranks = network, optimizer, config, ranks
         self.parts, self.precision = machine.accumulate, machine.precision
 
@@ -63,12 +67,12 @@ class Stepper:
             TrainingError: the loss or its gradient is not finite; the weights are as before.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        values, clips, suspects, skipped = torch.zeros(len(TERMS) + 1), [], [], []
+        values, clips, suspects, skipped, names = torch.zeros(()), [], [], [], []
         for part in range(self.parts):
             batch = next(batches)
             with self._without_exchange() if part + 1 < self.parts else nullcontext():
-                found = self._backward(batch)
-            values += found / self.parts
+                names, found = self._backward(batch)
+            values = values + found / self.parts
             clips += batch.sources
             skipped += batch.skipped
             suspects += [] if found.isfinite().all() else batch.sources
@@ -80,17 +84,18 @@ class Stepper:
             raise TrainingError(f"step {number}: {what}; clips: {'; '.join(named)}")
         self.optimizer.step()
         skipped = self.ranks.gather(skipped) if self.config.skip_broken else []
-        return StepResult(loss, dict(zip(TERMS, terms, strict=True)), gradient, skipped)
+        return StepResult(loss, dict(zip(names, terms, strict=True)), gradient, skipped)
 
-    def _backward(self, batch: Batch) -> Tensor:
-        """Adds the gradient of one part; its terms and their weighted sum, on the CPU."""
-        batch = _moved(batch, self.ranks.device)
-        with autocast(self.ranks.device, self.precision):
-            outputs = self.network(batch.frames)
-        terms = batch_losses(outputs, batch, self.config.losses.stride)
-        loss = weighted_sum(terms, self.config.losses)
+    def _backward(self, batch: Batch) -> tuple[list[str], Tensor]:
+        """Adds the gradient of one part; the names of its terms, their values and the loss, on the CPU."""
+        terms = self.objective(self._forward, _moved(batch, self.ranks.device), self.config.losses)
+        loss = terms.pop("loss")
         (loss / self.parts).backward()
-        return torch.stack([*(getattr(terms, name) for name in TERMS), loss]).detach().cpu()
+        return list(terms), torch.stack([*terms.values(), loss]).detach().cpu()
+
+    def _forward(self, *inputs: Any) -> Any:
+        with autocast(self.ranks.device, self.precision):
+            return self.network(*inputs)
 
     def _without_exchange(self) -> AbstractContextManager[object]:
         # Gradients travel once a step, with its last part.

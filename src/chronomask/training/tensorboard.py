@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from chronomask.errors import InputError
-from chronomask.model.network import Network
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.training.monitor import StepReport
 from chronomask.training.progress import LOGGED
 from chronomask.training.validation import ValidationScores
@@ -48,7 +48,7 @@ class Board:
         for name, value in values.items():
             self.writer.add_scalar(name, value, report.step)
 
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
+    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
         if self.writer is not None:
             self.writer.flush()
 

@@ -17,8 +17,8 @@ from chronomask.evaluation.selection import without_classes
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
 from chronomask.formats.ytvis import read_head
+from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.checkpoint import save_network
-from chronomask.model.network import Network
 from chronomask.runs.predict import predict
 from chronomask.segmenter.load import load
 from chronomask.training.folder import VALIDATING, WEIGHTS
@@ -91,12 +91,12 @@ class Validation:
     def on_step(self, report: StepReport) -> None:
         self.milestones.note(report)
 
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> float | None:
+    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> float | None:
         if not self.milestones.due(step):
             return None
         return self.run(step, network, out).AP
 
-    def run(self, step: int, network: Network, out: Path) -> ValidationScores:
+    def run(self, step: int, network: BackboneNetwork, out: Path) -> ValidationScores:
         """Scores a network and writes its line behind those of earlier steps; a step that has one is not done again."""
         known = read_scores(out)
         scores = known.get(step)
@@ -107,7 +107,7 @@ class Validation:
             listener(step, scores)
         return scores
 
-    def scores(self, network: Network, out: Path | None = None) -> ValidationScores:
+    def scores(self, network: BackboneNetwork, out: Path | None = None) -> ValidationScores:
         """Scores a network, as it will be when it is loaded from its file.
 
         Args:
