@@ -27,13 +27,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from baseline import load_frames, on_frames
+from baseline import load_frames
 from rich.console import Console
 from rich.table import Table
 from scoring import clip_scores, video_means
 from torch import Tensor
 from torch.nn import functional as F
 
+from chronomask.baselines.own_network import on_frames
 from chronomask.config import ClusterConfig, MachineConfig, SegmentConfig, StitchConfig, TrainConfig, lite
 from chronomask.config.training import lite_recipe
 from chronomask.data.annotation_file import YtvisVideos
@@ -79,6 +80,11 @@ PAPER = {
 }
 
 OWN = {
+    "attention se": Setting({"attention": "se"}),
+    "attention non-local": Setting({"attention": "non-local"}),
+    "attention dual": Setting({"attention": "dual"}),
+    "along optical flow": Setting({"squeezes": (0, 0, 0, 0), "aggregation": "flow"}),
+    "embedding of cosines, frame by frame": Setting({"embedding": ("unit",) * 8}, {}, {"length": 1}, {"batch": 16}),
     "embedding (y, x)": Setting({"embedding": ("y", "x")}),
     "embedding (y, x, t)": Setting({"embedding": ("y", "x", "t")}),
     "no foreground output": Setting({"foreground": False}),
@@ -126,7 +132,8 @@ def initial_network(setting: Setting, seed: int) -> Network:
     for mine, theirs in zip(network.attention, whole.attention, strict=True):
         by_kind = {type(part): part.state_dict() for part in theirs.children()}
         for part in mine.children():
-            part.load_state_dict(by_kind[type(part)])
+            if type(part) in by_kind:
+                part.load_state_dict(by_kind[type(part)])
     return network
 
 

@@ -26,9 +26,10 @@ from jaxtyping import Bool, Float, Int16
 from recorder import Recorder
 from rich.console import Console
 from rich.table import Column, Table
-from scipy.optimize import linear_sum_assignment
 from scoring import clip_scores, video_means
 
+from chronomask.baselines.detections import gainful_pairs
+from chronomask.baselines.own_network import on_frames
 from chronomask.config import SegmentConfig, StitchConfig
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
@@ -59,8 +60,7 @@ class IouTracker(Stitcher):
         masks = labels.ravel() == np.arange(1, len(looks) + 1)[:, None]
         live = [number for number, seen in self.last.items() if self.seen - seen <= self.config.memory_frames]
         iou = mask_iou(np.array([self.masks[number] for number in live]).reshape(len(live), labels.size), masks)
-        iou[iou < self.config.minimum_iou] = 0
-        joined = {int(k): live[n] for n, k in zip(*linear_sum_assignment(iou, maximize=True), strict=True) if iou[n, k]}
+        joined = {k: live[n] for n, k in gainful_pairs(np.where(iou < self.config.minimum_iou, 0, iou))}
         ids = [joined[tube] if tube in joined else self._begun() for tube in range(len(looks))]
         self.masks = {number: self.masks[number] for number in live} | dict(zip(ids, masks, strict=True))
         self.last = {number: self.last[number] for number in live} | dict.fromkeys(ids, self.seen)
@@ -85,12 +85,6 @@ class FrameSegmenter(Segmenter):
         stream = super()._new_stream()
         stream.tracker.stitcher = IouTracker(self.config.stitch)
         return stream
-
-
-def on_frames(settings: SegmentConfig) -> SegmentConfig:
-    """Settings for clips, for single frames: the smallest tube is as many pixels a frame as in a clip."""
-    cluster = replace(settings.cluster, minimum_pixels=settings.cluster.minimum_pixels // settings.clip_length)
-    return replace(settings, clip_length=1, overlap=0, cluster=cluster)
 
 
 def load_frames(checkpoint: Path, config: SegmentConfig) -> FrameSegmenter:

@@ -51,6 +51,11 @@ COMMANDS = {
         "evaluation",
         "One table over several methods, with bootstrap intervals over the videos and differences to the first.",
     ),
+    "baseline": _Command("baselines", "Track the objects of a data set by another system than ours, to compare with."),
+    "table1": _Command(
+        "baselines",
+        "Train and judge the seven systems that the paper compares with, and ours: its Table 1, on your data.",
+    ),
     "submit": _Command("evaluation", "Check results and pack them into the zip that evaluation servers take."),
     "average": _Command(
         "calibration", "Average checkpoints that were trained on from one another: often better than each of them."

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from baseline import FrameSegmenter, IouTracker, on_frames
+from baseline import FrameSegmenter, IouTracker
 
+from chronomask.baselines.own_network import on_frames
 from chronomask.config import SegmentConfig, StitchConfig
 from chronomask.engines.opening import torch_engine
 from chronomask.model.convolution import ClipConvolution

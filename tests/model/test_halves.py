@@ -97,7 +97,7 @@ def test_names_say_what_the_encoder_gives_and_the_decoder_reads(name):
             assert values.shape[1] == 3 * config.channels
     assert set(read) <= set(given)
     assert ("class_logits" in given) == (config.class_source == "backbone")
-    assert len(read) == 4
+    assert len(read) == 4 + (config.aggregation == "flow")
     pixels = decoder(*(by_name[key][[0, 1, 1]] for key in read))
     classes = len(config.categories) if config.class_source == "decoder" else 0
     assert pixels.shape == (3, 2 * len(config.embedding) + 1 + config.foreground + classes, 16, 24)

@@ -14,8 +14,9 @@ from tests.formats.tubes import plain_file
 from torch import nn
 from torch.export import Dim
 
+from chronomask.baselines.detection_files import write_detections
 from chronomask.engines import export
-from chronomask.formats.ytvis import write_results, write_tracks
+from chronomask.formats.ytvis import read_head, write_results, write_tracks
 from chronomask.model.checkpoint import save_network
 from data.files import small_set
 from films import film, moving_square
@@ -81,6 +82,11 @@ COMMANDS = {
     ),
     "evaluate --report": Command(
         "evaluate in/tracks.json in/results.json --report OUT", "out.html", ("in/tracks.json", "in/results.json")
+    ),
+    "baseline": Command(
+        "baseline iou-tracker in/videos.json --frames in/JPEGImages --detections in/detections.json --out OUT",
+        "out.json",
+        ("in/videos.json", "in/detections.json"),
     ),
     "submit": Command("submit in/results.json --out OUT", "out.zip", ("in/results.json",)),
     "convert, to a file": Command("convert in/tracks.json OUT --to coco", "out.json", ("in/tracks.json",)),
@@ -168,6 +174,9 @@ def write_inputs(folder: Path) -> None:
     (folder / "frames").mkdir()
     for number in range(3):
         Image.new("RGB", (9, 7), (60 * number, 0, 0)).save(folder / f"frames/{number}.png")
+    videos, categories = read_head(folder / "videos.json")
+    nothing = {video.id: [[] for _ in video.file_names or ()] for video in videos}
+    write_detections(folder / "detections.json", videos, categories, nothing)
     save_network(folder / "tiny.safetensors", thin_network(tiny(channels=8)), half=False)
 
 

@@ -224,16 +224,28 @@ def comparison_text(comparison: Comparison, style: Literal["markdown", "csv", "l
     """The comparison for a paper or a spreadsheet. csv has one column a bound and nothing rounded."""
     if style == "csv":
         return _csv(comparison)
-    header, *rows = comparison_rows(comparison)
+    rows, note = comparison_rows(comparison), comparison_note(comparison)
     if style == "markdown":
-        lines = [header, ["---", *["---:"] * len(HEADLINE)], *rows]
-        cells = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        return "\n".join([*cells, "", comparison_note(comparison), ""])
-    lines = [" & ".join(map(_latex, line)) + r" \\" for line in [header, *rows]]
-    cut = 1 + len(comparison.methods)
-    body = [r"\toprule", lines[0], r"\midrule", *lines[1:cut], *([r"\midrule", *lines[cut:]] if lines[cut:] else [])]
-    frame = [r"\begin{tabular}{l" + "r" * len(HEADLINE) + "}", *body, r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([f"% {comparison_note(comparison)}", *frame, ""])
+        return markdown_table(rows, note)
+    return latex_table(rows, (1 + len(comparison.methods),), note)
+
+
+def markdown_table(rows: Sequence[Sequence[str]], note: str) -> str:
+    """Rows, the first of which is the header, for a README, and a line below it."""
+    header, *rest = rows
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rest]
+    cells = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join([*cells, "", note, ""])
+
+
+def latex_table(rows: Sequence[Sequence[str]], cuts: Sequence[int], note: str) -> str:
+    """Rows, the first of which is the header, for a paper; a rule before each of the rows `cuts`, if there is one."""
+    lines = [" & ".join(map(_latex, line)) + r" \\" for line in rows]
+    for cut in sorted({1, *cuts}, reverse=True):
+        if cut < len(lines) or cut == 1:
+            lines.insert(cut, r"\midrule")
+    frame = [r"\begin{tabular}{l" + "r" * (len(rows[0]) - 1) + "}", r"\toprule", *lines, r"\bottomrule"]
+    return "\n".join([f"% {note}", *frame, r"\end{tabular}", ""])
 
 
 def _latex(text: str) -> str:

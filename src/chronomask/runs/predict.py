@@ -66,7 +66,7 @@ def predict(
     check_output(out, [instances], frames, overwrite)
     segmenter = model if isinstance(model, Segmenter) else load(model, config=EVERYTHING)
     videos, categories = read_head(instances)
-    category_of = _category_of(segmenter, categories)
+    category_of = category_of_class(segmenter, categories)
     if not category_of.keys() - {OBJECT.name}:
         raise InputError(f"{instances}: none of its categories is a class of the model")
     info = provenance(segmenter)
@@ -112,7 +112,7 @@ def _partial(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-def _category_of(segmenter: Segmenter, categories: Sequence[Category]) -> dict[str, Category]:
+def category_of_class(segmenter: Segmenter, categories: Sequence[Category]) -> dict[str, Category]:
     """The data set's category of every class of the model that has one, and of `object`."""
     by_name = {category.name: category for category in categories}
     known = (category.name for category in segmenter.categories if category != OBJECT)

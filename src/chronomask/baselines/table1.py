@@ -1,0 +1,285 @@
+"""Table 1 of the paper, with the systems trained and judged here: one folder, filled step by step, so that a killed run
+goes on where it was.
+
+Every system starts from the weights of ours, sees the same training data for the same number of frames, and tracks the
+same detections, those of our network trained on single frames, where it tracks detections at all. Ours are the weights
+themselves. All are judged by `evaluation.compare`; what was published stands beside it, on other data and by larger
+networks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+from chronomask import __version__
+from chronomask.annotations import reader
+from chronomask.baselines.budget import Budget
+from chronomask.baselines.detection_files import read_detections, write_detections
+from chronomask.baselines.own_network import NetworkDetector
+from chronomask.baselines.run import CARRIERS, DataSet, First, detected, tracked
+from chronomask.baselines.systems import TITLES, WEIGHTS_OF, SystemName, system
+from chronomask.baselines.table_text import PUBLISHED, Judged, Style, table_texts
+from chronomask.baselines.training import NetworkName, train_network
+from chronomask.claims import Output, claimed
+from chronomask.config import MachineConfig
+from chronomask.data.layouts import images_of
+from chronomask.data.sources import open_training_sources, parse_source
+from chronomask.engines.models import model_files
+from chronomask.errors import InputError, refusing
+from chronomask.evaluation.compare import compare
+from chronomask.files import written_aside
+from chronomask.formats.ytvis import write_tracks
+from chronomask.model.checkpoint import load_network
+from chronomask.progress import Progress, silent
+from chronomask.runs.predict import EVERYTHING, predict
+from chronomask.segmenter.load import load
+from chronomask.training.initial import Say, unsaid
+from chronomask.training.monitor import Monitor
+
+TABLES: dict[str, Style] = {"table1.md": "markdown", "table1.csv": "csv", "table1.tex": "latex"}
+WORK, SETTINGS = "work", "settings.json"
+TRAINED: tuple[NetworkName, ...] = ("frames", "mask-track", "osmn", "feelvos")
+
+
+@dataclass(frozen=True)
+class Table1:
+    """What a run ended with.
+
+    Attributes:
+        judged: one entry a data set, in the order given.
+        texts: the files of `TABLES`, by name.
+    """
+
+    judged: tuple[Judged, ...]
+    texts: Mapping[str, str]
+
+
+def table1(
+    data: str | Sequence[str],
+    train: str | Sequence[str],
+    out: str | Path,
+    *,
+    start: str | Path = "lite",
+    budget: Budget = Budget(),  # noqa: B008  (frozen)
+    first: First = "detections",
+    machine: MachineConfig = MachineConfig(),  # noqa: B008  (frozen)
+    resamples: int = 1000,
+    overwrite: bool = False,
+    monitors: Sequence[Monitor] = (),
+    progress: Progress = silent,
+    say: Say = unsaid,
+) -> Table1:
+    """Trains all systems and judges them and ours; a run that was killed goes on when it is called again.
+
+    Args:
+        data: annotation files of YouTube-VIS form to judge on, each with options behind commas: `images=FOLDER`,
+            `without=NAME+NAME`.
+        train: training data, as `training.run.train` takes it.
+        out: folder of the tables, and of the work that they are made from.
+        start: the weights to begin with, which are also ours: a bundled model or a checkpoint.
+        budget: what each network may spend.
+        first: what systems that carry masks on are shown, see `baselines.run.First`.
+        machine: how training is carried out.
+        resamples: of the bootstrap.
+        overwrite: whether a run of other settings may be replaced.
+        monitors: watch the training.
+        progress: shows how far the rest is.
+        say: is told what comes next.
+
+    Raises:
+        InputError: data or weights that cannot be used, or a folder with another run or other files.
+        TrainingError: training failed, and why.
+    """
+    judging, training = ([one] if isinstance(one, str) else list(one) for one in (data, train))
+    out = Path(out)
+    checkpoint = model_files(start).checkpoint
+    if checkpoint is None:
+        raise InputError(f"{start}: is an exported network; name the checkpoint, which can be trained")
+    described = _description(judging, training, checkpoint, budget, first)
+    known = _known(out)
+    reads = [checkpoint, *(parse_source(text).path for text in (*judging, *training))]
+    outputs = [Output(out / name) for name in (*TABLES, SETTINGS)]
+    with claimed(outputs, reads, overwrite=overwrite or known == described):
+        _begin(out, described, known)
+        work = out / WORK
+        weights = _trained(work, checkpoint, training, budget, machine, monitors, say)
+        judged = tuple(
+            _judged(text, work / f"data-{number}", start, weights, first, resamples, progress, say)
+            for number, text in enumerate(judging)
+        )
+        texts = {name: table_texts(judged, style, _notes(described)) for name, style in TABLES.items()}
+        for name, text in texts.items():
+            with written_aside(out / name) as aside:
+                aside.write_text(text, encoding="utf-8")
+    return Table1(judged, texts)
+
+
+def _description(
+    data: Sequence[str], train: Sequence[str], checkpoint: Path, budget: Budget, first: First
+) -> dict[str, Any]:
+    """All that decides a run."""
+    return {
+        "version": __version__,
+        "data": list(data),
+        "train": list(train),
+        "start_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        "budget": dataclasses.asdict(budget),
+        "first": first,
+    }
+
+
+def _known(out: Path) -> dict[str, Any] | None:
+    path = out / SETTINGS
+    if not path.exists():
+        return None
+    with refusing(path, "not the settings of a run"):
+        return json.loads(path.read_text())
+
+
+def _begin(out: Path, described: dict[str, Any], known: dict[str, Any] | None) -> None:
+    """Notes whose folder it is, and removes what another run did there."""
+    work = out / WORK
+    if known != described and work.exists():
+        if known is None:
+            raise InputError(f"{work}: exists already, and is of no run; name another folder")
+        for path in sorted(work.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+    with written_aside(out / SETTINGS) as aside:
+        aside.write_text(json.dumps(described, indent=1))
+
+
+def _trained(
+    work: Path,
+    checkpoint: Path,
+    train: Sequence[str],
+    budget: Budget,
+    machine: MachineConfig,
+    monitors: Sequence[Monitor],
+    say: Say,
+) -> dict[NetworkName, Path]:
+    """The checkpoints of all that is trained."""
+    weights: dict[NetworkName, Path] = {}
+    sources = open_training_sources(train, load_network(checkpoint).config.categories)
+    for name in TRAINED:
+        say(f"training: {name}")
+        weights[name] = train_network(
+            name, load_network(checkpoint), sources, budget, work / f"train-{name}", machine, monitors
+        )
+    return weights
+
+
+def _judged(
+    text: str,
+    folder: Path,
+    start: str | Path,
+    weights: Mapping[NetworkName, Path],
+    first: First,
+    resamples: int,
+    progress: Progress,
+    say: Say,
+) -> Judged:
+    """The results of all systems on one data set, and what each costs."""
+    data = _opened(text, folder)
+    say(f"judging: {data.instances}")
+    results = {"Ours": folder / "ours" / "tracks.json"}
+    costs = {"Ours": _ours(start, data, results["Ours"], progress)}
+    frames = sum(video.length for video in data.videos)
+    path = folder / "detections.json"
+    seconds = _kept(path.with_suffix(".cost.json"))
+    if seconds is None:
+        found, seconds = detected(NetworkDetector.of_model(weights["frames"], EVERYTHING), data, progress)
+        write_detections(path, data.videos, data.categories, found)
+        _keep(path.with_suffix(".cost.json"), seconds)
+    detections = read_detections(path, data.videos, data.categories)
+    for name, title in TITLES.items():
+        results[title] = folder / f"{name}.json"
+        own = _system(name, weights, data, detections, first, results[title], progress)
+        costs[title] = own + (0.0 if name in CARRIERS else seconds)
+    compared = compare(data.instances, results, resamples)
+    return Judged(_name_of(text), compared, {name: cost / frames for name, cost in costs.items()})
+
+
+def _name_of(text: str) -> str:
+    path = parse_source(text).path
+    return path.stem if path.stem != "instances" else path.resolve().parent.name
+
+
+def _opened(text: str, folder: Path) -> DataSet:
+    """A data set to judge on; of one with videos to be left out, a file without them is made."""
+    source = parse_source(text)
+    names = [video.file_names[0] for video in DataSet.opened(source.path, Path()).videos if video.file_names]
+    frames = source.images or images_of(source.path, names)
+    if not source.without:
+        return DataSet.opened(source.path, frames)
+    file = reader.read(source.path).file
+    if missing := sorted(set(source.without) - {video.name for video in file.videos}):
+        raise InputError(f"{source.path}: no video named {missing[0]}")
+    videos = [video for video in file.videos if video.name not in source.without]
+    kept = {video.id for video in videos}
+    tracks = [track for track in file.tracks if track.video_id in kept]
+    path = folder / f"{source.path.stem}.json"
+    write_tracks(path, videos, file.categories, tracks, file.info)
+    return DataSet.opened(path, frames)
+
+
+def _ours(start: str | Path, data: DataSet, out: Path, progress: Progress) -> float:
+    """Our tracks, by whole clips; the seconds of the processor that they took."""
+    cost = out.with_name("cost.json")
+    if (seconds := _kept(cost)) is None:
+        segmenter = load(start, config=EVERYTHING)
+        begun = process_time()
+        predict(segmenter, data.instances, data.frames, out, overwrite=True, progress=progress)
+        seconds = process_time() - begun
+        _keep(cost, seconds)
+    return seconds
+
+
+def _system(
+    name: SystemName,
+    weights: Mapping[NetworkName, Path],
+    data: DataSet,
+    detections: Mapping[int, Sequence[Sequence[Any]]],
+    first: First,
+    out: Path,
+    progress: Progress,
+) -> float:
+    """The tracks of a system; the seconds of the processor that they took, on top of the detections."""
+    cost = out.with_suffix(".cost.json")
+    if (seconds := _kept(cost)) is None:
+        network = WEIGHTS_OF.get(name)
+        made = system(name, weights[network] if network else None)
+        told = first if name in CARRIERS else "detections"
+        tracks, seconds = tracked(made, data, detections, told, progress)
+        write_tracks(out, data.videos, data.categories, tracks, {"system": TITLES[name]})
+        _keep(cost, seconds)
+    return seconds
+
+
+def _kept(path: Path) -> float | None:
+    """What a step took that is done already."""
+    if not path.exists():
+        return None
+    with refusing(path, "no cost of a step"):
+        return float(json.loads(path.read_text())["seconds"])
+
+
+def _keep(path: Path, seconds: float) -> None:
+    """Notes that a step is done; the last thing that it does."""
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps({"seconds": seconds}))
+
+
+def _notes(described: Mapping[str, Any]) -> str:
+    budget = described["budget"]
+    said = "the first frame with detections" if described["first"] == "detections" else "every object's first mask"
+    return (
+        f"{budget['steps']} steps of 16 frames of {budget['height']}x{budget['width']} for each trained network,"
+        f" from the weights of ours; masks are carried from {said}; published: {PUBLISHED}"
+    )
