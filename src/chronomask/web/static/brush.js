@@ -84,7 +84,20 @@ export class Brush {
     this.work.stage.setPointerCapture(event.pointerId);
     this.work.stage.focus();
     if (this.tool === "cut") this.from = { place: [x, y], negative: event.shiftKey };
-    else if (this.begin()) this.to(x, y);
+    else this.press(x, y);
+  }
+
+  // Begins a stroke as soon as the masks of the frame are there, which were fetched anew after the last correction.
+  async press(x, y) {
+    const { work } = this;
+    this.released = false;
+    this.place = [x, y];
+    if (work.masks.at(work.frame) === null) {
+      try { await work.masks.load(work.frame); } catch (error) { toast(error.message, "error"); return; }
+    }
+    if (!this.begin()) return;
+    this.to(x, y);
+    if (this.released) this.up();
   }
 
   move(event) {
@@ -129,6 +142,7 @@ export class Brush {
 
   async up() {
     const { stroke, from } = this;
+    this.released = true;
     if (from) {
       this.from = null;
       this.work.pointing.add(from.place, this.place, from.negative);
@@ -171,9 +185,10 @@ export class Brush {
       this.work.understand.at(this.place[0] / width, this.place[1] / height);
     } else if (event.key === "Enter" && this.tool !== "point") {
       if (this.tool === "cut") this.work.pointing.add(this.place, this.place, event.shiftKey);
-      else if (this.begin()) {
-        this.to(...this.place);
-        this.up();
+      else {
+        this.press(...this.place);
+        this.released = true;
+        if (this.stroke) this.up();
       }
     } else return false;
     event.preventDefault();
