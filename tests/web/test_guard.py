@@ -1,15 +1,14 @@
 """Who is turned away, and with what words."""
 
 import pytest
-from tests.web.served import TOKEN, Client, serving
+from tests.web.served import TOKEN, Client
 
 from chronomask.web.guard import POLICY
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("sessions")) as port:
-        yield port
+@pytest.fixture
+def port(served):
+    return served[0]
 
 
 def test_the_token_is_asked_for_once_and_leaves_the_address(port):

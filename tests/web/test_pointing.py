@@ -4,28 +4,16 @@ import base64
 
 import numpy as np
 import pytest
-from tests.web.served import Client, serving
 
 from chronomask import rle
-from films import film
 from segmenter.colour import CATEGORIES, COLOURS, moving_objects
 
 RED = (10, 30)
 """(x, y) of an object that stays."""
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """A client, and the path of its project, of 20 frames with B-frames."""
-    folder = tmp_path_factory.mktemp("sessions")
-    with serving(folder) as port:
-        client = Client(port)
-        project, _ = client.upload(film(folder / "colours.mp4", list(moving_objects(20)), bf="2"))
-        yield client, f"/api/projects/{project}"
-
-
 def test_a_frame_is_explained(found):
-    client, project = found
+    client, project, _ = found
     told = client.json("POST", f"{project}/explain", {"frame": 9})
     assert told["frame"] == 9
     assert {one["name"] for one in told["instances"]} == {category.name for category in CATEGORIES}
@@ -44,7 +32,7 @@ def test_a_frame_is_explained(found):
 
 @pytest.mark.parametrize("frame", [0, 11, 19])
 def test_what_is_pointed_at_is_cut_out_at_once(found, frame):
-    client, project = found
+    client, project, _ = found
     prompts = [{"x": RED[0], "y": RED[1], "frame": frame, "positive": True}]
     masks = client.json("POST", f"{project}/point", {"frame": frame, "prompts": prompts})["masks"]
     mask = rle.decode({"size": [48, 64], "counts": masks["1"]})
@@ -55,7 +43,7 @@ def test_what_is_pointed_at_is_cut_out_at_once(found, frame):
 
 
 def test_it_is_followed_as_a_step_that_can_be_undone(found):
-    client, project = found
+    client, project, _ = found
     before = client.json("GET", project)
     box = {"left": 4, "top": 24, "right": 28, "bottom": 44, "frame": 7}
     assert client.status("POST", f"{project}/follow", {"prompts": []})[0] == 422
