@@ -4,8 +4,8 @@
 
 DATA holds instances.json and JPEGImages, such as composites of real videos. The first click is at the deepest point of
 an object in its first clear frame (half of its largest area, or more), the others as interactive segmentation is
-evaluated: in the frame that is cut out worst, at the deepest point of the largest part that is missed (a positive
-click) or wrong (a negative one). IoU of a track is that of YouTube-VIS, over the whole video. Beside it the best of all
+evaluated: at the deepest point of the largest part, of all frames, that is missed (a positive click) or wrong (a
+negative one). IoU of a track is that of YouTube-VIS, over the whole video. Beside it the best of all
 automatic tracks, whatever their scores: an object is missed if that has an IoU below 0.5, and found if the clicks have
 more. The network runs once a video.
 """
@@ -139,16 +139,15 @@ def clicked(
 
 
 def next_click(masks: np.ndarray, true: np.ndarray) -> list[Point]:
-    """Into the largest connected error of the frame that is cut out worst; none where nothing is wrong."""
-    wrong, union = (masks ^ true).sum((1, 2)), (masks | true).sum((1, 2))
-    frame = int(np.argmin(np.where(wrong > 0, 1 - wrong / np.maximum(union, 1), 2)))
-    parts = []
-    for positive, error in ((True, true[frame] & ~masks[frame]), (False, masks[frame] & ~true[frame])):
-        numbers, count = label(error)
-        if count:
-            sizes = np.bincount(numbers.ravel())[1:]
-            parts.append((int(sizes.max()), point_at(numbers == sizes.argmax() + 1, frame, positive)))
-    return [max(parts, key=lambda part: part[0])[1]] if parts else []
+    """Into the largest connected error of all frames; none where nothing is wrong. "T H W"."""
+    largest, best = 0, []
+    for positive, error in ((True, true & ~masks), (False, masks & ~true)):
+        for frame in np.flatnonzero(error.sum((1, 2)) > largest).tolist():
+            numbers, count = label(error[frame])
+            sizes = np.bincount(numbers.ravel(), minlength=count + 1)[1:]
+            if sizes.max() > largest:
+                largest, best = sizes.max(), [point_at(numbers == sizes.argmax() + 1, frame, positive)]
+    return best
 
 
 def point_at(mask: np.ndarray, frame: int, positive: bool) -> Point:

@@ -10,12 +10,12 @@ from chronomask.tracking import relations
 from tracking.test_prompted import scene
 
 
-def test_the_next_click_is_into_the_largest_error_of_the_worst_frame():
+def test_the_next_click_is_into_the_largest_error():
     true = np.zeros((3, 20, 30), bool)
     true[:, 5:15, 5:15] = True
     masks = true.copy()
     masks[0, 5:8, 5:8] = False
-    masks[1, 5:15, 5:10] = False  # the worst: half is missed
+    masks[1, 5:15, 5:10] = False
     masks[1, 1:3, 20:22] = True
     masks[2, 0:4, 18:25] = True
     [missed] = clicks.next_click(masks, true)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32
+from scipy.ndimage import distance_transform_edt
 
 from chronomask.tracking import relations
 from chronomask.tracking.heads import Heads
@@ -83,19 +84,31 @@ def cut_out(scene: Scene, cues: Mapping[int, Cue], clicks: Mapping[int, Clicks],
 def _one(scene: Scene, cue: Cue | None, clicks: Clicks, heads: Heads) -> Level | None:
     """The level of one object; None where nothing says where it is."""
     said = clicks.inside, clicks.outside, clicks.boxes
-    gathered = [heads.clicked(relations.of_click(scene, place)) for place in clicks.inside]
-    gathered += [_boxed(scene, box, heads) for box in clicks.boxes]
     if cue is not None and cue.inside.any():
-        gathered.append(heads.known(relations.of_mask(scene, *cue, clicks.inside, clicks.outside)))
-    if not gathered:
+        level = heads.known(relations.of_mask(scene, *cue))
+    elif clicks.boxes:
+        level = _boxed(scene, clicks.boxes[0], heads)
+    elif clicks.inside:
+        # The others say what is missed and what is wrong: they are told to the head of masks.
+        level = heads.clicked(relations.of_click(scene, clicks.inside[0]))
+    else:
         return None
-    level = as_said(np.max(gathered, 0), *said)
+    level = as_said(level, *said)
     for _ in range(REFINEMENTS if clicks != Clicks() else 0):
         sure = Cue(level > SURE, level < NOT)
         if sure.inside.any():
-            features = relations.of_mask(scene, *sure, clicks.inside, clicks.outside)
-            level = as_said(heads.known(features), *said)
+            # Heads know clicks that take something away only beside one that says what is left.
+            inside = clicks.inside or (_deepest(sure.inside),)
+            level = as_said(heads.known(relations.of_mask(scene, *sure, inside, clicks.outside)), *said)
     return level
+
+
+def _deepest(inside: Bool[np.ndarray, "T h w"]) -> Place:
+    """The place that is the farthest from all outside, in the frame with most inside."""
+    frame = int(inside.sum((1, 2)).argmax())
+    depth = distance_transform_edt(np.pad(inside[frame], 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return frame, int(row), int(column)
 
 
 def as_said(
