@@ -33,6 +33,10 @@ _FULL_WORDS = ("no space left", "disk is full", "file too large", "quota exceede
 """How libraries that have errors of their own say it."""
 
 
+class DiskFull(InputError):
+    """Raised where there is no room for an output."""
+
+
 @dataclass(frozen=True)
 class Output:
     """A file or folder that will be written.
@@ -146,7 +150,7 @@ def explained(paths: Sequence[Path], advice: Callable[[], str] = lambda: "start 
     except Exception as error:  # every writer has an error of its own
         if _is_full(error):
             where = f"{paths[0]}: the disk is full, the results could not be written"
-            raise InputError(f"{where}; make room and {advice()}") from error
+            raise DiskFull(f"{where}; make room and {advice()}") from error
         if isinstance(error, OSError) and (place := _output_of(error, paths)):
             raise InputError(f"{place}: {error.strerror}: the results could not be written; {advice()}") from error
         if isinstance(error, UnicodeEncodeError):

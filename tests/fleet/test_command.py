@@ -1,6 +1,7 @@
 """chronomask batch: what it prints, its exit codes, and what machines read of it."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 
@@ -36,6 +37,19 @@ def test_lines_of_json_and_the_exit_code(tmp_path, monkeypatch, capsys):
     (tmp_path / "b.mkv").unlink()
     assert main(["batch", f"{tmp_path}/*.mkv", "--out", str(out)]) == 0
     assert "1 videos (1 done)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("piece", ["0", "20"])
+def test_of_a_damaged_video_what_can_be_decoded_is_done_and_said(tmp_path, monkeypatch, capsys, piece):
+    monkeypatch.setattr("chronomask.segmenter.load.load", open_colour)
+    whole = film(tmp_path / "whole.mkv", moving_square(60), "ffv1").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 3 // 5])
+    out = tmp_path / "out"
+    assert main(["batch", str(tmp_path / "cut.mkv"), "--out", str(out), "--workers", "2", "--piece", piece]) == 0
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    frames = json.loads((out / "cut/tracks.json").read_text())["videos"][0]["length"]
+    assert 20 < frames < 50
+    assert re.fullmatch(rf"chronomask: warning: .*cut\.mkv: .*; {frames} frames were segmented", line)
 
 
 def test_status(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Who does what next, with workers that do nothing but report what they are told to."""
 
+import errno
 import sys
 from collections import deque
 
@@ -102,6 +103,14 @@ def test_a_lost_video_is_tried_again_behind_the_others(schedule):
     schedule.take(crew.ended())
     schedule.goes_on(crew)
     assert crew.tasks[0].name == "a"
+
+
+def test_a_full_disk_is_full_for_all(schedule):
+    crew = Crew(1)
+    schedule.goes_on(crew)
+    with pytest.raises(OSError, match="no room") as raised:
+        schedule.take(crew.ended(error="no room", full=True))
+    assert raised.value.errno == errno.ENOSPC
 
 
 def test_a_cluster_needs_its_package(tmp_path, monkeypatch):

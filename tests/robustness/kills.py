@@ -18,10 +18,12 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 
@@ -93,9 +95,20 @@ KINDS = {
 }
 
 
-def forked(kind: Kind, inputs: Path, out: Path, seconds: float | None = None) -> bool:
-    """Runs in a process of its own, which is killed after so many seconds; whether it came to its end before."""
-    child = os.fork()
+class Fate(NamedTuple):
+    """What happened to a run: whether something was killed in it, and whether it came to its end."""
+
+    hit: bool
+    over: bool
+
+
+def forked(kind: Kind, inputs: Path, out: Path, seconds: float | None = None, share: float = 0.0) -> Fate:
+    """Runs in a process of its own, in which something is killed after so many seconds.
+
+    Args:
+        share: which of the process and those that it started, from 0 to 1. One of the latter is no end of a run.
+    """
+    child, hit = os.fork(), False
     if child == 0:
         try:
             kind.run(inputs, out)
@@ -105,11 +118,21 @@ def forked(kind: Kind, inputs: Path, out: Path, seconds: float | None = None) ->
             os._exit(1)
     if seconds is not None:
         time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            with suppress(ProcessLookupError, FileNotFoundError):  # it ends just now
+                victims = [child, *_started_by(child)]
+                os.kill(victims[int(share * len(victims))], signal.SIGKILL)
+                hit = True
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code not in (0, -signal.SIGKILL):
         raise SystemExit(f"a run failed: exit code {code}")
-    return code == 0
+    return Fate(hit, code == 0)
+
+
+def _started_by(process: int) -> list[int]:
+    """What works for a process; Python's own helpers, which have no part in the work, are left out."""
+    children = [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def contents(folder: Path) -> dict[str, object]:
@@ -165,8 +188,9 @@ def storm(name: str, count: int, seed: int) -> str:
             forked(kind, inputs, whole)
             seconds, expected = time.monotonic() - begun, contents(whole)
             while killed < count:
-                if not forked(kind, inputs, out, random.uniform(0, seconds)):
-                    killed += 1
+                fate = forked(kind, inputs, out, random.uniform(0, seconds), random.random())
+                killed += fate.hit
+                if not fate.over:
                     continue
                 ended += 1
                 check(out, expected, f"{name}, after {killed} kills")

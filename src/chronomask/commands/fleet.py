@@ -150,11 +150,15 @@ def _summary(rows: Sequence[Row]) -> str:
 
 
 def _print_failures(rows: Sequence[Row]) -> None:
-    for row in rows:
+    """What failed, and before it what is done as far as it could be decoded."""
+    for row in sorted(rows, key=lambda row: row.state == "failed"):
+        where = "" if row.source in row.error else f"{row.source}: "
         if row.state == "failed":
             tries = "" if row.attempts == 1 else f" ({row.attempts} attempts)"
-            where = "" if row.source in row.error else f"{row.source}: "
             print(f"chronomask: {where}{row.error}{tries}", file=sys.stderr)
+        elif row.state == "done" and row.error:
+            frames = f"{row.frames:,} frames were segmented"
+            print(f"chronomask: warning: {where}{row.error}; {frames}", file=sys.stderr)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Row:
         attempts: how many times work on it was begun.
         seconds: that workers spent on it.
         frames, tracks: that were written.
-        error: why it failed, a sentence.
+        error: why it failed, or what of it could not be decoded, a sentence.
     """
 
     name: str

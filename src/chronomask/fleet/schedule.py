@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from collections.abc import Callable
@@ -50,12 +51,14 @@ class _Video:
         row: of the manifest.
         tasks: that are waiting or at work.
         pieces: in which it was cut; empty for one that was not.
+        damage: what of it could not be decoded, as far as it is known.
         frames: segmented so far, by task.
     """
 
     row: Row
     tasks: set[Task]
     pieces: tuple[Piece, ...] = ()
+    damage: str = ""
     frames: dict[Task, int] = field(default_factory=dict)
 
 
@@ -84,7 +87,11 @@ class Schedule:
         return bool(self.running or self.waiting)
 
     def take(self, report: Report) -> None:
-        """Notes what a worker says."""
+        """Notes what a worker says.
+
+        Raises:
+            OSError: it has found the disk full: others would work in vain.
+        """
         task, outcome = report.task, report.outcome
         video = self.running.get(task.name)
         if video is None or task not in video.tasks:
@@ -96,6 +103,9 @@ class Schedule:
             return
         seconds = round(video.row.seconds + outcome.seconds, 3)
         video.row = replace(video.row, seconds=seconds, hash=outcome.hash or video.row.hash)
+        if outcome.full:
+            raise OSError(errno.ENOSPC, outcome.error)
+        video.damage = video.damage or outcome.damage
         if outcome.error:
             self._failed(video, task, outcome)
         elif outcome.pieces or task.piece is not None:
@@ -103,7 +113,8 @@ class Schedule:
         else:
             self.standing.done += 1
             self.standing.frames += outcome.frames
-            self._ended(replace(video.row, state="done", frames=outcome.frames, tracks=outcome.tracks, error=""))
+            found = {"frames": outcome.frames, "tracks": outcome.tracks, "error": video.damage}
+            self._ended(replace(video.row, state="done", **found))
 
     def _begun(self, row: Row) -> Task:
         row, task = replace(row, state="running", attempts=row.attempts + 1), Task(row.name, row.source)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from chronomask.claims import DiskFull
 from chronomask.errors import InputError, words_of
 from chronomask.files import make_folder
 from chronomask.fleet.cut import clips_of, remove_pieces, write_piece
@@ -89,6 +90,8 @@ class Outcome:
         frames, tracks: that were written.
         hash: of the source; empty where it could not be opened.
         error: why it failed, a sentence; empty where it did not.
+        damage: what of the source could not be decoded, a sentence.
+        full: whether it failed because the disk is full, as all others would.
         again: whether it may go well another time: not where the input is to blame.
         pieces: in which the video is to be cut; then nothing else has come of the task.
     """
@@ -98,6 +101,8 @@ class Outcome:
     tracks: int = 0
     hash: str = ""
     error: str = ""
+    damage: str = ""
+    full: bool = False
     again: bool = False
     pieces: tuple[Piece, ...] = ()
 
@@ -108,9 +113,9 @@ def do(segmenter: Segmenter, job: Job, task: Task, tell: Tell) -> Outcome:
     try:
         with _source_of(job, task) as source:
             outcome = _done(segmenter, job, task, source, tell)
-            outcome = replace(outcome, hash=source.fingerprint())
+            outcome = replace(outcome, hash=source.fingerprint(), damage=source.damage or "")
     except InputError as error:
-        outcome = replace(outcome, error=str(error))
+        outcome = replace(outcome, error=str(error), full=isinstance(error, DiskFull))
     except Exception as error:  # our fault, or the network's: told, and tried again
         path = job.out / FOLDER / "errors" / f"{task.name}.txt"
         make_folder(path.parent)
