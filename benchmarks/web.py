@@ -1,6 +1,7 @@
 """How quickly the page shows any frame of half an hour of 1080p with its masks, and what that and sessions cost.
 
-    python benchmarks/web.py [--minutes 30] [--jumps 50] [--gop 25] [--sessions 20] [--browser /usr/bin/chromium]
+    python benchmarks/web.py [--minutes 30] [--jumps 50] [--gop 25] [--sessions 20]
+                             [--minute FILE] [--browser /usr/bin/chromium]
 
 A minute of moving noise is encoded as H.264 with a key frame every `--gop` frames and repeated, with four tracks that
 are seen in every frame. The page is opened in headless Chromium; a jump is over when the picture of the frame is on the
@@ -53,12 +54,11 @@ JUMP = """(frame) => new Promise((resolve) => {
 })"""
 
 
-def make_video(path: Path, minutes: int, gop: int) -> None:
-    """A minute of a drifting pattern, and copies of its packets."""
-    minute = path.with_name("minute.mp4")
+def make_minute(path: Path, gop: int) -> None:
+    """A drifting pattern."""
     rng = np.random.default_rng(0)
     ground = np.kron(rng.integers(0, 256, (90, 160, 3), np.uint8), np.ones((24, 24, 1), np.uint8))
-    with av.open(str(minute), "w") as container:
+    with av.open(str(path), "w") as container:
         options = {"preset": "superfast", "g": str(gop), "bf": "0", "crf": "23", "sc_threshold": "0"}
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -67,6 +67,10 @@ def make_video(path: Path, minutes: int, gop: int) -> None:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(ground[:HEIGHT, shift : shift + WIDTH]))
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def join(minute: Path, path: Path, minutes: int) -> None:
+    """Copies of the packets of a minute, one behind the other."""
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as out:
         copied = None
         for number in range(minutes):
@@ -126,24 +130,26 @@ def page_memory(page: Page) -> float:
     return round(used / 2**20, 1)
 
 
-def browser_memory() -> float:
-    """MiB of all processes of the browser that this one started."""
-    parents = {}
+def browser_cost() -> tuple[float, float]:
+    """MiB, and seconds of computing so far, of all processes of the browser that this one started."""
+    known = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             text = stat.read_text()
             name, fields = text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2 :].split()
-            parents[int(stat.parent.name)] = (int(fields[1]), name)
+            seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            known[int(stat.parent.name)] = (int(fields[1]), name, seconds)
 
     def ours(number: int) -> bool:
-        return number == os.getpid() or (number in parents and ours(parents[number][0]))
+        return number == os.getpid() or (number in known and ours(known[number][0]))
 
-    found = 0.0
-    for number, (_, name) in parents.items():
+    memory, computed = 0.0, 0.0
+    for number, (_, name, seconds) in known.items():
         if name.startswith("chrom") and ours(number):
             with suppress(OSError):
-                found += memory_of(number)
-    return round(found, 1)
+                memory += memory_of(number)
+                computed += seconds
+    return round(memory, 1), computed
 
 
 def jump(address: str, server: int, browser: str, jumps: int, length: int) -> dict[str, object]:
@@ -159,16 +165,19 @@ def jump(address: str, server: int, browser: str, jumps: int, length: int) -> di
         chance = random.Random(0)
         for _ in range(WARM):
             page.evaluate(JUMP, chance.randrange(length))
-        before = page_memory(page), browser_memory(), memory_of(server)
+        before = page_memory(page), *browser_cost(), memory_of(server)
         times = [page.evaluate(JUMP, chance.randrange(length)) for _ in range(jumps)]
-        after = page_memory(page), browser_memory(), memory_of(server)
+        after = page_memory(page), *browser_cost(), memory_of(server)
         started.close()
-    names = ("page_heap_mib", "browser_mib", "server_mib")
+    names = ("page_heap_mib", "browser_mib", "browser_seconds", "server_mib")
+    costs = dict(zip(names, zip(before, after, strict=True), strict=True))
+    begun, ended = costs.pop("browser_seconds")
     return {
         "median_ms": round(statistics.median(times), 1),
         "p90_ms": round(statistics.quantiles(times, n=10)[-1], 1),
         "worst_ms": round(max(times), 1),
-        "memory": dict(zip(names, zip(before, after, strict=True), strict=True)),
+        "browser_computes_ms_a_jump": round((ended - begun) * 1000 / jumps),
+        "memory": costs,
     }
 
 
@@ -203,15 +212,20 @@ def main() -> None:
     parser.add_argument("--gop", type=int, default=25)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--browser", default="/usr/bin/chromium")
+    parser.add_argument("--minute", type=Path, help="the minute of video, made where it is missing, and kept")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chronomask-") as name:
         folder = Path(name)
-        make_video(folder / "long.mp4", arguments.minutes, arguments.gop)
-        make_tracks(folder / "tracks.json", arguments.minutes)
-        length = arguments.minutes * 60 * FPS
-        with served(folder / "jumps", folder / "tracks.json", folder / "long.mp4") as (address, server):
-            print(json.dumps(jump(address, server, arguments.browser, arguments.jumps, length)), flush=True)
-        make_video(folder / "short.mp4", 1, arguments.gop)
+        minute = arguments.minute or folder / "minute.mp4"
+        if not minute.exists():
+            make_minute(minute, arguments.gop)
+        join(minute, folder / "long.mp4", arguments.minutes)
+        if arguments.jumps:
+            make_tracks(folder / "tracks.json", arguments.minutes)
+            length = arguments.minutes * 60 * FPS
+            with served(folder / "jumps", folder / "tracks.json", folder / "long.mp4") as (address, server):
+                print(json.dumps(jump(address, server, arguments.browser, arguments.jumps, length)), flush=True)
+        join(minute, folder / "short.mp4", 1)
         make_tracks(folder / "short.json", 1)
         with served(folder / "sessions", folder / "short.json", folder / "short.mp4") as (address, server):
             found = sessions(address, server, arguments.sessions)

@@ -162,6 +162,7 @@ class Jobs:
             if job.after is not None:
                 job.after()
             job.state = job.outcome or "cancelled"
+            job.request, job.then, job.after = {}, None, None  # which hold projects
 
     async def _do(self, job: Job) -> None:
         pipe = asyncio.subprocess.PIPE

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from chronomask.errors import InputError
 from chronomask.files import make_folder
+from chronomask.heap import share_heap
 from chronomask.locks import locked
 from chronomask.web.api import Api, http_error, input_error
 from chronomask.web.guard import Guard, Rules
@@ -109,6 +110,7 @@ def serve(place: Place, ready: Callable[[str], None] = lambda address: None, ope
             raise InputError(f"{path}: no such file")
     folder = place.folder or user_data_path("chronomask") / "web"
     make_folder(folder)
+    share_heap()
     token = place.token or secrets.token_urlsafe(18)
     with locked(folder / ".lock", folder), _bound(place.host, place.port) as listening:
         port = listening.getsockname()[1]

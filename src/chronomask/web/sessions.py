@@ -15,7 +15,7 @@ from pathlib import Path
 from chronomask.web.limits import Limits
 from chronomask.web.project import Project
 
-_OPENED = 4
+OPENED = 2
 """Projects whose tracks stay in memory."""
 
 _STAMP = 60.0
@@ -87,7 +87,7 @@ class Sessions:
         if key not in self._opened:
             self._opened[key] = Project(session.projects / number)
         self._opened.move_to_end(key)
-        for other in list(self._opened)[:-_OPENED]:
+        for other in list(self._opened)[:-OPENED]:
             self._opened.pop(other).forget()
         return self._opened[key]
 

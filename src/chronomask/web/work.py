@@ -13,7 +13,7 @@ from chronomask.web.jobs import Job, Jobs
 from chronomask.web.limits import Limits
 from chronomask.web.project import Project, State
 from chronomask.web.seat import prompt_of
-from chronomask.web.sessions import Session, Sessions
+from chronomask.web.sessions import OPENED, Session, Sessions
 from chronomask.web.tasks import outputs_of
 from chronomask.web.views import Summaries
 
@@ -38,9 +38,12 @@ class Work:
 
     def summaries(self, project: Project) -> Summaries:
         """Of the tracks of the projects that were looked at last."""
-        while len(self._summaries) > 8:
-            del self._summaries[next(iter(self._summaries))]
-        return self._summaries.setdefault(project.id, Summaries())
+        found = self._summaries.pop(project.id, None) or Summaries()
+        self._summaries[project.id] = found  # the last one is the newest
+        for old in list(self._summaries)[:-OPENED]:
+            del self._summaries[old]
+            self._tried.pop(old, None)
+        return found
 
     def look(
         self, session: Session, folder: Path, shown: str, source: Path | None, tracks: Path | None, uploaded: bool

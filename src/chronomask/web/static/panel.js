@@ -119,7 +119,7 @@ export class Panel {
       h("h3", {}, `${track.name} #${track.id}`),
       h("div", { class: "grid" },
         one("hide", hidden ? "Show" : "Hide", () => corrections.hide(), "H"), one("rename", "Rename", () => corrections.rename(), "R"),
-        one("merge", "Merge with …", () => corrections.merge(), "M"), one("split", "Split here", () => corrections.split(), "S"),
+        one("merge", "Merge …", () => corrections.merge(), "M"), one("split", "Split here", () => corrections.split(), "S"),
         one("swap", "Swap from here", () => corrections.swap(), "X"), one("paint", "Paint", () => work.brush.use("paint"), "2"),
         one("erase", "Erase", () => work.brush.use("erase"), "3"), one("delete", "Delete", () => corrections.remove(), "Del")));
   }
