@@ -13,7 +13,7 @@ class Libc:
         self.calls.append(arguments)
 
 
-@pytest.mark.parametrize(("platform", "calls"), [("linux", [(-8, 1), (-3, 1 << 23)]), ("win32", [])])
+@pytest.mark.parametrize(("platform", "calls"), [("linux", [(-8, 1), (-3, 1 << 23), (-1, 1 << 24)]), ("win32", [])])
 def test_glibc_is_told(monkeypatch, platform, calls):
     libc = Libc()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: libc)

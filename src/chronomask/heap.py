@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's mallopt."""
 
 LARGE = 8 << 20
@@ -28,6 +28,8 @@ def return_large_blocks() -> None:
     the threads, which keep it, and are left with holes of that size. Does nothing without glibc.
     """
     _set(M_MMAP_THRESHOLD, LARGE)
+    # Who sets the one has to set the other: every temporary array would go back, and come anew page by page.
+    _set(M_TRIM_THRESHOLD, 2 * LARGE)
 
 
 def _set(parameter: int, value: int) -> None:

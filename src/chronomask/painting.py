@@ -233,6 +233,9 @@ def _write(
         for side, ours, theirs in zip(painted, canvas.shape, shape, strict=True)
     )
     place = (np.arange(rows.start, rows.stop) + 0.5) / scales[0] - 0.5 - box[0].start
+    # A pixel more to either side is what the outermost lie between.
+    left, right = max(0, painted[1].start - 1 - box[1].start), painted[1].stop + 1 - box[1].start
+    level = level[:, left:right]
     place = place.clip(0, len(level) - 1)
     above = place.astype(np.intp).clip(max=len(level) - 2)
     lines, below = level.take(above, 0), level.take(above + 1, 0)
@@ -241,10 +244,10 @@ def _write(
     lines += below
     # Along a line the level is straight from pixel to pixel: it passes one half once where these differ, else never.
     inside = lines > 0.5
-    row, left = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), inside.shape[1] - 1)
-    before, after = lines[row, left], lines[row, left + 1]
-    turns = (left + (0.5 - before) / (after - before) + (box[1].start + 0.5)) * scales[1] - 0.5
-    turns = np.where(after > 0.5, np.floor(turns) + 1, np.ceil(turns)).astype(np.intp)
+    row, before = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), inside.shape[1] - 1)
+    one, other = lines[row, before], lines[row, before + 1]
+    turns = (before + (0.5 - one) / (other - one) + (box[1].start + left + 0.5)) * scales[1] - 0.5
+    turns = np.where(other > 0.5, np.floor(turns) + 1, np.ceil(turns)).astype(np.intp)
     width = columns.stop - columns.start
     turns = (turns - columns.start).clip(0, width) + row * width
     # From the end of a line to the beginning of the next.

@@ -84,9 +84,10 @@ def encode_ids(id_map: Int[np.ndarray, "H W"]) -> dict[int, Rle]:
     coded = {}
     for number in np.unique(owner[owner > 0]).tolist():
         own = owner == number
-        edges = np.stack([starts[own], ends[own]], 1).ravel()
-        rest = [] if edges[-1] == id_map.size else [id_map.size]
-        coded[number] = from_run_lengths(np.diff([0, *edges, *rest]), height, width)
+        edges = np.zeros(2 * np.count_nonzero(own) + 2, np.int64)
+        edges[1:-1:2], edges[2:-1:2], edges[-1] = starts[own], ends[own], id_map.size
+        runs = edges[1:] - edges[:-1]
+        coded[number] = from_run_lengths(runs if runs[-1] else runs[:-1], height, width)
     return coded
 
 

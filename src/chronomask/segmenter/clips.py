@@ -103,6 +103,8 @@ class FoundClip:
 def beside(known: Painted, canvas: Int[np.ndarray, "H W"]) -> Painted:
     """What was painted before, and what else is on a canvas of track ids, which changes."""
     if known:
+        if not canvas.any():  # the new tracks are in other frames
+            return known
         canvas[rle.decode(rle.union(list(known.values())))] = 0
     masks = known | rle.encode_ids(canvas)
     return {number: masks[number] for number in sorted(masks)}

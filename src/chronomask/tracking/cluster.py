@@ -159,43 +159,47 @@ def _instances(pixels: _Candidates, config: ClusterConfig) -> tuple[list[_Instan
     return found, won
 
 
-def _owners(pixels: _Candidates, instances: Sequence[_Instance], config: ClusterConfig) -> Int64[np.ndarray, " P"]:
+def _owners(pixels: _Candidates, instances: Sequence[_Instance], config: ClusterConfig) -> Int16[np.ndarray, " P"]:
     """Of every candidate the number of the instance of which it is most a member; -1 if it is of none."""
-    nobody = np.full_like(pixels.heat, config.membership_threshold)
-    return np.stack([nobody, *(instance.membership for instance in instances)]).argmax(0) - 1
+    owners, most = np.full(len(pixels.heat), -1, np.int16), np.full_like(pixels.heat, config.membership_threshold)
+    for number, instance in enumerate(instances):  # several times as fast as argmax over all of them
+        np.copyto(owners, number, where=instance.membership > most)
+        np.maximum(most, instance.membership, out=most)
+    return owners
 
 
 def _tubes(
     outputs: ClipOutputs,
     pixels: _Candidates,
     instances: Sequence[_Instance],
-    owners: Int64[np.ndarray, " P"],
+    owners: Int16[np.ndarray, " P"],
     config: ClusterConfig,
     coefficients: Sequence[float],
 ) -> list[Tube | None]:
     """Of every instance the tube of the pixels that it owns; None where these are too few."""
     tubes: list[Tube | None] = []
-    taken = np.full(outputs.heat.size, -1)
+    taken = np.full(outputs.heat.size, -1, np.int16)
     taken[pixels.places] = owners
     taken = taken.reshape(outputs.heat.shape)
     for number, instance in enumerate(instances):
-        places = pixels.places[owners == number]
-        if len(places) < max(1, config.minimum_pixels):
+        own = taken == number
+        if np.count_nonzero(own) < max(1, config.minimum_pixels):
             tubes.append(None)
             continue
-        free = (taken == -1) | (taken == number)
-        tube = _tube(outputs, free, _box(places, outputs.heat.shape), instance, config, coefficients)
+        box = _box(own)
+        near = taken[(slice(None), *box)]
+        tube = _tube(outputs, (near == -1) | (near == number), box, instance, config, coefficients)
         tubes.append(tube if tube.inside.any() else None)  # rounding may leave nothing of a single pixel
     return tubes
 
 
-def _box(places: Int64[np.ndarray, " P"], shape: tuple[int, ...]) -> Box:
+def _box(inside: Bool[np.ndarray, "T h w"]) -> Box:
     """Rows and columns around pixels of a clip, with what painting needs to spare, in whole cells of class scores."""
-    _, rows, columns = shape
-    y, x = places // columns % rows, places % columns
+    _, rows, columns = inside.shape
+    y, x = np.flatnonzero(inside.any((0, 2))), np.flatnonzero(inside.any((0, 1)))
     return (
-        _whole_cells(int(y.min()) - REACH, int(y.max()) + 1 + REACH, rows),
-        _whole_cells(int(x.min()) - REACH, int(x.max()) + 1 + REACH, columns),
+        _whole_cells(int(y[0]) - REACH, int(y[-1]) + 1 + REACH, rows),
+        _whole_cells(int(x[0]) - REACH, int(x[-1]) + 1 + REACH, columns),
     )
 
 
@@ -211,7 +215,7 @@ def cells_of(box: Box) -> Box:
 
 def _tube(
     outputs: ClipOutputs,
-    free: Bool[np.ndarray, "T h w"],
+    free: Bool[np.ndarray, "T b d"],
     box: Box,
     instance: _Instance,
     config: ClusterConfig,
@@ -220,6 +224,9 @@ def _tube(
     """The tube as a smooth probability that exceeds 0.5 just where both thresholds are exceeded and pixels are free.
 
     Outside the box around its pixels, where nobody looks at it, the probability is not computed.
+
+    Args:
+        free: the pixels of the box that are nobody else's.
     """
     near = (slice(None), *box)
     membership = np.exp(
@@ -229,7 +236,7 @@ def _tube(
     foreground = None if outputs.foreground is None else outputs.foreground[near]
     if foreground is not None:
         level = np.minimum(level, foreground / np.float32(config.foreground_threshold))
-    probability = np.minimum(level / 2, np.float32(1)) * free[near]
+    probability = np.minimum(level / 2, np.float32(1)) * free
     return _judged(outputs, box, probability, membership, coefficients)
 
 
@@ -254,10 +261,10 @@ def tube_of(
     outputs: ClipOutputs, probability: Float32[np.ndarray, "T h w"], coefficients: Sequence[float] = ()
 ) -> Tube | None:
     """The tube of an instance that was found otherwise, from its probability; None where no pixel is inside."""
-    places = np.flatnonzero(probability > 0.5)
-    if not len(places):
+    inside = probability > 0.5
+    if not inside.any():
         return None
-    box = _box(places, probability.shape)
+    box = _box(inside)
     near = probability[(slice(None), *box)]
     return _judged(outputs, box, near, near, coefficients)
 
