@@ -11,7 +11,6 @@ from chronomask.baselines.propagation.feelvos import (
     Feelvos,
     against_the_best_other,
     nearest,
-    pair_distances,
     within,
 )
 from chronomask.baselines.propagation.follow import OsmnConfig, matched, propagated
@@ -189,15 +188,15 @@ def test_the_guide_of_a_look_shows_the_object_alone():
 def test_distances_are_those_of_the_paper():
     generator = torch.Generator().manual_seed(0)
     one, other = (torch.randn(5, 3, 4, generator=generator) for _ in range(2))
-    found = pair_distances(one, other)
-    squares = torch.cdist(one.flatten(1).T.double(), other.flatten(1).T.double()) ** 2
-    torch.testing.assert_close(found, (1 - 2 / (1 + squares.exp())).float(), atol=1e-4, rtol=1e-4)
+    exact = torch.cdist(one.flatten(1).T.double(), other.flatten(1).T.double()) ** 2
+    distances = (1 - 2 / (1 + exact.exp())).float()
     masks = torch.stack([torch.zeros(12, dtype=torch.bool), torch.arange(12) < 3])
-    maps = nearest(found, masks)
+    maps = nearest(one, other, masks)
     assert (maps[0] == 1).all()
-    torch.testing.assert_close(maps[1], found[:, :3].amin(1))
-    nobody = torch.zeros(12, 12, dtype=torch.bool)
-    assert (nearest(found, masks, nobody) == 1).all()
+    torch.testing.assert_close(maps[1], distances[:, :3].amin(1), atol=1e-4, rtol=1e-4)
+    near = torch.arange(12)[:, None] == torch.arange(12)  # each pixel sees the one at its place
+    expected = torch.where(masks[1], distances.diagonal(), 1.0)
+    torch.testing.assert_close(nearest(one, other, masks, near)[1], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_local_matching_looks_only_nearby():

@@ -40,6 +40,9 @@ DIMENSIONS = 32
 WINDOW = 7
 """How far away, in cells of stride 8, local matching looks; in the paper 15 of stride 4."""
 
+FAR = 100.0
+"""A square whose distance is 1."""
+
 LAYERS, KERNEL = 4, 7
 """Depthwise separable convolutions of the head, as in the paper, and their size."""
 
@@ -89,9 +92,9 @@ class Feelvos(PropagationNetwork):
     ) -> Float[Tensor, "K1 h w"]:
         """Of one frame, whose levels and embedding they are, how it speaks for the background and for each object."""
         size = now.shape[1:]
-        to_first = nearest(pair_distances(now, first.embedding), _with_background(first.masks, size))
+        to_first = nearest(now, first.embedding, _with_background(first.masks, size))
         near = within(size[0], size[1], now.device)
-        to_before = nearest(pair_distances(now, before.embedding), _with_background(before.masks, size), near)
+        to_before = nearest(now, before.embedding, _with_background(before.masks, size), near)
         level = levels[0]
         maps = torch.stack([to_first, to_before], 1).unflatten(2, size)
         maps = F.interpolate(maps, size=level.shape[2:], mode="bilinear", align_corners=False)
@@ -121,30 +124,35 @@ class Feelvos(PropagationNetwork):
         return F.cross_entropy(logits[None], torch.where(known, truth, -100)[None], ignore_index=-100)
 
 
-def pair_distances(now: Float[Tensor, "E _ _"], other: Float[Tensor, "E _ _"]) -> Float[Tensor, "P Q"]:
-    """Eq. (1): 1 - 2 / (1 + exp(|e_p - e_q|^2)), in [0, 1], of every pixel of this frame with every one of another."""
-    mine, theirs = now.flatten(1), other.flatten(1)
-    with torch.autocast(now.device.type, enabled=False):  # differences of large numbers
-        squares = mine.square().sum(0)[:, None] + theirs.square().sum(0) - 2 * (mine.T @ theirs)
-    return (squares.clamp(min=0) / 2).tanh()  # the same number, which does not overflow
-
-
 def nearest(
-    distances: Float[Tensor, "P Q"], masks: Bool[Tensor, "K1 Q"], near: Bool[Tensor, "P Q"] | None = None
+    now: Float[Tensor, "E _ _"],
+    other: Float[Tensor, "E _ _"],
+    masks: Bool[Tensor, "K1 Q"],
+    near: Bool[Tensor, "P P"] | None = None,
 ) -> Float[Tensor, "K1 P"]:
-    """The least distance of every pixel from each object, eq. (2) and (5); 1 where there is no pixel of it.
+    """The least distance of every pixel from each object in another frame, eq. (2) and (5); 1 where there is none.
+
+    The distance is 1 - 2 / (1 + exp(|e_p - e_q|^2)), eq. (1), in [0, 1): the least square has the least of them.
 
     Args:
-        near: which pairs count.
+        now: embedding of this frame.
+        other: embedding of the other frame.
+        masks: pixels of the objects there.
+        near: which pairs count; all where nothing is said.
     """
-    maps = []
-    for mask in masks:
-        if not mask.any():
-            maps.append(torch.ones_like(distances[:, 0]))
-            continue
-        some = distances[:, mask]
-        maps.append((some if near is None else some.where(near[:, mask], torch.ones_like(some))).amin(1))
-    return torch.stack(maps)
+    mine, theirs = now.flatten(1), other.flatten(1)
+    ones = torch.ones_like(mine[:1])
+    # |p|^2 - 2 p q + |q|^2 as one product.
+    asked = torch.cat([-2 * mine, ones, mine.square().sum(0, keepdim=True)])
+    given = torch.cat([theirs, theirs.square().sum(0, keepdim=True), ones])
+    least = []
+    with torch.autocast(now.device.type, enabled=False):  # differences of large numbers
+        for mask in masks:
+            squares = given[:, mask].T @ asked
+            if near is not None:
+                squares = squares.where(near[mask], FAR)
+            least.append(squares.amin(0) if len(squares) else torch.full_like(asked[0], FAR))
+        return (torch.stack(least).clamp(min=0) / 2).tanh()  # the same number, which does not overflow
 
 
 @cache

@@ -23,7 +23,7 @@ from chronomask.config.model import MAX_CHANNELS
 from chronomask.errors import InputError, words_of
 from chronomask.losses import Targets
 from chronomask.model.backbone import Backbone, build_backbone
-from chronomask.model.backbone_network import BackboneNetwork
+from chronomask.model.backbone_network import BackboneNetwork, to_channels_last
 from chronomask.model.checkpoint import load_checkpoint
 from chronomask.model.fpn import FPN
 from chronomask.training.targets import Batch
@@ -117,7 +117,7 @@ AnyPropagation = TypeVar("AnyPropagation", bound=PropagationNetwork)
 
 
 def load_propagation(path: Path, kind: type[AnyPropagation]) -> AnyPropagation:
-    """A trained network of a kind.
+    """A trained network of a kind, ready to be used.
 
     Raises:
         InputError: as `load_checkpoint`.
@@ -130,4 +130,6 @@ def load_propagation(path: Path, kind: type[AnyPropagation]) -> AnyPropagation:
         except (ValueError, TypeError, AssertionError) as error:
             raise InputError(f"configuration: {words_of(error)}") from error
 
-    return load_checkpoint(path, kind, network_for)
+    network = load_checkpoint(path, kind, network_for)
+    network.freeze_backbone()  # which folds its norms: half the time
+    return to_channels_last(network)
