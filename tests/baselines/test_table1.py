@@ -152,8 +152,8 @@ def test_the_table_comes_out_of_one_call_and_goes_on_where_it_was(data, start, t
     latex = (out / "table1.tex").read_text()
     assert latex.count(r"\begin{tabular}") == 2
     assert latex.count(r"\midrule") == 4
-    tracks = read_tracks(out / "work" / "data-0" / "ours" / "tracks.json")
-    assert [video.name for video in tracks.videos] == ["v1", "v2"]
+    tracks = [read_tracks(path) for path in (out / "work").glob("data-*/ours/tracks.json")]
+    assert sorted(len(file.videos) for file in tracks) == [1, 2]
     with pytest.raises(InputError, match=r"exists already"):
         table1(out=out, **calls | {"budget": replace(budget, steps=3)})
 

@@ -102,7 +102,7 @@ def table1(
     checkpoint = model_files(start).checkpoint
     if checkpoint is None:
         raise InputError(f"{start}: is an exported network; name the checkpoint, which can be trained")
-    described = _description(judging, training, checkpoint, budget, first)
+    described = _description(training, checkpoint, budget, first)
     known = _known(out)
     reads = [checkpoint, *(parse_source(text).path for text in (*judging, *training))]
     outputs = [Output(out / name) for name in (*TABLES, SETTINGS)]
@@ -111,8 +111,8 @@ def table1(
         work = out / WORK
         weights = _trained(work, checkpoint, training, budget, machine, monitors, say)
         judged = tuple(
-            _judged(text, work / f"data-{number}", start, weights, first, resamples, progress, say)
-            for number, text in enumerate(judging)
+            _judged(text, work / f"data-{_mark(text)}", start, weights, first, resamples, progress, say)
+            for text in judging
         )
         texts = {name: table_texts(judged, style, _notes(described)) for name, style in TABLES.items()}
         for name, text in texts.items():
@@ -121,13 +121,10 @@ def table1(
     return Table1(judged, texts)
 
 
-def _description(
-    data: Sequence[str], train: Sequence[str], checkpoint: Path, budget: Budget, first: First
-) -> dict[str, Any]:
-    """All that decides a run."""
+def _description(train: Sequence[str], checkpoint: Path, budget: Budget, first: First) -> dict[str, Any]:
+    """All that decides a run, but for what it is judged on: that may change from call to call."""
     return {
         "version": __version__,
-        "data": list(data),
         "train": list(train),
         "start_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         "budget": dataclasses.asdict(budget),
@@ -204,6 +201,11 @@ def _judged(
         costs[title] = own + (0.0 if name in CARRIERS else seconds)
     compared = compare(data.instances, results, resamples)
     return Judged(_name_of(text), compared, {name: cost / frames for name, cost in costs.items()})
+
+
+def _mark(text: str) -> str:
+    """Tells data sets, as they were named, apart."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _name_of(text: str) -> str:
