@@ -229,7 +229,14 @@ def main() -> None:
         make_tracks(folder / "short.json", 1)
         with served(folder / "sessions", folder / "short.json", folder / "short.mp4") as (address, server):
             found = sessions(address, server, arguments.sessions)
-        print(json.dumps({"server_mib_after_each_session": found, "last_over_third": round(found[-1] / found[min(2, len(found) - 1)], 3)}))
+        print(
+            json.dumps(
+                {
+                    "server_mib_after_each_session": found,
+                    "last_over_third": round(found[-1] / found[min(2, len(found) - 1)], 3),
+                }
+            )
+        )
 
 
 if __name__ == "__main__":

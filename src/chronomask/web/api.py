@@ -125,25 +125,15 @@ class Api:
             secret, session = self._sessions.begun()
             response.set_cookie(self._rules.session_cookie, secret, max_age=365 * 86400, httponly=True, samesite="lax")
         if any(self._given):
-            await run_in_threadpool(self._find_given, session)
             self._look_at_given(session)
         return response
-
-    def _find_given(self, session: Session) -> None:
-        """Opens what a session has, so that what the user named is not opened twice."""
-        for number in session.project_ids():
-            self._sessions.project(session, number)
 
     def _look_at_given(self, session: Session) -> None:
         """Opens what the user named when the server was started, once in every session."""
         source, tracks = self._given
-        for number in session.project_ids():
-            project = self._sessions.project(session, number)
-            if (
-                project is not None
-                and not project.state.own
-                and (project.state.source == str(source) if tracks is None else project.state.given == str(tracks))
-            ):
+        for state in self._sessions.states(session).values():
+            same = state.source == str(source) if tracks is None else state.given == str(tracks)
+            if same and not state.own:
                 return
         if any(job.kind == "look" and not job.ended for job in self._jobs.of(session.id)):
             return
@@ -152,12 +142,10 @@ class Api:
 
     async def _session_view(self, request: Request) -> Response:
         session = self._session(request)
-        projects = []
-        for number in session.project_ids():
-            project = self._sessions.project(session, number)
-            if project is not None:
-                state = project.state
-                projects.append({"id": number, "name": state.name, "created": state.created, "found": bool(state.run)})
+        projects = [
+            {"id": number, "name": state.name, "created": state.created, "found": bool(state.run)}
+            for number, state in self._sessions.states(session).items()
+        ]
         jobs = [job_json(job, self._jobs) for job in self._jobs.of(session.id)]
         limits = {"uploadBytes": self._limits.upload_bytes, "endings": VIDEOS}
         return _json({"projects": projects, "jobs": jobs, "sample": self._sample is not None, "limits": limits})

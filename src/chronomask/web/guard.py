@@ -51,7 +51,7 @@ class Rules:
     hosts: Collection[str]
     port: int
     request_bytes: int
-    uploads: tuple[str, ...] = ("/projects", "/tracks", "/truth")
+    uploads: tuple[str, ...] = ("/projects", "/truth")
 
     @property
     def token_cookie(self) -> str:

@@ -66,6 +66,12 @@ class State:
     truth: bool = False
 
 
+def read_state(folder: Path) -> State:
+    """What is known of the project in a folder."""
+    with refusing(folder / "project.json"):
+        return msgspec.json.decode((folder / "project.json").read_bytes(), type=State)
+
+
 @dataclass
 class Corrections:
     """Tracks, and what they were after every step."""
@@ -127,8 +133,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.id, self.folder = folder.name, folder
-        with refusing(folder / "project.json"):
-            self.state = msgspec.json.decode((folder / "project.json").read_bytes(), type=State)
+        self.state = read_state(folder)
         self._lock = threading.RLock()
         self._corrections: Corrections | None = None
 

@@ -11,9 +11,10 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from chronomask.web.limits import Limits
-from chronomask.web.project import Project
+from chronomask.web.project import Project, State, read_state
 
 OPENED = 2
 """Projects whose tracks stay in memory."""
@@ -61,6 +62,7 @@ class Sessions:
         self.folder, self._limits = folder, limits
         self._stamps: dict[str, float] = {}
         self._opened: OrderedDict[str, Project] = OrderedDict()
+        self._known: WeakValueDictionary[str, Project] = WeakValueDictionary()  # jobs hold some that are not in use
 
     def begun(self) -> tuple[str, Session]:
         """A new one, and the secret of its browser."""
@@ -80,20 +82,29 @@ class Sessions:
         return session
 
     def project(self, session: Session, number: str) -> Project | None:
-        """A project of a session; None where it has none of that id."""
+        """A project of a session, the same object for as long as anybody has it; None where it has none of that id."""
         if not _is_id(number) or not (session.projects / number / "project.json").is_file():
             return None
         key = f"{session.id}/{number}"
-        if key not in self._opened:
-            self._opened[key] = Project(session.projects / number)
+        found = self._known.get(key) or Project(session.projects / number)
+        self._known[key] = self._opened[key] = found
         self._opened.move_to_end(key)
         for other in list(self._opened)[:-OPENED]:
             self._opened.pop(other).forget()
-        return self._opened[key]
+        return found
+
+    def states(self, session: Session) -> dict[str, State]:
+        """What is known of all projects of a session, by id, without opening them."""
+        known = {number: self._known.get(f"{session.id}/{number}") for number in session.project_ids()}
+        return {
+            number: read_state(session.projects / number) if project is None else project.state
+            for number, project in known.items()
+        }
 
     def remove_project(self, session: Session, project: Project) -> None:
         """With all its files; the source is among them only if it was uploaded."""
-        self._opened.pop(f"{session.id}/{project.id}", None)
+        for place in (self._opened, self._known):
+            place.pop(f"{session.id}/{project.id}", None)
         with suppress(OSError):
             os.unlink(project.folder / "project.json")  # first, so that nobody opens half a project
         shutil.rmtree(project.folder, ignore_errors=True)

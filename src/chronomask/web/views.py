@@ -102,7 +102,6 @@ def project_json(project: Project, summaries: Summaries) -> dict[str, Any]:
         "plays": state.plays,
         "whyCopy": state.why_copy,
         "copySize": state.copy_size,
-        "given": state.given is not None,
         "complete": state.complete,
         "note": state.note,
         "taught": state.model != "lite",

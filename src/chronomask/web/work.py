@@ -144,9 +144,7 @@ class Work:
 
         def then(found: Mapping[str, Any]) -> None:
             before = project.state.run
-            project.change(
-                run=name, complete=found["complete"], length=found["length"], note=found["damage"] or "", given=None
-            )
+            project.change(run=name, complete=found["complete"], length=found["length"], note=found["damage"] or "")
             if before and before != name:
                 shutil.rmtree(project.folder / before, ignore_errors=True)
             self.pictures(session, project)

@@ -37,12 +37,12 @@ export class Corrections {
 
   async rename() {
     const { track } = this;
-    const name = await this.askName(`Rename ${track.name} ${track.id}`, track.name, track.guesses ?? []);
+    const name = await this.askName(`Rename ${track.name} ${track.id}`, track.name);
     if (name && name !== track.name) await this.work.step([...this.adding(name), `relabel:${track.id}=${name}`], `${track.id} is a ${name}`);
   }
 
   async draw() {
-    const name = await this.askName("A new object", "", []);
+    const name = await this.askName("A new object", "");
     if (!name) return;
     const id = this.work.project.nextId;
     if (await this.work.step([...this.adding(name), `add:${name}`], `${name} ${id} is new; paint it`)) {
@@ -55,13 +55,12 @@ export class Corrections {
     return this.work.project.categories.includes(name) ? [] : [`class:${name}`];
   }
 
-  askName(title, name, guesses) {
+  askName(title, name) {
     return ask(title, (done) => {
       const input = h("input", { id: "class-name", list: "classes", value: name, autocomplete: "off", maxLength: 80, required: true, autofocus: true });
       const answer = () => { const text = input.value.trim(); if (text && !/[=@]/.test(text)) done(text); };
       input.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); answer(); } });
       return [
-        guesses.length > 0 && h("p", { class: "guesses" }, "The model's next guesses: ", guesses.map(([guess, score]) => button(`${guess} ${Math.round(score * 100)} %`, () => done(guess), { class: "chip" }))),
         h("label", { for: "class-name" }, "Class"), input,
         h("datalist", { id: "classes" }, this.work.project.categories.map((category) => h("option", { value: category }))),
         h("p", { class: "note" }, "A name that the model does not know is added as a class of your own."),
