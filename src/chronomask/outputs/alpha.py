@@ -54,9 +54,12 @@ def _filtered(
 def _mean(values: Float32[np.ndarray, "h w"], radius: int) -> Float32[np.ndarray, "h w"]:
     """Over windows that reach so far to all sides; beyond the edges the outermost values go on."""
     for axis in (0, 1):
-        padding = [(0, 0), (0, 0)]
-        padding[axis] = (radius, radius)
-        padded, length = np.pad(values, padding, mode="edge"), values.shape[axis]
-        parts = [np.take(padded, range(shift, shift + length), axis) for shift in range(2 * radius + 1)]
-        values = np.add.reduce(parts) / np.float32(2 * radius + 1)
+        length = values.shape[axis]
+        padded = values.take(np.arange(-radius, length + radius).clip(0, length - 1), axis)
+        parts = padded if axis == 0 else padded.T
+        total = parts[:length].copy()
+        for shift in range(1, 2 * radius + 1):
+            total += parts[shift : shift + length]
+        total /= np.float32(2 * radius + 1)
+        values = total if axis == 0 else total.T
     return values
