@@ -267,6 +267,13 @@ def test_help_needs_no_heavy_package(arguments: list[str]) -> None:
     assert not {"numpy", "torch", "av", "cv2", "scipy", "supervision", "PIL"} & set(loaded)
 
 
+def test_who_points_at_nothing_does_not_wait_for_scipy() -> None:
+    """Nor for what else only some runs need: imports are most of the start of a short one."""
+    program = "import sys, chronomask.runs.segment, chronomask.segmenter.load; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"scipy", "torch", "supervision", "matplotlib"} & set(done.stdout.split())
+
+
 def test_no_source_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("segment", "--out", tmp_path / "out") == 2
     assert "source" in capsys.readouterr().err
