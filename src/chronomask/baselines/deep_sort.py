@@ -2,8 +2,7 @@
 
 Every track has a Kalman filter (`kalman`) and a gallery of what it looked like. Tracks seen last choose first among the
 detections that look alike and lie where they may be (the matching cascade); who is left over, of these and of young
-tracks, joins by IoU. The appearance is that of the detections' features; where they have none, or the gallery is empty,
-places alone decide, which is SORT (Bewley et al. 2016) with a gate.
+tracks, joins by IoU. The appearance is that of the detections' features; where they have none, places alone decide.
 
 Legend: N detections, M tracks, C channels, G remembered features.
 """
@@ -113,17 +112,19 @@ class DeepSortAssociation:
         """The matching cascade over confirmed tracks, listing 1: those seen last choose first."""
         if not len(tracks) or not len(seen):
             return {}
-        inside = self.filters.only(tracks).distances(seen) <= GATE
-        gain = np.maximum(self.config.maximum_distance - self._distances(tracks, features), 0) * inside
+        off = self.filters.only(tracks).distances(seen)
+        # Without appearance, how far off a box is: lambda = 1 in eq. (5).
+        distance = self._distances(tracks, features) if features.size else off * (self.config.maximum_distance / GATE)
+        gain = (self.config.maximum_distance - distance) * (off <= GATE)
         pairs: dict[int, int] = {}
-        free = np.ones(len(seen), bool)
-        for age in np.unique(self.missed[tracks]):
-            if age > self.config.maximum_age:
-                break
-            rows, columns = np.flatnonzero(self.missed[tracks] == age), np.flatnonzero(free)
-            for row, column in gainful_pairs(gain[np.ix_(rows, columns)]):
-                pairs[int(tracks[rows[row]])] = int(columns[column])
-                free[columns[column]] = False
+        ages = self.missed[tracks]
+        for age in range(1, min(int(ages.max()), self.config.maximum_age) + 1):
+            rows = np.flatnonzero(ages == age)
+            if not len(rows):
+                continue
+            found = gainful_pairs(gain[rows])
+            pairs |= {int(tracks[rows[row]]): column for row, column in found}
+            gain[:, [column for _, column in found]] = 0  # they are taken
         return pairs
 
     def _near(self, pairs: dict[int, int], confirmed: np.ndarray, boxes: Float32[np.ndarray, "N 4"]) -> dict[int, int]:
@@ -139,12 +140,9 @@ class DeepSortAssociation:
     def _distances(
         self, tracks: Int64[np.ndarray, " M"], features: Float32[np.ndarray, "N C"]
     ) -> Float32[np.ndarray, "M N"]:
-        """Cosine distances from the most alike feature of each gallery; 0 where there is no appearance."""
-        channels = features.shape[1]
-        if not channels:
-            return np.zeros((len(tracks), len(features)), np.float32)
+        """Cosine distances from the most alike feature of each gallery."""
         filled = self.galleries[tracks, : self.hits[tracks].max()]
-        alike = filled.reshape(-1, channels) @ features.T
+        alike = filled.reshape(-1, features.shape[1]) @ features.T
         return 1 - alike.reshape(len(tracks), -1, len(features)).max(1)
 
     def _continue(

@@ -113,7 +113,7 @@ def gainful_pairs(gain: Float[np.ndarray, "M N"]) -> list[tuple[int, int]]:
     good = gain > 0
     rows, columns = np.flatnonzero(good.any(1)), np.flatnonzero(good.any(0))
     if len(rows) == len(columns) == np.count_nonzero(good):  # nobody has a choice, as mostly
-        return [(int(row), int(column)) for row, column in np.argwhere(good)]
+        return list(zip(rows.tolist(), good.argmax(1)[rows].tolist(), strict=True)) if len(rows) else []
     some = np.maximum(gain[rows[:, None], columns], 0)
     return [(int(rows[row]), int(columns[column])) for row, column in assign(some) if some[row, column] > 0]
 
