@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+import sysconfig
 import webbrowser
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -59,10 +60,10 @@ class Place:
 
 
 def sample_video() -> Path | None:
-    """The sample: in a package beside this file, in a checkout among the examples."""
-    here = Path(__file__)
-    places = (here.with_name("sample.mp4"), here.parents[3] / "examples" / "sample.mp4")
-    return next((place for place in places if place.is_file()), None)
+    """The sample: in a checkout among the examples, else where packages put what they share."""
+    checkout = Path(__file__).parents[3] / "examples" / "sample.mp4"
+    installed = Path(sysconfig.get_path("data")) / "share" / "chronomask" / "sample.mp4"
+    return next((place for place in (checkout, installed) if place.is_file()), None)
 
 
 def application(place: Place, folder: Path, token: str, port: int) -> ASGIApp:
