@@ -5,7 +5,9 @@ import pytest
 
 from chronomask.errors import InputError
 from chronomask.segmenter import pieces as room
-from chronomask.segmenter.pieces import Piece, joined, pieces, record
+from chronomask.segmenter.pieces import Misfit, Piece, joined, pieces, record
+from chronomask.video import open_source
+from films import film
 from segmenter.colour import Frames, moving_objects, same, segmenter_of, settings
 
 CONFIGS = {
@@ -83,3 +85,50 @@ def test_damaged_clips_are_refused():
     for data in (b"", first[:-40], np.random.default_rng(0).bytes(100)):
         with pytest.raises(InputError, match="clips: "):
             list(joined(segmenter, Frames(video), [data], "clips"))
+
+
+def long_film(path, open_groups):
+    """Forty seconds with B-frames and a key frame every second, some of which others before them lean on."""
+    images = np.tile(moving_objects(20), (20, 1, 1, 1))
+    options = {"g": "10", "bf": "3", "x264-params": f"open-gop={int(open_groups)}:b-adapt=0:scenecut=0"}
+    return open_source(film(path, images, rate=10, **options))
+
+
+@pytest.mark.parametrize("open_groups", [True, False])
+def test_a_piece_enters_a_file_where_it_begins(tmp_path, open_groups):
+    """Its frames, numbers and times are those of the whole file, but it is not decoded from the beginning."""
+    source = long_film(tmp_path / "a.mp4", open_groups)
+    times = source.times()
+    expected = {frame.index: frame for frame in source}
+    assert times == [frame.time for frame in expected.values()]
+    decoded = []
+    timed = source._timed
+    source._timed = lambda *given: (decoded.append(1) or frame for frame in timed(*given))
+    for begin in (0, 99, 350, 397):
+        decoded.clear()
+        found = list(source.frames_from(begin, times[begin]))
+        assert [frame.index for frame in found] == list(range(begin, 400))
+        assert all(frame.time == expected[frame.index].time for frame in found)
+        assert all((frame.image == expected[frame.index].image).all() for frame in found)
+        assert len(decoded) <= 400 - begin + 120
+
+
+def test_who_enters_a_file_late_notices_that_it_is_cut_off(tmp_path):
+    long_film(tmp_path / "a.mkv", open_groups=False)
+    whole = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "a.mkv").write_bytes(whole[: len(whole) * 4 // 5])
+    source = open_source(tmp_path / "a.mkv")
+    frames = list(source)
+    damage, times = source.damage, source.times()
+    assert f"cut off: {len(frames)} frames" in damage
+    assert len(list(source.frames_from(200, times[200]))) == len(frames) - 200
+    assert source.damage == damage
+
+
+def test_pieces_that_do_not_fit_are_refused(tmp_path):
+    segmenter, source = segmenter_of(settings(8, 4)), Frames(moving_objects(25))
+    parts = pieces(segmenter.config, 25, 12)
+    clips = [clip for piece in parts for clip in record(segmenter, source, piece)]
+    del clips[2]
+    with pytest.raises(Misfit, match="memory: its pieces do not fit together"):
+        list(segmenter.join(joined(segmenter, source, clips, "clips")))

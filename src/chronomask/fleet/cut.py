@@ -25,10 +25,8 @@ _ABOUT = "about.json"
 def write_piece(segmenter: Segmenter, source: VideoSource, piece: Piece, folder: Path, progress: Progress) -> None:
     """Finds the clips of a piece and writes them into `folder/NUMBER.zip`; nothing, where they are there already."""
     path, about = folder / f"{piece.number}.zip", _about(segmenter, source, piece)
-    if path.exists():
-        with refusing(path), zipfile.ZipFile(path) as archive:
-            if json.loads(archive.read(_ABOUT)) == about:
-                return
+    if _is_there(path, about):
+        return
     remove_unfinished(path)
     with written_aside(path) as aside, zipfile.ZipFile(aside, "w") as archive:
         archive.writestr(_ABOUT, json.dumps(about))
@@ -47,6 +45,14 @@ def clips_of(segmenter: Segmenter, source: VideoSource, pieces: Sequence[Piece],
 
 def remove_pieces(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_there(path: Path, about: dict[str, Any]) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read(_ABOUT)) == about
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # it is not, or is damaged
+        return False
 
 
 def _data(segmenter: Segmenter, source: VideoSource, pieces: Sequence[Piece], folder: Path) -> Iterator[bytes]:

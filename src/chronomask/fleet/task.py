@@ -21,7 +21,7 @@ from chronomask.outputs.choice import Outputs
 from chronomask.runs.partial import PARTIAL, SPOOL
 from chronomask.runs.segment import Summary, segment_to_folder
 from chronomask.segmenter.clips import Clip
-from chronomask.segmenter.pieces import Piece, pieces
+from chronomask.segmenter.pieces import Misfit, Piece, pieces
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import DEFAULT_FPS, Selection, VideoSource, open_source
 
@@ -133,7 +133,10 @@ def _done(segmenter: Segmenter, job: Job, task: Task, source: VideoSource, tell:
     if not task.join and (pieces := _cut(segmenter, job, task, source)):
         return Outcome(pieces=pieces)
     clips = clips_of(segmenter, source, task.join, folder) if task.join else None
-    summary = _segmented(segmenter, job, task, source, tell, clips)
+    try:
+        summary = _segmented(segmenter, job, task, source, tell, clips)
+    except Misfit:  # it could not be entered where it should have been
+        summary = _segmented(segmenter, job, task, source, tell, None)
     remove_pieces(folder)
     return Outcome(frames=summary.frames, tracks=len(summary.tracks))
 
@@ -146,7 +149,7 @@ def _cut(segmenter: Segmenter, job: Job, task: Task, source: VideoSource) -> tup
     if not job.piece or begun or is_fetched(task.source) or (source.length or 0) < 1.5 * job.piece:
         return ()
     assert source.length is not None, "it is longer than a piece"
-    return tuple(pieces(segmenter.config, source.length, job.piece))
+    return tuple(pieces(segmenter.config, source.length, job.piece, source.times()))
 
 
 def _segmented(

@@ -12,17 +12,17 @@ Legend: K tubes, T frames of a clip, L classes, C channels, M masks.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, pairwise
 
 import numpy as np
 
 from chronomask import rle, state
 from chronomask.config import SegmentConfig
-from chronomask.errors import refusing
+from chronomask.errors import InputError, refusing
 from chronomask.rle import Rle
 from chronomask.segmenter.clips import Clip, EndsBefore, FoundClip, FreshFrame, Painted, Reading
 from chronomask.segmenter.segmenter import Segmenter
@@ -44,26 +44,45 @@ class Piece:
         number: of the piece, from 0.
         first: number of its first clip.
         count: of clips; None for all up to the end of the video.
+        time: of the first frame that it looks at, where that is known.
     """
 
     number: int
     first: int
     count: int | None
+    time: float | None = None
 
 
-def pieces(config: SegmentConfig, frames: int, length: int) -> list[Piece]:
+class Misfit(InputError):
+    """Raised where pieces do not begin where those before them end, as with a video that cannot be entered anywhere."""
+
+
+def pieces(config: SegmentConfig, frames: int, length: int, times: Sequence[float] | None = None) -> list[Piece]:
     """A video in pieces of about equal length.
 
     Args:
         config: how it is segmented.
         frames: how many it has, or claims to have: the last piece goes on to the end, wherever that is.
         length: frames of a piece, about.
+        times: of the frames, where they are known.
     """
     clips = 1 + max(0, -(-(frames - config.delay - 1) // config.step))
     count = max(1, min(clips, round(frames / length)))
     borders = [round(number * clips / count) for number in range(count)]
     sizes = [*(end - start for start, end in pairwise(borders)), None]
-    return [Piece(number, *piece) for number, piece in enumerate(zip(borders, sizes, strict=True))]
+    begins = [begin - sum(again) for begin, again in (_seen_before(config, first) for first in borders)]
+    known = [times[begin] if times and begin < len(times) else None for begin in begins]
+    return [Piece(number, *piece) for number, piece in enumerate(zip(borders, sizes, known, strict=True))]
+
+
+def _seen_before(config: SegmentConfig, first: int) -> tuple[int, list[int]]:
+    """Frames before a clip, and the batches of the last of them, whose features it may share."""
+    seen: list[int] = []
+    for number in range(first - 1, -1, -1):
+        if sum(seen) >= config.clip_length:
+            break
+        seen.insert(0, config.step if number else config.delay + 1)
+    return config.delay + 1 + (first - 1) * config.step if first else 0, seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +128,8 @@ def record(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[
     """Finds the clips of a piece, each as `joined` takes it. None, where the video ends before the piece begins."""
     tracker = Tracker(segmenter.config, segmenter.engine.description.categories)
     submit = segmenter.finder.workers.submit
-    for number, clip in enumerate(_found(segmenter, source, piece)):
+    times: list[float] = []
+    for number, clip in enumerate(_found(segmenter, source, piece, times)):
         ids, new = tracker.take(clip.found, clip.shared)
         everything = range(len(ids))
         guess = [tube for tube in everything if number < _SURE or ids[tube] in new]
@@ -118,7 +138,8 @@ def record(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[
             submit(Urgency.PAINTING, clip.painted, frame, [tube + 1 if tube in tubes else 0 for tube in everything])
             for frame, tubes in enumerate(wanted)
         ]
-        yield _to_bytes(clip, [mask.result() for mask in masks], guess)
+        yield _to_bytes(clip, [mask.result() for mask in masks], guess, times)
+        times = [frame.time for frame in clip.fresh]
 
 
 def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], where: str) -> Iterator[Clip]:
@@ -131,34 +152,47 @@ def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], wh
         where: what messages call them.
 
     Raises:
+        Misfit: they are not of one video, frame after frame.
         InputError: they are damaged.
     """
+    last = None
     for number, data in enumerate(clips):
-        again = Piece(0, number, 1)
-        yield _of_bytes(data, lambda again=again: next(_found(segmenter, source, again)), where)
+        known = state.from_bytes(data, where)
+        with refusing(where):
+            clip = _clip_of(known, partial(_anew, segmenter, source, number))
+            before = known["before"].tolist()
+        if last is not None and before != [last]:
+            raise Misfit(f"{source.name}: its pieces do not fit together; segment it in one piece")
+        yield clip
+        last = clip.fresh[-1].time
 
 
-def _found(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[FoundClip]:
-    """The clips of a piece, as they are in the whole video."""
-    config, reading = segmenter.config, Reading()
-    batches = [config.delay + 1, *[config.step] * (piece.first - 1)] if piece.first else []
-    begin, seen = sum(batches), deque(batches)
-    while seen and sum(seen) - seen[0] >= config.clip_length:
-        seen.popleft()
-    again = sum(seen)
-    frames = source.frames(begin - again)
+def _anew(segmenter: Segmenter, source: VideoSource, number: int) -> FoundClip:
+    return next(_found(segmenter, source, Piece(0, number, 1), []))
+
+
+def _found(segmenter: Segmenter, source: VideoSource, piece: Piece, times: list[float]) -> Iterator[FoundClip]:
+    """The clips of a piece, as they are in the whole video; `times` takes those of the frames seen before."""
+    reading, (begin, batches) = Reading(), _seen_before(segmenter.config, piece.first)
+    again = sum(batches)
+    frames = source.frames_from(begin - again, piece.time)
+
+    def before() -> Iterator[np.ndarray]:
+        for frame in islice(frames, again):
+            times.append(frame.time)
+            yield frame.image
+
     try:
-        before = (frame.image for frame in islice(frames, again))
-        segmenter.finder.read_again(reading, before, begin - again, list(seen))
+        segmenter.finder.read_again(reading, before(), begin - again, batches)
     except EndsBefore:
         return
     if piece.count is not None:
-        begun = config.delay + 1 if piece.first == 0 else config.step
-        frames = islice(frames, begun + (piece.count - 1) * config.step)
+        begun = segmenter.config.step if piece.first else segmenter.config.delay + 1
+        frames = islice(frames, begun + (piece.count - 1) * segmenter.config.step)
     yield from segmenter.finder.clips_ahead(reading, frames)
 
 
-def _to_bytes(clip: FoundClip, masks: Sequence[Painted], guess: Sequence[int]) -> bytes:
+def _to_bytes(clip: FoundClip, masks: Sequence[Painted], guess: Sequence[int], times: Sequence[float]) -> bytes:
     tubes, looks, labels = clip.found
     codes = [(frame, tube - 1, code["counts"]) for frame, by_tube in enumerate(masks) for tube, code in by_tube.items()]
     boxes = [[side.start, side.stop] for tube in tubes for side in tube.box]
@@ -178,29 +212,26 @@ def _to_bytes(clip: FoundClip, masks: Sequence[Painted], guess: Sequence[int]) -
             "painted": np.array([code[:2] for code in codes], np.int64).reshape(-1, 2),
             "counts": np.frombuffer(" ".join(counts for *_, counts in codes).encode(), np.uint8),
             "sure": np.array(guess, np.int64),
+            "before": np.array(times[-1:], np.float64),
         }
     )
 
 
-def _of_bytes(data: bytes, anew: Callable[[], FoundClip], where: str) -> RecordedClip:
-    known = state.from_bytes(data, where)
-    with refusing(where):
-        frames, rows, columns = (int(side) for side in known["shape"])
-        size = (int(known["size"][0]), int(known["size"][1]))
-        tubes = list(_tubes(known, frames))
-        looks = [
-            Look(feature, tube.class_probabilities) for feature, tube in zip(known["features"], tubes, strict=True)
-        ]
-        masks: list[dict[int, Rle]] = [{} for _ in range(frames)]
-        texts = known["counts"].tobytes().decode("ascii").split()
-        for (frame, tube), counts in zip(known["painted"].tolist(), texts, strict=True):
-            masks[frame][tube] = Rle(size=list(size), counts=counts)
-        nothing = np.zeros((3, 0, 0), np.uint8)
-        numbers = zip(known["index"].tolist(), known["time"].tolist(), strict=True)
-        fresh = [FreshFrame(index, time, nothing) for index, time in numbers]
-        found = Found(tubes, looks, label_map(tubes, (frames, rows, columns)))
-        sure = frozenset(known["sure"].tolist())
-        return RecordedClip(found, int(known["shared"]), fresh, size, masks, sure, anew)
+def _clip_of(known: state.State, anew: Callable[[], FoundClip]) -> RecordedClip:
+    frames, rows, columns = (int(side) for side in known["shape"])
+    size = (int(known["size"][0]), int(known["size"][1]))
+    tubes = list(_tubes(known, frames))
+    looks = [Look(feature, tube.class_probabilities) for feature, tube in zip(known["features"], tubes, strict=True)]
+    masks: list[dict[int, Rle]] = [{} for _ in range(frames)]
+    texts = known["counts"].tobytes().decode("ascii").split()
+    for (frame, tube), counts in zip(known["painted"].tolist(), texts, strict=True):
+        masks[frame][tube] = Rle(size=list(size), counts=counts)
+    nothing = np.zeros((3, 0, 0), np.uint8)
+    numbers = zip(known["index"].tolist(), known["time"].tolist(), strict=True)
+    fresh = [FreshFrame(index, time, nothing) for index, time in numbers]
+    found = Found(tubes, looks, label_map(tubes, (frames, rows, columns)))
+    sure = frozenset(known["sure"].tolist())
+    return RecordedClip(found, int(known["shared"]), fresh, size, masks, sure, anew)
 
 
 def _tubes(known: state.State, frames: int) -> Iterator[Tube]:

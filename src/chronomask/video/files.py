@@ -23,6 +23,9 @@ from chronomask.video.source import Frame, Selection, VideoSource
 _RUN_UP = 10.0
 """Seconds that are decoded before the start of a selection: formats without an index are entered between key frames."""
 
+_TICK = 5e-6
+"""Half a tick of a 90 kHz clock."""
+
 _PROBE = 1 << 20
 """Bytes at either end of a file that its fingerprint is taken of."""
 
@@ -64,10 +67,29 @@ class VideoFile(VideoSource):
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """See `VideoSource`. What is passed over is decoded but not converted."""
+        return self._frames(skip, None)
+
+    def frames_from(self, skip: int, time: float | None) -> Iterator[Frame]:
+        """See `VideoSource`. The file is entered at a key frame some seconds before."""
+        return self._frames(skip, time)
+
+    def times(self) -> list[float] | None:
+        """See `VideoSource`."""
+        with open_container(self._address, self._shown) as container:
+            stream = video_stream(container, self._shown)
+            start, base = (container.start_time or 0) / av.time_base, stream.time_base
+            stamps = [packet.pts for packet in container.demux(stream) if packet.size]
+        if base is None or None in stamps or len(set(stamps)) < len(stamps):
+            return None
+        seconds = (float(stamp * base) - start for stamp in sorted(stamp for stamp in stamps if stamp is not None))
+        chosen = [time for time in seconds if self.selection.begun(time) and not self.selection.over(time)]
+        return chosen[:: self.selection.every]
+
+    def _frames(self, skip: int, near: float | None) -> Iterator[Frame]:
         self.damage = None
-        number = 0
-        for time, frame in self._timed():
-            if not self.selection.begun(time):
+        number = 0 if near is None else skip * self.selection.every
+        for time, frame in self._timed(near, number):
+            if not self.selection.begun(time) or (near is not None and time < near - _TICK):
                 continue
             if self.selection.over(time):
                 return
@@ -93,34 +115,41 @@ class VideoFile(VideoSource):
     def _note(self, damage: str) -> None:
         self.damage = f"{self._shown}: {damage}"
 
-    def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Frames with their times in seconds, from the start of the selection or some way before it."""
+    def _timed(self, near: float | None = None, before: int = 0) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Frames with their times in seconds, from the start of the selection, or a later time, or some way before.
+
+        Args:
+            near: the later time.
+            before: frames of the file before that time.
+        """
+        begin = max(self.selection.start, near or 0.0)
         with ExitStack() as stack:
             container = stack.enter_context(open_container(self._address, self._shown))
             stream = video_stream(container, self._shown)
             start = (container.start_time or 0) / av.time_base
             frames = decoded(container, stream, self._note)
-            entered = self._entered_late(container, stream, start)
+            entered = self._entered_late(container, stream, start, begin)
             if entered:
                 frames = entered
-            elif self.selection.start > _RUN_UP:
+            elif begin > _RUN_UP:
                 container = stack.enter_context(open_container(self._address, self._shown))
                 stream = video_stream(container, self._shown)
                 frames = decoded(container, stream, self._note)
-            count, end = 0, 0.0
+            count, end = before, 0.0
             for frame in frames:
                 # Raw streams carry no times.
                 time = end if frame.time is None else frame.time - start
                 yield time, frame
-                count, end = count + 1, time + 1 / (self.fps * self.selection.every)
-            if not entered:
+                count += near is None or time >= near - _TICK
+                end = time + 1 / (self.fps * self.selection.every)
+            if not entered or (near is not None and self.selection.start == 0):
                 self._notice_cut(container, stream, count, start + end)
 
     def _entered_late(
-        self, container: av.container.InputContainer, stream: av.video.VideoStream, start: float
+        self, container: av.container.InputContainer, stream: av.video.VideoStream, start: float, begin: float
     ) -> Iterator[av.VideoFrame] | None:
-        """Frames from shortly before a late start of the selection; None where the file cannot be entered there."""
-        place = self.selection.start - _RUN_UP
+        """Frames from shortly before a late time; None where the file cannot be entered there."""
+        place = begin - _RUN_UP
         if place <= 0:
             return None
         try:
@@ -129,7 +158,7 @@ class VideoFile(VideoSource):
             return None
         frames = decoded(container, stream, self._note)
         first = next(frames, None)
-        if first is None or first.time is None or first.time - start > self.selection.start:
+        if first is None or first.time is None or first.time - start > begin:
             return None
         return chain([first], frames)
 

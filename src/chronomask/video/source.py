@@ -110,6 +110,19 @@ class VideoSource(ABC):
         """The frames behind the first `skip`; their indices still count from the first."""
         yield from islice(iter(self), skip, None)  # a generator, which can be closed
 
+    def times(self) -> list[float] | None:
+        """When all frames are shown, where the source says so without being decoded; None where it does not."""
+        return None
+
+    def frames_from(self, skip: int, time: float | None) -> Iterator[Frame]:
+        """As `frames`, for who knows when the first of them is shown: what lies before need not be decoded then.
+
+        Args:
+            skip: frames passed over.
+            time: of frame number `skip`, as `times` has it; None where it is not known.
+        """
+        return self.frames(skip)
+
     def fingerprint(self) -> str:
         """Text that differs where the content differs, to find out whether an interrupted run was of this source."""
         return f"{self.name} {self.width}x{self.height}"
