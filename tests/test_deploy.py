@@ -139,7 +139,7 @@ def test_the_dockerfile() -> None:
     # All files that the package is built from are there.
     copied = " ".join(text for name, text in found if name == "COPY").split()
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert set(wheel["force-include"]) <= set(copied)
+    assert {*wheel["packages"][0].split("/")[:1], *wheel["shared-data"], project["readme"]} <= set(copied)
 
 
 def test_the_compose_file(capsys: pytest.CaptureFixture[str]) -> None:
