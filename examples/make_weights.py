@@ -5,7 +5,8 @@
 DATA holds the folders of the model card (davis-train, coco-mini, more-images, more-stills); docs/weights.md says where
 the detector is to be had. Five and a half core-hours. A stage whose result is there is not done again, and a training
 that was interrupted goes on: the same command continues. The last result is the folder `lite`, with lite.safetensors
-beside it.
+beside it. `--short` does every stage with next to no steps, in a few minutes: the weights are worth nothing, but
+whatever would stop the long run stops this one.
 """
 
 from __future__ import annotations
@@ -76,14 +77,24 @@ def stages(data: Path, detector: Path, out: Path) -> dict[Path, list[str]]:
     return made
 
 
+def shortened(command: list[str]) -> list[str]:
+    """The same stage with next to no steps, stills and clips."""
+    least = {"--steps": "2", "--warmup": "1", "--stills": "8", "--clips": "2"}
+    short = [least.get(option, value) for option, value in zip(["", *command], command, strict=False)]
+    own = ("--steps", "--stills") if str(EXAMPLES / "teach_names.py") in command else ()
+    return short + [word for option in own if option not in command for word in (option, least[option])]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--show", action="store_true", help="print the commands instead")
+    parser.add_argument("--short", action="store_true", help="with next to no steps, to see whether all stages run")
     options = parser.parse_args()
-    for result, command in stages(options.data, options.detector, options.out).items():
+    for result, long in stages(options.data, options.detector, options.out).items():
+        command = shortened(long) if options.short else long
         print(" ".join(command), flush=True)
         finished = result.exists() and "train" not in command[:2]  # a training knows itself whether it is
         if not options.show and not finished:

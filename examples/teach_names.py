@@ -23,6 +23,10 @@ from chronomask.training.class_head import calibrate_class_head, fit_class_head
 from chronomask.training.finetune import held_back
 from chronomask.training.teacher import Detector
 
+UNKNOWN = 0.5
+"""How likely an animal that the detector does not know is held to be, against its share of the stills. They are many
+there; videos show dogs and birds."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,7 +61,8 @@ def main() -> None:
             for name, tensor in network.class_head.state_dict().items():
                 tensor.lerp_(before[name], 1 - options.share)
         if options.held:
-            calibrate_class_head(network, held, data, stills=options.stills // 4, seed=options.seed + 1)
+            prior = torch.where(torch.tensor(teacher.knows), 1.0, UNKNOWN)
+            calibrate_class_head(network, held, data, stills=options.stills // 4, seed=options.seed + 1, prior=prior)
     save_network(options.out, network, half=True)
     print(f"weights: {options.out}")
 

@@ -149,6 +149,28 @@ def test_a_class_that_is_not_in_the_data_gets_what_holds_for_all():
     assert abs(offsets[3]) < 0.05
 
 
+def test_a_prior_makes_a_class_as_much_less_likely():
+    scores, classes, _ = oversure()
+    plain_factors, plain_offsets = fitted_calibration(scores, classes)
+    factors, offsets = fitted_calibration(scores, classes, torch.tensor([0.25, 1.0, 1.0]))
+    surer = (factors / plain_factors).mean()
+    assert (factors / plain_factors).tolist() == pytest.approx([surer.item()] * 3)
+    shift = offsets / surer - plain_offsets
+    assert shift.tolist() == pytest.approx([np.log(0.25), 0, 0], abs=0.05)
+
+
+def test_sureness_is_that_of_the_objects_as_they_come():
+    """One class is common and easy, the other rare and hard: fitted to both alike, the common one is unsure."""
+    random = np.random.default_rng(1)
+    easy = np.stack([random.normal(4, 1, 2000), np.zeros(2000)], 1)
+    hard = np.stack([random.normal(0, 4, 40), np.zeros(40)], 1)
+    scores = torch.from_numpy(np.concatenate([easy, hard]).astype(np.float32))
+    classes = torch.tensor([0] * 2000 + [1] * 40)
+    factors, offsets = fitted_calibration(scores, classes)
+    surest, answer = (scores * factors + offsets).softmax(1).max(1)
+    assert surest.mean().item() == pytest.approx((answer == classes).float().mean().item(), abs=0.02)
+
+
 def test_calibration_changes_the_class_scores_alone_and_for_the_better(tmp_path):
     stills = []
     for number in range(8):

@@ -27,7 +27,7 @@ class ClusterConfig:
     """
 
     seed_threshold: float = 0.5
-    seed_margin: float = 0.35
+    seed_margin: float = 0.45
     membership_threshold: float = 0.5
     foreground_threshold: float = 0.5
     refinements: int = 3

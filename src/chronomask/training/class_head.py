@@ -150,7 +150,13 @@ def _taken_up(kept: Path, head: BackboneClassHead, optimizer: torch.optim.Optimi
 
 
 def calibrate_class_head(
-    network: Network, sources: Sequence[WeightedSource], data: MixtureConfig, *, stills: int = 400, seed: int = 0
+    network: Network,
+    sources: Sequence[WeightedSource],
+    data: MixtureConfig,
+    *,
+    stills: int = 400,
+    seed: int = 0,
+    prior: Float[Tensor, " L"] | None = None,
 ) -> None:
     """Lets class probabilities mean what they say: a factor and an offset a class, fitted to what was not trained on.
 
@@ -163,40 +169,67 @@ def calibrate_class_head(
         data: what training clips look like; here, of one frame each.
         stills: number of views.
         seed: of all chance.
+        prior: see `fitted_calibration`.
     """
     head = network.class_head
     assert isinstance(head, BackboneClassHead), "heads that read the decoder have no names of their own"
     seen = _looked_at(network, ClipMixture(sources, replace(data, length=1), seed, stills), None, silent)
     with torch.no_grad():
         scores = torch.cat([_scores(head, still) for still in seen])
-    factors, offsets = fitted_calibration(scores, torch.cat([still.classes for still in seen]).argmax(1))
+    factors, offsets = fitted_calibration(scores, torch.cat([still.classes for still in seen]).argmax(1), prior)
     with torch.no_grad():
         head.scores.weight.mul_(factors[:, None, None, None])
         head.scores.get_parameter("bias").mul_(factors).add_(offsets)
 
 
 def fitted_calibration(
-    scores: Float[Tensor, "K L"], classes: Int64[Tensor, " K"]
+    scores: Float[Tensor, "K L"], classes: Int64[Tensor, " K"], prior: Float[Tensor, " L"] | None = None
 ) -> tuple[Float[Tensor, " L"], Float[Tensor, " L"]]:
     """Factors and offsets that make the softmax of the scores likeliest, drawn towards one factor for all and none.
 
-    Objects of a class count by the root of their number together, for rare names shall be right too.
+    Which name wins is fitted with the objects of a class counting by the root of their number together, for rare names
+    shall be right too; how sure that name is, one factor for all, then to how often it is right, every object alike.
+
+    Args:
+        scores: of objects that were not trained on.
+        classes: what they are.
+        prior: how likely each class is in what will be looked at, against its share here; 1 for all by default.
     """
     weights = torch.bincount(classes, minlength=scores.shape[1]).float()[classes].rsqrt()
     weights = weights / weights.sum()
     common, own, offsets = (torch.zeros(size, requires_grad=True) for size in (1, scores.shape[1], scores.shape[1]))
-    optimizer = torch.optim.LBFGS([common, own, offsets], max_iter=200, line_search_fn="strong_wolfe")
 
-    def loss() -> Tensor:
-        optimizer.zero_grad()
+    def unlikeliness() -> Tensor:
         calibrated = scores * (common + own).exp() + offsets
         wrong = (weights * F.cross_entropy(calibrated, classes, reduction="none")).sum()
-        total = wrong + OFFSET_DECAY * offsets.square().sum() + FACTOR_DECAY * own.square().sum()
-        total.backward()
-        return total
+        return wrong + OFFSET_DECAY * offsets.square().sum() + FACTOR_DECAY * own.square().sum()
 
-    optimizer.step(loss)
-    return (common + own).exp().detach(), offsets.detach()
+    _minimise(unlikeliness, [common, own, offsets])
+    factors, offsets = (common + own).exp().detach(), offsets.detach()
+    if prior is not None:
+        offsets = offsets + prior.log()
+    scores, sureness = scores * factors + offsets, torch.zeros(1, requires_grad=True)
+    right = (scores.argmax(1) == classes).float()
+
+    def overconfidence() -> Tensor:
+        said = (scores * sureness.exp()).softmax(1).max(1).values
+        return F.binary_cross_entropy(said.clamp(max=1 - 1e-6), right)
+
+    _minimise(overconfidence, [sureness])
+    return factors * sureness.exp().detach(), offsets * sureness.exp().detach()
+
+
+def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
+    """Changes the parameters in place."""
+    optimizer = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    optimizer.step(step)
 
 
 def _looked_at(network: Network, mixture: ClipMixture, teacher: Detector | None, progress: Progress) -> list[_Seen]:
