@@ -121,7 +121,12 @@ def initial_network(setting: Setting, seed: int) -> Network:
     torch.manual_seed(seed)
     whole = Network(WHOLE)
     whole.backbone.load_state_dict(load_network(bundled_weights("lite")).backbone.state_dict())
-    network = Network(replace(WHOLE, **setting.network))
+    return sharing(whole, setting)
+
+
+def sharing(whole: Network, setting: Setting) -> Network:
+    """The network of a setting, with all weights that it has in common with the whole one; others are random."""
+    network = Network(replace(whole.config, **setting.network))
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     shared = {
         name: tensor
@@ -185,15 +190,15 @@ def embedding_loss(network: Network, folder: Path) -> float:
     data = YtvisVideos(folder / "instances.json", folder / "JPEGImages", network.config.categories, complete=True)
     losses = []
     for index in range(len(data)):
-        clip = shrunk(data.load(index, range(data.length(index))))
+        clip = shrunk(data.load(index, range(data.length(index))), SEGMENT)
         outputs = network(clip.frames[None])
         losses.append(float(clip_losses(outputs_of_clip(outputs, 0, None), make_targets(clip, STRIDE)).embedding))
     return float(np.mean(losses))
 
 
-def shrunk(clip: Clip) -> Clip:
+def shrunk(clip: Clip, settings: SegmentConfig) -> Clip:
     """The clip at the size at which it is segmented."""
-    size = network_size(clip.frames.shape[2], clip.frames.shape[3], SEGMENT)
+    size = network_size(clip.frames.shape[2], clip.frames.shape[3], settings)
 
     def resampled(masks: Tensor) -> Tensor:
         return F.interpolate(masks.byte(), size=size, mode="nearest-exact").bool()

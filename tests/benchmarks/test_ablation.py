@@ -110,7 +110,7 @@ def test_the_loss_is_taken_at_the_size_of_the_runs(small, tmp_path):
     clip = YtvisVideos(tmp_path / "instances.json", tmp_path / "JPEGImages", NETWORK, complete=True).load(0, range(5))
     half = replace(ablation.SEGMENT, short_side=32)
     with mock.patch("ablation.SEGMENT", half):
-        small_clip = ablation.shrunk(clip)
+        small_clip = ablation.shrunk(clip, half)
         assert small_clip.frames.shape == (5, 3, 32, 44)
         assert small_clip.masks.shape == (1, 5, 32, 44)
         assert small_clip.masks.float().mean() == pytest.approx(float(clip.masks.float().mean()), abs=0.03)
