@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parent
 HELD_BACK = "boat+car-turn+dog-agility+hike+mallard-water+scooter-gray"
 
 
@@ -43,8 +41,8 @@ def stages(data: Path, detector: Path, out: Path) -> dict[Path, list[str]]:
         init = ["--init", str(start)] if start else []
         made[file(name)] = ["chronomask", "train", *mix, "--out", str(out / name), *init, *options.split()]
 
-    def script(result: str, name: str, *options: Path | str) -> Path:
-        made[out / result] = [sys.executable, str(EXAMPLES / name), *map(str, options), "--out", str(out / result)]
+    def named(result: str, start: Path, *options: Path | str) -> Path:
+        made[out / result] = ["chronomask", "names", str(start), *map(str, options), "--out", str(out / result)]
         return out / result
 
     def mean_of(result: str, *checkpoints: Path) -> Path:
@@ -66,13 +64,13 @@ def stages(data: Path, detector: Path, out: Path) -> dict[Path, list[str]]:
     )
     mean = mean_of("mean.safetensors", *(file(name) for name in "CDE"))
     names = ["--detector", detector, "--stills", "1600", "--held", "0", "--share", "0.2"]
-    fifth = script("fifth.safetensors", "teach_names.py", mean, *sources(data, 0.0, 0.5, 0.5, 0.0)[1:], *names)
+    fifth = named("fifth.safetensors", mean, *sources(data, 0.0, 0.5, 0.5, 0.0)[1:], *names)
     # Fitted here: on what follows it would rank as well, but leave fewer objects above the default score.
     before = out / "before.safetensors"
     made[before] = ["chronomask", "calibrate", str(fifth), *one_object, "--clips", "160", "--out", str(before)]
     train("F", moving, before, f"--data.length 4 --batch 4 --steps 750 --warmup 30 --seed 91 --ema 0.99 {crossing}")
     mean = mean_of("moving.safetensors", before, file("F"))
-    lite = script("lite.safetensors", "teach_names.py", mean, *stills, "--detector", detector, "--share", "0.333")
+    lite = named("lite.safetensors", mean, *stills, "--detector", detector, "--share", "0.333")
     made[out / "lite"] = ["chronomask", "export", str(lite), str(out / "lite"), "--half"]
     return made
 
@@ -81,7 +79,7 @@ def shortened(command: list[str]) -> list[str]:
     """The same stage with next to no steps, stills and clips."""
     least = {"--steps": "2", "--warmup": "1", "--stills": "8", "--clips": "2"}
     short = [least.get(option, value) for option, value in zip(["", *command], command, strict=False)]
-    own = ("--steps", "--stills") if str(EXAMPLES / "teach_names.py") in command else ()
+    own = ("--steps", "--stills") if command[1] == "names" else ()
     return short + [word for option in own if option not in command for word in (option, least[option])]
 
 

@@ -60,6 +60,9 @@ COMMANDS = {
     "average": _Command(
         "calibration", "Average checkpoints that were trained on from one another: often better than each of them."
     ),
+    "names": _Command(
+        "calibration", "Teach a checkpoint names: by labelled stills, and by what a detector says of them."
+    ),
     "calibrate": _Command("calibration", "Fit the score of tracks, so that it says how likely a track is right."),
     "export": _Command(
         "export",

@@ -4,10 +4,12 @@ import torch
 from torch.nn import functional as F
 
 from chronomask.categories import Category
+from chronomask.cli import main
 from chronomask.config import MixtureConfig
 from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader
 from chronomask.errors import InputError
+from chronomask.model.checkpoint import load_network, save_network
 from chronomask.training.class_head import calibrate_class_head, fit_class_head, fitted_calibration
 from chronomask.training.teacher import Detector
 from data.files import box, textured, write_stills
@@ -188,3 +190,18 @@ def test_calibration_changes_the_class_scores_alone_and_for_the_better(tmp_path)
     with torch.no_grad():
         logits = network(sources[0].reader.load(1).frames[None]).class_logits[0].mean((1, 2, 3))
     assert logits.softmax(0).argmax() == 1
+
+
+def test_the_command_teaches_the_class_head_alone(graph, tmp_path, capsys):
+    classes = (Category(1, "person"), Category(18, "dog"), Category(99, "unicorn"))
+    network = network_of(tiny(class_source="backbone", categories=classes))
+    save_network(tmp_path / "before.safetensors", network, half=True)
+    objects = [[(18 if number % 2 else 99, box(64, 96, 8, 8, 40, 60), {})] for number in range(4)]
+    stills = write_stills(tmp_path, [(textured(64, 96, number), shapes) for number, shapes in enumerate(objects)])
+    words = ["names", str(tmp_path / "before.safetensors"), str(stills), "--detector", str(graph)]
+    words += ["--stills", "4", "--steps", "2", "--out", str(tmp_path / "after.safetensors")]
+    assert main(words) == 0
+    before, after = (load_network(tmp_path / f"{name}.safetensors").state_dict() for name in ("before", "after"))
+    assert {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])} == {"class_head"}
+    assert main(words) == 2
+    assert "exists already" in capsys.readouterr().err

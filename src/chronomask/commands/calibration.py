@@ -1,4 +1,4 @@
-"""Commands that make a checkpoint of others, without training: calibrate, average."""
+"""Commands that make a checkpoint of others, without a training run: calibrate, average, names."""
 
 from __future__ import annotations
 
@@ -89,6 +89,64 @@ def average(
         raise InputError("WEIGHTS: name two checkpoints or more")
     with claimed([Output(out)], list(weights), overwrite=overwrite):
         save_network(out, mean_of([load_network(path) for path in weights]), half=True)
+    print(f"weights: {out}")
+    return 0
+
+
+def names(
+    weights: Annotated[Positional[Path], tyro.conf.arg(metavar="WEIGHTS")],
+    data: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="DATA...")],
+    /,
+    detector: Path,
+    out: Path,
+    held: float = 0.125,
+    share: float = 1.0,
+    stills: int = 1800,
+    steps: int = 2400,
+    seed: int = 77,
+    overwrite: bool = False,
+) -> int:
+    """Teach a checkpoint names: by labelled stills, and by what a detector says of them.
+
+    Nothing but the class head changes. Fit the score afterwards with `chronomask calibrate`: the probability of the
+    name is part of it.
+
+    Args:
+        weights: checkpoint file whose class head reads the backbone, as that of the bundled model does.
+        data: annotated stills as `chronomask train` takes them, with the same options behind commas.
+        detector: the frozen graph (.pb) of TensorFlow's SSD MobileNetV2, which has seen the boxes of all of COCO; the
+            page on initial weights says where to get it.
+        out: checkpoint file to write, with weights in half precision; another one than WEIGHTS.
+        held: share of the stills to hold back, and calibrate the probabilities of names with; 0 for none.
+        share: of the taught head, in [0, 1]; the rest stays the head that was there.
+        stills: views to learn from; a quarter as many to calibrate with.
+        steps: of four views.
+        seed: of all chance.
+        overwrite: replace --out where it is there already.
+    """
+    from chronomask.claims import Output, claimed
+    from chronomask.data.sources import open_training_sources
+    from chronomask.model.checkpoint import load_network, save_network
+    from chronomask.training.names import teach_names
+
+    if not data:
+        raise InputError("DATA: name at least one annotation file")
+    reads = [weights, detector, *(text.partition(",")[0] for text in data)]
+    with claimed([Output(out)], reads, overwrite=overwrite):
+        network = load_network(weights)
+        sources = open_training_sources(data, network.config.categories)
+        teach_names(
+            network,
+            sources,
+            detector,
+            held=held,
+            share=share,
+            stills=stills,
+            steps=steps,
+            seed=seed,
+            progress=progress_bar,
+        )
+        save_network(out, network, half=True)
     print(f"weights: {out}")
     return 0
 
