@@ -167,3 +167,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize(("page", "most"), [("README.md", 900), ("RESULTS.md", 1500)])
 def test_the_first_pages_are_short(page: str, most: int) -> None:
     assert len((ROOT / page).read_text().split()) <= most
+
+
+def test_the_list_of_experiments_is_complete() -> None:
+    folder = ROOT / "docs/experiments"
+    listed = set(LINK.findall((folder / "index.md").read_text()))
+    assert {page.name for page in folder.glob("*.md")} - {"index.md"} <= listed
