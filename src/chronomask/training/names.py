@@ -17,7 +17,6 @@ from chronomask.training.class_head import calibrate_class_head, fit_class_head
 from chronomask.training.finetune import held_back
 from chronomask.training.teacher import Detector
 
-
 UNKNOWN = 0.5
 """How likely an animal that the detector does not know is held to be, against its share of the stills. They are many
 there; videos show dogs and birds."""
