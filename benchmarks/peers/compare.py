@@ -145,7 +145,11 @@ def main() -> None:
             }
             for name in ways
         }
-        record("peers", rows, command="python benchmarks/peers/compare.py")
+        record(
+            "peers",
+            rows,
+            command=f"python benchmarks/peers/compare.py --rounds {options.rounds} --frames {options.frames}",
+        )
     if options.json:
         options.json.write_text(json.dumps({"frames/s": rates, "CPU ms/frame": spent, "rounds": rounds}, indent=1))
 
