@@ -10,7 +10,7 @@ demo: $(VENV)/demo.stamp
 	@echo "Open out/demo/overlay.mp4 to see the result."
 
 test: $(VENV)/test.stamp
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # The page in a browser: Chromium or Chrome of the system, or what CHROMIUM names; skipped where there is none.
 test-web: $(VENV)/web-test.stamp
@@ -21,7 +21,7 @@ test-cluster: $(VENV)/cluster-test.stamp
 	$(VENV)/bin/python -m pytest -m cluster tests/fleet
 
 test-avx2: $(VENV)/test.stamp
-	ONEDNN_MAX_CPU_ISA=AVX2 $(VENV)/bin/python -m pytest -m network
+	ONEDNN_MAX_CPU_ISA=AVX2 $(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m network
 
 check: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .

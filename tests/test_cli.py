@@ -130,6 +130,7 @@ def test_segment_does_not_replace_results_unasked(
 
 
 @pytest.mark.network
+@pytest.mark.usefixtures("all_cores")
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_segment_gives_the_same_bytes_again_on_any_number_of_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str

@@ -79,7 +79,7 @@ def test_one_that_fails_does_not_end_the_others(tmp_path):
     assert found[lives[1]].frames == 25
 
 
-def test_ctrl_c_ends_all_and_keeps_what_came(tmp_path):
+def test_ctrl_c_ends_all_and_keeps_what_came(tmp_path, ctrl_c):
     begun = threading.Barrier(3, timeout=20)
     cameras = [SilentCamera(moving_objects(6), begun.wait) for _ in range(2)]
     lives = [Live(camera, buffer=6) for camera in cameras]

@@ -216,8 +216,10 @@ def test_kill(command, place, tmp_path, monkeypatch):
         assert run(command) == 0
     expected = contents(place)
     assert copies
-    for killed in {copies[0], copies[-1]}:
-        (killed / "in").symlink_to(place / "in")
-        monkeypatch.chdir(killed)
+    for number, killed in enumerate({copies[0], copies[-1]}):
+        before = place.rename(tmp_path / f"before{number}")
+        killed.rename(place)  # a batch knows its sources by where they lie
+        (before / "in").rename(place / "in")
+        monkeypatch.chdir(place)
         assert run(command, *command.again.split()) == 0
-        assert contents(killed) == expected
+        assert contents(place) == expected

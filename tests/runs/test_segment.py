@@ -39,6 +39,8 @@ from runs.cameras import SilentCamera
 from segmenter.colour import ColourEngine, moving_objects
 from tracking.heads import by_membership
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
 EVERYTHING = Outputs(masks="png", cutout="png", csv=True)
 NOTHING = Outputs(overlay=False)
 KEPT = [".partial/frames.db", ".partial/replaces.json"]
@@ -567,14 +569,6 @@ def test_resuming_asks_for_the_cutouts(tmp_path, run):
         run(source, outputs=dataclasses.replace(cutout, cutout="webm"), resume=True)
     with pytest.raises(InputError, match=r"complete without cutouts.together;"):
         run(source, outputs=dataclasses.replace(cutout, cutout_tracks="together"), resume=True)
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c_interrupts():
-    """Shells let what they run in the background ignore Ctrl-C, tests too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def pressing_ctrl_c(at, task_begins):
