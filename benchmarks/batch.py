@@ -153,15 +153,16 @@ def main() -> None:
             videos = [place / f"{number}.mp4" for number in range(given.short)]
             for number, video in enumerate(videos):
                 write_video(video, given.video, given.frames, 7 * number)
-            found["batch, short"] = by_turns("short", short_ways(videos, given.workers), place, given.rounds)
-            console.print(table_of("short", found["batch, short"]))
+            found["batch-short"] = by_turns("short", short_ways(videos, given.workers), place, given.rounds)
+            console.print(table_of("short", found["batch-short"]))
         if given.long:
             write_video(place / "long.mp4", given.video, given.long)
             ways = long_ways(place / "long.mp4", given.long, given.workers)
-            found["batch, long"] = by_turns("long", ways, place, given.rounds)
-            console.print(table_of("long", found["batch, long"]))
+            found["batch-long"] = by_turns("long", ways, place, given.rounds)
+            console.print(table_of("long", found["batch-long"]))
     for name, rows in found.items() if given.record else ():
-        record(name, rows, command="python benchmarks/batch.py --record", weights=checkpoint_file("lite"))
+        command = f"python benchmarks/batch.py --rounds {given.rounds} --record"
+        record(name, rows, command=command, weights=checkpoint_file("lite"))
 
 
 if __name__ == "__main__":
