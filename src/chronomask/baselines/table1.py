@@ -32,6 +32,7 @@ from chronomask.config import MachineConfig
 from chronomask.data.layouts import images_of
 from chronomask.data.sources import open_training_sources, parse_source
 from chronomask.engines.models import model_files
+from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError, refusing
 from chronomask.evaluation.compare import compare
 from chronomask.files import written_aside
@@ -126,7 +127,7 @@ def _description(train: Sequence[str], checkpoint: Path, budget: Budget, first: 
     return {
         "version": __version__,
         "train": list(train),
-        "start_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        "start_sha256": sha256_of(checkpoint),
         "budget": dataclasses.asdict(budget),
         "first": first,
     }

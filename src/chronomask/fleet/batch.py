@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import shutil
 from collections import deque
@@ -18,6 +17,7 @@ from chronomask import __version__
 from chronomask.claims import Output, check_outputs, explained, only, remove_empty
 from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision, cores
+from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError
 from chronomask.files import make_folder, remove_unfinished
 from chronomask.fleet.cluster import ClusterWorkers
@@ -146,7 +146,7 @@ def _absolute(source: str) -> str:
 def _told_apart(model: str | Path) -> str:
     """A model's name, or what tells a checkpoint file from others."""
     path = Path(model)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(model)
+    return sha256_of(path) if path.is_file() else str(model)
 
 
 def _check(out: Path, sources: Sequence[str], entries: Iterable[Entry], overwrite: bool) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from chronomask.errors import InputError, refusing
 from chronomask.files import natural, spoken
+from chronomask.video import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts"),
@@ -25,7 +26,7 @@ VIDEO_SUFFIXES = (
 )
 """Endings, in small letters, by which a file in a folder counts as a video."""
 
-_FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+_FRAME_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in VIDEO_SUFFIXES)
 """Endings by which a folder counts as a video whose frames lie in it."""
 
 _READ_BY_FFMPEG = ("http", "https", "file", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt")

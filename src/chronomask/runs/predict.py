@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ from chronomask.categories import OBJECT, Category
 from chronomask.claims import Output
 from chronomask.config import SegmentConfig
 from chronomask.data.mapping import joined
+from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_head, write_results, write_tracks
 from chronomask.progress import Progress, silent
@@ -70,7 +70,7 @@ def predict(
     if not category_of.keys() - {OBJECT.name}:
         raise InputError(f"{instances}: none of its categories is a class of the model")
     info = provenance(segmenter)
-    header = {"info": info, "instances_sha256": hashlib.sha256(instances.read_bytes()).hexdigest()}
+    header = {"info": info, "instances_sha256": sha256_of(instances)}
     go_on = "give the same command again, which goes on"
     with workplace(_partial(out), out.parent, out, resume=True, go_on=go_on) as place:
         check_claims(place.folder, _outputs(out), [instances], [frames], overwrite)

@@ -231,7 +231,7 @@ def thumbs(progress: Progress, media_file: str, wanted: Sequence[Any], folder: s
     return {"made": media.thumbnails(Path(media_file), wanted, Path(folder), progress)}
 
 
-def draw(progress: Progress, tracks: str, video: str, out: str, choice: Mapping[str, Any]) -> dict[str, Any]:
+def draw(progress: Progress, tracks: str, video: str, folder: str, choice: Mapping[str, Any]) -> dict[str, Any]:
     """Makes everything that `render` can of tracks, and lists it; folders as zip files.
 
     Args:
@@ -239,7 +239,7 @@ def draw(progress: Progress, tracks: str, video: str, out: str, choice: Mapping[
     """
     from chronomask.runs.render import render
 
-    place, outputs = Path(out), outputs_of(choice)
+    place, outputs = Path(folder), outputs_of(choice)
     made = render(Path(tracks), video, place, outputs, overwrite=True, progress=progress) if outputs.drawn else []
     files = [Path(tracks)]
     for path in made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -229,15 +229,7 @@ class Work:
         folder = project.folder / "export"
         self.refuse_twice("draw", project)
         shutil.rmtree(folder, ignore_errors=True)
-        tracks = project.export(folder, lambda number: number in ids)
-        request = {
-            "task": "draw",
-            "tracks": os.fspath(tracks),
-            "video": project.state.source,
-            "out": os.fspath(folder),
-            "choice": dict(choice),
-        }
-        return self._jobs.add(Job(session.id, project.id, "draw", "long", request))
+        return self._of_tracks("draw", session, project, ids, folder, choice=dict(choice))
 
     def score(self, session: Session, project: Project, ids: Collection[int]) -> Job:
         """Scores some of the tracks against the ground truth.
@@ -248,33 +240,37 @@ class Work:
         truth = next(project.folder.glob(f"{TRUTH}.*"), None)
         if truth is None:
             raise InputError("ground truth: give a file of it first")
-        folder = project.folder / "score"
-        tracks = project.export(folder, lambda number: number in ids)
-        request = {
-            "task": "score",
-            "truth": os.fspath(truth),
-            "tracks": os.fspath(tracks),
-            "video": project.state.source,
-            "folder": os.fspath(folder),
-        }
-        return self._jobs.add(Job(session.id, project.id, "score", "long", request))
+        return self._of_tracks("score", session, project, ids, project.folder / "score", truth=os.fspath(truth))
 
     def teach(self, session: Session, project: Project, ids: Collection[int]) -> Job:
         """Fine-tunes the model on some of the tracks; it is what segments this project from then on."""
         folder = project.folder / "teach"
         shutil.rmtree(folder, ignore_errors=True)
-        tracks = project.export(folder, lambda number: number in ids)
-        request = {
-            "task": "teach",
-            "tracks": os.fspath(tracks),
-            "video": project.state.source,
-            "folder": os.fspath(folder),
-            "weights": "lite",
-        }
 
         def then(found: Mapping[str, Any]) -> None:
             os.replace(found["weights"], project.folder / "taught.safetensors")
             shutil.rmtree(folder, ignore_errors=True)
             project.change(model=os.fspath(project.folder / "taught.safetensors"))
 
-        return self._jobs.add(Job(session.id, project.id, "teach", "long", request, then))
+        return self._of_tracks("teach", session, project, ids, folder, then, weights="lite")
+
+    def _of_tracks(
+        self,
+        task: str,
+        session: Session,
+        project: Project,
+        ids: Collection[int],
+        folder: Path,
+        then: Callable[[Any], Any] | None = None,
+        **more: Any,
+    ) -> Job:
+        """A long job about some of the tracks as they are now, which writes into a folder."""
+        tracks = project.export(folder, lambda number: number in ids)
+        request = {
+            "task": task,
+            "tracks": os.fspath(tracks),
+            "video": project.state.source,
+            "folder": os.fspath(folder),
+            **more,
+        }
+        return self._jobs.add(Job(session.id, project.id, task, "long", request, then))
