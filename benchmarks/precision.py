@@ -1,7 +1,7 @@
 """Do two ways to compute the network find the same? Every good track of one should have a partner in the other.
 
     python benchmarks/precision.py lite VIDEO VIDEO VIDEO [--one openvino/float32] [--other openvino/bfloat16]
-        [--frames 40] [--least 0.97] [--json FILE]
+        [--frames 40] [--least 0.97] [--json FILE] [--record precision]
 
 VIDEO is a file, a folder of frames or a glob. A way is an engine and a precision. Good are the tracks that
 `chronomask segment` would write by default, of a score of 0.5 and more; their partners, from all tracks of the other
@@ -117,6 +117,22 @@ def agrees(pairs: list[Pair], least: float) -> bool:
     return complete and same_class and mean >= least
 
 
+def rows_of(pairs: list[Pair]) -> dict[str, dict[str, float | str]]:
+    """A row a video, and one of all."""
+    by_video = {video: [pair for pair in pairs if pair.video == video] for video in {pair.video: 0 for pair in pairs}}
+    return {
+        name: {
+            "good tracks": len(of),
+            "with a partner": sum(pair.iou >= PARTNER for pair in of),
+            "of its class": sum(pair.same_class for pair in of),
+            "mean IoU": float(np.mean([pair.iou for pair in of])),
+            "lowest IoU": min(pair.iou for pair in of),
+        }
+        for name, of in (by_video | {"all": pairs}).items()
+        if of
+    }
+
+
 def loaded(model: str, way: str) -> Segmenter:
     """The way as a segmenter.
 
@@ -136,7 +152,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, help="of each video, from its beginning; all by default")
     parser.add_argument("--least", type=float, default=0.97, help="mean IoU")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
+    parser.add_argument("--record", metavar="NAME", help="keep the figures for RESULTS.md under this name")
     options = parser.parse_args()
     try:
         ways = {way: loaded(options.model, way) for way in (options.one, options.other)}
@@ -152,12 +168,8 @@ def main() -> int:
         pairs += partners(source.name, one, first, second, score) + partners(source.name, other, second, first, score)
     agree = agrees(pairs, options.least)
     if options.record:
-        ious = [pair.iou for pair in pairs]
-        row: dict[str, float | str] = {"tracks": len(pairs), "mean IoU": float(np.mean(ious)), "lowest IoU": min(ious)}
-        row |= {"same class": sum(pair.same_class for pair in pairs), "same id": sum(pair.same_id for pair in pairs)}
         command = f"python benchmarks/precision.py {options.model} VIDEOS --one {options.one} --other {options.other}"
-        name = f"{options.one}, {options.other}"
-        record(name, {name: row}, command=command, weights=checkpoint_file(options.model))
+        record(options.record, rows_of(pairs), command=command, weights=checkpoint_file(options.model))
     if options.json:
         options.json.write_text(json.dumps([pair._asdict() for pair in pairs], indent=1))
     return 0 if agree else 1
