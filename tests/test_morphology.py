@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, generate_binary_structure
+from scipy.ndimage import binary_dilation, distance_transform_edt, generate_binary_structure
 
-from chronomask.morphology import dilated
+from chronomask.morphology import dilated, distance
 
 
 @pytest.mark.parametrize("by", [0, 1, 2, 3, 8])
@@ -21,3 +21,15 @@ def test_distances_are_nearly_those_of_a_circle():
     y, x = np.nonzero(dilated(mask, 10))
     assert np.hypot(y - 20, x - 20).max() < 11.3
     assert np.pi * 9**2 < len(y) < np.pi * 11.3**2
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.9])
+@pytest.mark.parametrize("shape", [(40, 57), (1, 9), (9, 1)])
+def test_distances_are_those_of_scipy(shape, share):
+    mask = np.random.default_rng(0).random(shape) < share
+    mask[0, 0] = True
+    np.testing.assert_allclose(distance(mask), distance_transform_edt(~mask), rtol=1e-6)
+
+
+def test_nothing_is_infinitely_far():
+    assert np.isposinf(distance(np.zeros((2, 3), bool))).all()

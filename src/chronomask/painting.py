@@ -151,22 +151,22 @@ class _Guide:
         variance = _mean(half * half) - mean * mean
         weight = 1 / (variance + np.float32(EDGE_VARIANCE))
         edges = _mean(variance * weight)
-        return cls((box[0].start, box[1].start), full, _enlarged(1 - edges, 2), half, mean, weight, edges)
+        return cls((box[0].start, box[1].start), full, enlarged(1 - edges, 2), half, mean, weight, edges)
 
     def filtered(self, level: Float32[np.ndarray, "c d"], box: _Box) -> Float32[np.ndarray, "_ _"]:
         """The level of the cells in a box, at the size of the picture."""
         full, half = _within(box, self.corner, CELL), _within(box, self.corner, CELL // 2)
-        p, mean, edges = _enlarged(level, CELL // 2), self.mean[half], self.edges[half]
+        p, mean, edges = enlarged(level, CELL // 2), self.mean[half], self.edges[half]
         mean_p = _mean(p)
         p *= self.half[half]
         slope = _mean(p)
         slope -= mean * mean_p
         slope *= self.weight[half]
         mean_p -= slope * mean
-        result = _enlarged(edges * _mean(slope), 2)
+        result = enlarged(edges * _mean(slope), 2)
         result *= self.full[full]
-        result += _enlarged(edges * _mean(mean_p), 2)
-        same = _enlarged(level, CELL)
+        result += enlarged(edges * _mean(mean_p), 2)
+        same = enlarged(level, CELL)
         same *= self.plain[full]
         result += same
         return result
@@ -188,8 +188,8 @@ def _mean(values: Float32[np.ndarray, "p q"]) -> Float32[np.ndarray, "p q"]:
     return result
 
 
-def _enlarged(values: Float32[np.ndarray, "c d"], factor: int) -> Float32[np.ndarray, "_ _"]:
-    """Interpolated at so many times the size, an even number."""
+def enlarged(values: Float32[np.ndarray, "c d"], factor: int) -> Float32[np.ndarray, "_ _"]:
+    """Interpolated bilinearly at so many times the size, an even number; the outermost values go on to the border."""
     rows, columns = values.shape
     wide = np.empty((rows, factor * columns), np.float32)
     result = np.empty((factor * rows, factor * columns), np.float32)

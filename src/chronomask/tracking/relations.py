@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from chronomask.morphology import distance
 from chronomask.tracking.scene import Scene
 
 Place = tuple[int, int, int]
@@ -191,11 +192,9 @@ def _cosine(
 
 def _distance(inside: Bool[np.ndarray, "T h w"]) -> Float32[np.ndarray, "T h w"]:
     """From what is inside in the same frame, or in the nearest one where there is something: in mean widths."""
-    from scipy.ndimage import distance_transform_edt  # here, for videos start in half the time without it
-
     seen = np.flatnonzero(inside.any((1, 2)))
     width = np.sqrt(inside.sum() / len(seen))
-    maps = {frame: distance_transform_edt(~inside[frame]) / width for frame in seen.tolist()}
+    maps = {frame: distance(inside[frame]) / width for frame in seen.tolist()}
     nearest = [int(seen[np.abs(seen - frame).argmin()]) for frame in range(len(inside))]
     return np.minimum(np.stack([maps[frame] for frame in nearest]), FAR).astype(np.float32)
 
