@@ -5,8 +5,9 @@
 DATA holds the folders of the model card (davis-train, coco-mini, more-images, more-stills); docs/weights.md says where
 the detector is to be had. Five and a half core-hours. A stage whose result is there is not done again, and a training
 that was interrupted goes on: the same command continues. The last result is the folder `lite`, with lite.safetensors
-beside it. `--short` does every stage with next to no steps, in a few minutes: the weights are worth nothing, but
-whatever would stop the long run stops this one.
+beside it. `--short` does every stage with next to no steps, in a few minutes, and begins with the bundled weights, for
+random ones find nothing that a score could be fitted to: the result is worth nothing, but whatever would stop the long
+run stops this one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 from pathlib import Path
+
+from chronomask.engines.models import bundled_weights
 
 HELD_BACK = "boat+car-turn+dog-agility+hike+mallard-water+scooter-gray"
 
@@ -76,11 +79,13 @@ def stages(data: Path, detector: Path, out: Path) -> dict[Path, list[str]]:
 
 
 def shortened(command: list[str]) -> list[str]:
-    """The same stage with next to no steps, stills and clips."""
-    least = {"--steps": "2", "--warmup": "1", "--stills": "8", "--clips": "2"}
+    """The same stage with next to no steps, stills and clips; the first one begins with the bundled weights."""
+    least = {"--steps": "2", "--warmup": "1", "--stills": "8", "--clips": "8"}
     short = [least.get(option, value) for option, value in zip(["", *command], command, strict=False)]
     own = ("--steps", "--stills") if command[1] == "names" else ()
-    return short + [word for option in own if option not in command for word in (option, least[option])]
+    short += [word for option in own if option not in command for word in (option, least[option])]
+    random = command[1] == "train" and "--init" not in command
+    return [*short, "--init", str(bundled_weights("lite"))] if random else short
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from chronomask.runs.log import read_lines
 from chronomask.runs.segment import segment_to_folder
 from chronomask.video import open_source
 from films import film, moving_square
-from fleet.stand_in import POISON, open_broken, open_colour, open_mortal_once, open_nothing
+from fleet.stand_in import LULLABY, POISON, open_broken, open_colour, open_mortal_once, open_never, open_nothing
 
 NOTHING = Outputs(overlay=False)
 
@@ -31,7 +31,8 @@ def films(tmp_path_factory):
     for number in range(4):
         film(folder / f"{number}.mkv", moving_square(5 + number), "ffv1")
     (folder / "none.mkv").write_text("none")
-    film(folder / "poison.mkv", [*moving_square(4), np.full((48, 64, 3), POISON, np.uint8)], "ffv1")
+    for name, colour in (("poison", POISON), ("lullaby", LULLABY)):
+        film(folder / f"{name}.mkv", [*moving_square(4), np.full((48, 64, 3), colour, np.uint8)], "ffv1")
     return folder
 
 
@@ -136,6 +137,36 @@ def test_a_model_that_cannot_be_used_ends_it_at_once(run, tmp_path):
     with pytest.raises(InputError, match="lite: no such model"):
         run("0.mkv", "1.mkv", open_segmenter=open_nothing)
     assert {row.state for row in read_rows(tmp_path / "out")} <= {"running", "waiting"}
+
+
+def test_what_is_wrong_with_every_video_is_said_once_and_can_be_mended(run, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    for options, message in (
+        ({"classes": ["dgo"]}, "classes: 'dgo' is not a class of this model"),
+        ({"every": 0}, "every 0: must be 1 or more"),
+        ({"fps": 0.0}, r"fps 0\.0: must be above 0"),
+        ({"stall": -1.0}, r"stall -1\.0: must be 0 or more"),
+        ({"outputs": Outputs(overlay=False, background=str(tmp_path / "text.png"))}, "cannot be read as an image"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run("0.mkv", "1.mkv", **options)
+    assert {row.state for row in run("0.mkv", "1.mkv").values()} == {"done"}
+
+
+def test_workers_that_cannot_begin_are_no_video_s_fault(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("chronomask.fleet.workers.MOST_FAILURES", 2)
+    with pytest.raises(InputError, match="no worker can begin: the process ended with exit code 7"):
+        run("0.mkv", "1.mkv", open_segmenter=open_never)
+    assert {row.attempts for row in read_rows(tmp_path / "out")} == {1}
+
+
+def test_a_worker_that_hangs_is_ended_and_its_neighbours_go_on(run, expected, tmp_path):
+    began = time.monotonic()
+    rows = run("0.mkv", "lullaby.mkv", "1.mkv", "2.mkv", "3.mkv", stall=1.0)
+    assert time.monotonic() - began < 30
+    assert contents(tmp_path / "out") == expected
+    assert (rows["lullaby"].state, rows["lullaby"].attempts) == ("failed", 1)
+    assert rows["lullaby"].error == "no frame came for 1 s, and the process that worked on it was ended (--stall)"
 
 
 def test_our_own_faults_are_told_in_a_line_and_kept_in_full(run, tmp_path):

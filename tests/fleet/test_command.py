@@ -37,6 +37,9 @@ def test_lines_of_json_and_the_exit_code(tmp_path, monkeypatch, capsys):
     (tmp_path / "b.mkv").unlink()
     assert main(["batch", f"{tmp_path}/*.mkv", "--out", str(out)]) == 0
     assert "1 videos (1 done)" in capsys.readouterr().out
+    # What nobody asks for any more has not failed.
+    assert main(["batch", "--status", str(out)]) == 0
+    assert "2 videos (1 done, 1 left out)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("piece", ["0", "20"])

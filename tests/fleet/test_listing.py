@@ -42,6 +42,25 @@ def test_a_folder_is_all_videos_below_it(archive):
     assert (int(size), int(changed)) == (11, (archive / "a/clip2.MKV").stat().st_mtime_ns)
 
 
+def test_a_frame_that_is_replaced_changes_the_stamp_of_its_folder(archive):
+    frames = archive / "b/frames"
+    before, [entry] = frames.stat().st_mtime_ns, listed([str(frames)])
+    assert listed([str(frames)]) == [entry]
+    (frames / "1.png").write_text("another")
+    assert frames.stat().st_mtime_ns == before
+    assert listed([str(frames)]) != [entry]
+
+
+def test_patterns_do_not_find_what_the_last_call_wrote(archive):
+    for pattern in (f"{archive}/**/*.m*", f"{archive}/*"):
+        there = listed([pattern], archive / "results")
+        assert there
+        (archive / "results/clip2").mkdir(parents=True, exist_ok=True)
+        (archive / "results/clip2/overlay.mp4").touch()
+        assert listed([pattern], archive / "results") == there
+        assert len(listed([pattern])) == len(there) + 1
+
+
 def test_every_video_is_listed_once(archive):
     given = [archive / "a/clip10.mp4", f"{archive}/*/*.mp4", archive / "a"]
     assert sources_of(*given, root=archive) == ["a/clip10.mp4", "b/clip2.mp4", "a/clip2.MKV"]

@@ -30,6 +30,9 @@ class Crew:
     def reports(self, seconds):
         return []
 
+    def end(self, task):
+        self.tasks.remove(task)
+
     def close(self):
         self.tasks.clear()
 
@@ -103,6 +106,29 @@ def test_a_lost_video_is_tried_again_behind_the_others(schedule):
     schedule.take(crew.ended())
     schedule.goes_on(crew)
     assert crew.tasks[0].name == "a"
+
+
+def test_who_is_silent_too_long_is_ended(schedule, monkeypatch):
+    clock, crew = [0.0], Crew(2)
+    monkeypatch.setattr("chronomask.fleet.schedule.time.monotonic", lambda: clock[0])
+    schedule.stall = 10.0
+    schedule.goes_on(crew)
+    clock[0] = 100.0
+    schedule.end_silent(crew)  # who has not begun yet opens the model
+    assert len(crew.tasks) == 2
+    for task in crew.tasks:
+        schedule.take(Report(task))
+    clock[0] = 108.0
+    schedule.take(Report(crew.tasks[1]))  # a sign of life, though nothing has come on
+    clock[0] = 110.5
+    schedule.end_silent(crew)
+    assert [task.name for task in crew.tasks] == ["b"]
+    assert (schedule.standing.failed, schedule.manifest.rows["a.mp4"].state) == (1, "failed")
+    clock[0] = 118.5
+    schedule.end_silent(crew)
+    assert not crew.tasks
+    assert not schedule.goes_on(crew)
+    schedule.end_silent(crew)
 
 
 def test_a_full_disk_is_full_for_all(schedule):

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import fsspec
+
 from chronomask.fleet.task import Job, Task, do
 from chronomask.outputs.choice import Outputs
 from chronomask.runs.segment import segment_to_folder
@@ -24,6 +26,22 @@ def test_pieces_that_do_not_fit_together_are_left_for_the_whole(tmp_path):
     segment_to_folder(open_colour(), open_source(path), tmp_path / "whole", outputs=Outputs(overlay=False))
     assert (tmp_path / "out/a/tracks.json").read_bytes() == (tmp_path / "whole/tracks.json").read_bytes()
     assert not list((tmp_path / "out/.batch/pieces").iterdir())
+
+
+def test_tracks_that_could_not_be_cut_out_are_said(tmp_path):
+    path, said = film(tmp_path / "a.mkv", moving_square(5), "ffv1"), []
+    job = Job(tmp_path / "out", open_colour, outputs=Outputs(overlay=False, cutout="png", cutout_tracks="1,9"))
+    outcome = do(open_colour(), job, Task("a", str(path)), said.append)
+    assert (outcome.error, outcome.warning) == ("", "cutout_tracks: there is no track 9; found: 1")
+    assert said[0] == 0  # a sign of life at once
+    assert said[-1] == 5  # drawing goes on behind the last frame
+
+
+def test_what_is_fetched_gives_signs_of_life(tmp_path):
+    path, said = film(tmp_path / "a.mkv", moving_square(5), "ffv1"), []
+    fsspec.filesystem("memory").pipe("/a.mkv", path.read_bytes())
+    assert not do(open_colour(), Job(tmp_path / "out", open_colour), Task("a", "memory://a.mkv"), said.append).error
+    assert said.count(0) > 1
 
 
 def test_a_piece_that_is_there_is_not_found_again(tmp_path, monkeypatch):

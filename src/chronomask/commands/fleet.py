@@ -39,6 +39,7 @@ def batch(
     workers: int | None = None,
     threads: int | None = None,
     attempts: int = 3,
+    stall: float = 600.0,
     piece: int = 1500,
     log_json: bool = False,
     metrics_port: int | None = None,
@@ -74,6 +75,8 @@ def batch(
         workers: processes; by default one for every core, on a cluster as many as there is room for.
         threads: cores of each worker; by default its share of the cores of this machine, on a cluster one.
         attempts: how many times a video is tried whose process died.
+        stall: seconds without a frame after which a process is ended, as where a decoder hangs; its video counts as
+            failed. 0 to wait for ever.
         piece: videos of many more frames are cut into pieces of about so many frames, for several workers; the tracks
             are those of the whole video. 0 to cut none.
         log_json: print a line of json for every video that is begun, done or failed, instead of a progress bar.
@@ -101,7 +104,7 @@ def batch(
     if find_spec("pyarrow") is None:
         print_note("manifest.parquet is left out: it needs pyarrow: pip install 'chronomask[batch]'")
     began = time.monotonic()
-    with _watched(log_json, metrics_port, quiet=ray is not None) as watch:
+    with _interruption_told(), _watched(log_json, metrics_port, quiet=ray is not None) as watch:
         rows = run(
             sources,
             out,
@@ -110,6 +113,7 @@ def batch(
             ray=ray,
             threads=threads,
             attempts=attempts,
+            stall=stall,
             piece=piece,
             classes=listed(classes),
             outputs=outputs,
@@ -127,6 +131,15 @@ def batch(
     return 2 if any(row.state != "done" for row in rows) else 0
 
 
+@contextmanager
+def _interruption_told() -> Generator[None, None, None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("chronomask: what is done stays, and the same command goes on", file=sys.stderr)
+        raise
+
+
 def _print_status(root: Path) -> int:
     """How far a batch is; the exit code is that of the batch, were it to end now."""
     from chronomask.fleet.manifest import FOLDER, LOCK, read_rows
@@ -138,7 +151,7 @@ def _print_status(root: Path) -> int:
         if row.state == "running":
             print(f"{'at work on' if active else 'interrupted'}: {row.source}")
     _print_failures(rows)
-    return 0 if all(row.state == "done" for row in rows) else 2
+    return 0 if all(row.state in ("done", "left out") for row in rows) else 2
 
 
 def _summary(rows: Sequence[Row]) -> str:

@@ -8,12 +8,14 @@ import shutil
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from chronomask import __version__
+from chronomask.bounds import check_rate
 from chronomask.claims import Output, check_outputs, explained, only, remove_empty
 from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision, cores
@@ -29,7 +31,10 @@ from chronomask.fleet.workers import LocalWorkers, Workers
 from chronomask.locks import locked
 from chronomask.outputs.choice import Outputs
 from chronomask.runs.interruption import Interruption
-from chronomask.video import DEFAULT_FPS
+from chronomask.video import DEFAULT_FPS, Selection
+
+STALL = 600.0
+"""Seconds: no frame takes so long on any machine that anybody would use."""
 
 _POLL = 1.0
 """Seconds after which Ctrl-C is noticed at the latest."""
@@ -44,6 +49,7 @@ def batch(
     ray: str | None = None,
     threads: int | None = None,
     attempts: int = 3,
+    stall: float = STALL,
     classes: Collection[str] = (),
     outputs: Outputs = Outputs(overlay=False),  # noqa: B008  (frozen)
     every: int = 1,
@@ -72,6 +78,8 @@ def batch(
             of them must see sources, model and `out` under the same paths.
         threads: cores of each worker; by default its share of this machine's, or on a cluster one.
         attempts: how many times a video is tried whose worker died or met an error that is not the video's.
+        stall: seconds without a frame, or any other sign of life, after which a worker is ended and its video has
+            failed; 0 for none.
         classes: only tracks of these names; all if empty.
         outputs: what is written beside tracks.json and results.json.
         every: only every n-th frame is looked at.
@@ -96,9 +104,17 @@ def batch(
     out, config = Path(out).absolute(), config or SegmentConfig()
     model = _absolute(str(model)) if Path(model).exists() else str(model)
     opener = partial(load, model, device, engine, precision, config)
-    for name, value in (("workers", workers), ("threads", threads), ("attempts", attempts), ("piece", piece or 1)):
+    for name, value in (("workers", workers), ("threads", threads), ("attempts", attempts)):
         if value is not None and value < 1:
             raise InputError(f"{name} {value}: must be 1 or more")
+    for name, value in (("piece", piece), ("stall", stall)):
+        if not 0 <= value < inf:
+            raise InputError(f"{name} {value}: must be 0 or more")
+    # What is wrong with every video is said of none.
+    check_rate(fps)
+    Selection(every=every)
+    outputs = outputs.absolute()
+    outputs.check_picture()
     count = workers or cores()
     chosen = tuple(sorted(set(classes)))
     job = Job(out, opener, chosen, outputs, fps, every, overwrite, piece if ray or count > 1 else 0)
@@ -108,7 +124,7 @@ def batch(
             crew: Workers = LocalWorkers(job, count, threads or max(1, cores() // count))
         else:
             crew = ClusterWorkers(job, ray, workers, threads or 1)
-        run(manifest, rows, job, crew, attempts, watch)
+        run(manifest, rows, job, crew, Limits(attempts, stall), watch)
         return [manifest.rows[row.source] for row in rows]
 
 
@@ -121,8 +137,9 @@ def opened(
     Raises:
         InputError: as `batch`.
     """
-    entries, out = listed(sources), job.out
-    _check(out, sources, entries, job.overwrite)
+    out = job.out
+    entries = listed(sources, out)
+    _check(job, sources, entries)
     folder = out / FOLDER
     shared = {"classes": job.classes, "outputs": dataclasses.asdict(job.outputs), "fps": job.fps, "every": job.every}
     header = {"version": __version__, "model": model, **settings, **shared}
@@ -133,9 +150,23 @@ def opened(
         for left in ("fetched", "errors", *(["pieces"] if job.overwrite else [])):
             shutil.rmtree(folder / left, ignore_errors=True)
         remove_unfinished(out / TABLE)
-        manifest = Manifest(folder, header, job.overwrite)
+        # Whoever mistyped a setting, and so made nothing, may mend it.
+        manifest = Manifest(folder, header, job.overwrite or not _any_results(out))
         stack.callback(manifest.close)
-        yield manifest, list(_rows(manifest, entries, out))
+        rows = list(_rows(manifest, entries, out))
+        _leave_out(manifest, {entry.source for entry in entries})
+        yield manifest, rows
+
+
+def _any_results(out: Path) -> bool:
+    return any(path.is_dir() and path.name != FOLDER for path in out.iterdir())
+
+
+def _leave_out(manifest: Manifest, asked: Collection[str]) -> None:
+    """Notes which videos nobody asks for any more: what was not done of them is nobody's fault."""
+    for row in list(manifest.rows.values()):
+        if row.source not in asked and row.state not in ("done", "left out"):
+            manifest.set(replace(row, state="left out"))
 
 
 def _absolute(source: str) -> str:
@@ -149,15 +180,15 @@ def _told_apart(model: str | Path) -> str:
     return sha256_of(path) if path.is_file() else str(model)
 
 
-def _check(out: Path, sources: Sequence[str], entries: Iterable[Entry], overwrite: bool) -> None:
-    """Raises InputError unless a batch may work in a folder."""
-    folders = {str(Path(entry.source).parent) for entry in entries if "://" not in entry.source}
+def _check(job: Job, sources: Sequence[str], entries: Iterable[Entry]) -> None:
+    """Raises InputError unless a batch may work in its folder."""
+    out, folders = job.out, {str(Path(entry.source).parent) for entry in entries if "://" not in entry.source}
     reads = [source for source in sources if Path(source).exists()]
     if within := next((source for source in reads if Path(source).resolve() in out.resolve().parents), None):
         raise InputError(f"{out}: lies in {within}, which is read; name another folder")
     ours = (out / FOLDER / LOG).is_file()
     refusal = (lambda _: None) if ours else only(_is_result)
-    check_outputs([Output(out, refusal)], reads, sorted(folders), overwrite or ours)
+    check_outputs([Output(out, refusal)], [*reads, job.outputs.picture], sorted(folders), job.overwrite or ours)
 
 
 def _is_result(path: Path) -> bool:
@@ -181,7 +212,15 @@ def _rows(manifest: Manifest, entries: Sequence[Entry], out: Path) -> Iterable[R
         yield row
 
 
-def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, attempts: int, watch: Watch) -> None:
+@dataclass(frozen=True)
+class Limits:
+    """What a video may cost before it has failed: the arguments of `batch` of these names."""
+
+    attempts: int = 3
+    stall: float = STALL
+
+
+def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, limits: Limits, watch: Watch) -> None:
     """Lets workers do what is not done yet; the workers are closed, and the table is written, in any case.
 
     Raises:
@@ -189,12 +228,13 @@ def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, att
     """
     standing = Standing(len(rows), sum(row.state == "done" for row in rows))
     waiting = deque(replace(row, state="waiting", attempts=0, error="") for row in rows if row.state != "done")
-    progress = Schedule(manifest, standing, waiting, attempts, watch)
+    progress = Schedule(manifest, standing, waiting, limits.attempts, watch, limits.stall)
     try:
         with Interruption() as interruption:
             while progress.goes_on(workers):
                 for report in workers.reports(_POLL):
                     progress.take(report)
+                progress.end_silent(workers)
                 if interruption.wanted:
                     raise KeyboardInterrupt
     finally:

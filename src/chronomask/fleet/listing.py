@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import glob
 import os
+import stat
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -39,7 +41,8 @@ class Entry:
 
     Attributes:
         source: what `open_source` or fsspec takes: a path or an address.
-        stamp: differs where the content may: size and time of change; empty where nobody says.
+        stamp: differs where the content may: size and time of change, of a folder those of all that lies in it; empty
+            where nobody says.
         name: wished for the folder of the results; empty for the file's own.
     """
 
@@ -48,10 +51,11 @@ class Entry:
     name: str = ""
 
 
-def listed(sources: Sequence[str]) -> list[Entry]:
+def listed(sources: Sequence[str], results: Path | None = None) -> list[Entry]:
     """All videos of some sources, each once, in natural order within each source.
 
     Args:
+        results: a folder where patterns find nothing: `**/*.mp4` would match the overlays of the last call as well.
         sources: video files; folders, with all below them (a folder that holds images is a video of these frames);
             patterns; lists as .csv (a column `source`, or the first one; `name` if there) or .json (texts, or objects
             with `source` and `name`); addresses, also patterns of fsspec such as s3://bucket/*.mp4.
@@ -61,7 +65,7 @@ def listed(sources: Sequence[str]) -> list[Entry]:
     """
     found: dict[str, Entry] = {}
     for source in sources:
-        for entry in _of_source(source):
+        for entry in _of_source(source, results):
             found.setdefault(entry.source, entry)
     if not found:
         raise InputError(f"{', '.join(sources) or 'no source'}: no video is there")
@@ -73,15 +77,20 @@ def is_fetched(source: str) -> bool:
     return bool(scheme := _scheme(source)) and scheme not in _READ_BY_FFMPEG
 
 
-def fetch(source: str, path: Path) -> None:
+def fetch(source: str, path: Path, alive: Callable[[], None]) -> None:
     """Copies what lies at an address to a file.
+
+    Args:
+        alive: called as its parts come.
 
     Raises:
         InputError: it cannot be had.
     """
     system = _file_system(source)
+    from fsspec.callbacks import Callback
+
     with refusing(source, "cannot be fetched"):
-        system.get_file(_path_of(source), str(path))
+        system.get_file(_path_of(source), str(path), callback=Callback(hooks={"alive": lambda *_, **__: alive()}))
 
 
 def _file_system(source: str) -> Any:
@@ -102,7 +111,7 @@ def _file_system(source: str) -> Any:
             raise InputError(f"{source}: {error}") from error
 
 
-def _of_source(source: str) -> Iterator[Entry]:
+def _of_source(source: str, results: Path | None) -> Iterator[Entry]:
     path = Path(source)
     if path.is_dir():
         yield from _of_folder(path)
@@ -114,7 +123,9 @@ def _of_source(source: str) -> Iterator[Entry]:
         yield from _of_address(source)
     elif glob.has_magic(source):
         for match in sorted(glob.glob(source, recursive=True), key=natural):
-            yield from _of_folder(Path(match)) if Path(match).is_dir() else [_of_path(Path(match))]
+            for entry in _of_folder(Path(match)) if Path(match).is_dir() else [_of_path(Path(match))]:
+                if results is None or not Path(entry.source).is_relative_to(results):
+                    yield entry
     else:
         raise InputError(f"{source}: no such file or folder")
 
@@ -138,9 +149,17 @@ def _cannot_be_read(error: OSError) -> None:
 def _of_path(path: Path, name: str = "") -> Entry:
     try:
         there = path.stat()
+        stamp = _stamp_of(path) if stat.S_ISDIR(there.st_mode) else f"{there.st_size} {there.st_mtime_ns}"
     except OSError:
         return Entry(str(path), "", name)  # whoever opens it says what is wrong
-    return Entry(str(path), f"{there.st_size} {there.st_mtime_ns}", name)
+    return Entry(str(path), stamp, name)
+
+
+def _stamp_of(folder: Path) -> str:
+    """Of the files in a folder: a frame that is replaced does not change the folder itself."""
+    with os.scandir(folder) as files:
+        lines = sorted(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+    return f"{len(lines)} files {zlib.crc32(os.fsencode('/'.join(lines))):08x}"
 
 
 def _of_address(address: str, name: str = "") -> Iterator[Entry]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
@@ -19,7 +19,8 @@ from chronomask.runs.log import Log, read_lines
 FOLDER, LOG, LOCK, TABLE = ".batch", "manifest.log", "lock", "manifest.parquet"
 """Names: of the folder with what a batch keeps, of what lies in it, of the table beside it."""
 
-State = Literal["waiting", "running", "done", "failed"]
+State = Literal["done", "running", "waiting", "failed", "left out"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Row:
         name: of the folder of its results.
         source: path or address.
         stamp: of the source when it was looked at last, see `listing.Entry`.
-        state: "waiting", "running", "done" or "failed".
+        state: "done", "running", "waiting", "failed", or "left out": it was not done, and the newest call does not ask
+            for it.
         hash: tells the content of the source from others; empty until it was opened.
         attempts: how many times work on it was begun.
         seconds: that workers spent on it.
@@ -96,7 +98,7 @@ def read_rows(root: Path) -> list[Row]:
 def counts(rows: Iterable[Row]) -> dict[str, int]:
     """How many videos are in each state."""
     found = Counter(row.state for row in rows)
-    return {state: found[state] for state in ("done", "running", "waiting", "failed")}
+    return {state: found[state] for state in STATES}
 
 
 def write_table(root: Path, rows: Iterable[Row]) -> Path:

@@ -51,14 +51,14 @@ class _Video:
         row: of the manifest.
         tasks: that are waiting or at work.
         pieces: in which it was cut; empty for one that was not.
-        damage: what of it could not be decoded, as far as it is known.
+        warning: what of it could not be decoded, or of the results is missing, as far as it is known.
         frames: segmented so far, by task.
     """
 
     row: Row
     tasks: set[Task]
     pieces: tuple[Piece, ...] = ()
-    damage: str = ""
+    warning: str = ""
     frames: dict[Task, int] = field(default_factory=dict)
 
 
@@ -68,8 +68,10 @@ class Schedule:
 
     Attributes:
         waiting: rows in the order in which they are begun; those to be tried again come last.
+        stall: seconds without a sign of life after which a worker is ended, and its video has failed; 0 for never.
         ready: tasks of videos in progress that nobody has yet.
         running: videos in progress, by name.
+        heard: of every task that is begun, when its worker was last heard of, on the monotonic clock.
     """
 
     manifest: Manifest
@@ -77,14 +79,24 @@ class Schedule:
     waiting: deque[Row]
     attempts: int
     watch: Watch
+    stall: float = 0.0
     ready: deque[Task] = field(default_factory=deque)
     running: dict[str, _Video] = field(default_factory=dict)
+    heard: dict[Task, float] = field(default_factory=dict)
 
     def goes_on(self, workers: Workers) -> bool:
         """Gives work to everybody who is free; whether anything is left to wait for."""
         while (self.ready or self.waiting) and workers.free() > 0:
             workers.give(self.ready.popleft() if self.ready else self._begun(self.waiting.popleft()))
         return bool(self.running or self.waiting)
+
+    def end_silent(self, workers: Workers) -> None:
+        """Ends workers that hang, as in a decoder that never returns. Their videos would make others hang as well."""
+        late = time.monotonic() - self.stall
+        for task in [task for task, heard in self.heard.items() if self.stall and heard < late]:
+            workers.end(task)
+            error = f"no frame came for {self.stall:g} s, and the process that worked on it was ended (--stall)"
+            self.take(Report(task, outcome=Outcome(error=error)))
 
     def take(self, report: Report) -> None:
         """Notes what a worker says.
@@ -93,6 +105,10 @@ class Schedule:
             OSError: it has found the disk full: others would work in vain.
         """
         task, outcome = report.task, report.outcome
+        if outcome is None:
+            self.heard[task] = time.monotonic()
+        else:
+            self.heard.pop(task, None)
         video = self.running.get(task.name)
         if video is None or task not in video.tasks:
             return  # of a video that has failed by another of its pieces
@@ -105,7 +121,7 @@ class Schedule:
         video.row = replace(video.row, seconds=seconds, hash=outcome.hash or video.row.hash)
         if outcome.full:
             raise OSError(errno.ENOSPC, outcome.error)
-        video.damage = video.damage or outcome.damage
+        video.warning = video.warning or outcome.warning
         if outcome.error:
             self._failed(video, task, outcome)
         elif outcome.pieces or task.piece is not None:
@@ -113,7 +129,7 @@ class Schedule:
         else:
             self.standing.done += 1
             self.standing.frames += outcome.frames
-            found = {"frames": outcome.frames, "tracks": outcome.tracks, "error": video.damage}
+            found = {"frames": outcome.frames, "tracks": outcome.tracks, "error": video.warning}
             self._ended(replace(video.row, state="done", **found))
 
     def _begun(self, row: Row) -> Task:

@@ -18,6 +18,7 @@ from chronomask.fleet.listing import fetch, is_fetched
 from chronomask.fleet.manifest import FOLDER
 from chronomask.locks import InUse
 from chronomask.outputs.choice import Outputs
+from chronomask.runs.choice import known_classes
 from chronomask.runs.partial import PARTIAL, SPOOL
 from chronomask.runs.segment import Summary, segment_to_folder
 from chronomask.segmenter.clips import Clip
@@ -32,7 +33,7 @@ _TELL_SECONDS = 0.5
 """Between two words on how far a video is."""
 
 Tell = Callable[[int], None]
-"""Called now and then with the number of frames that are done."""
+"""Called now and then with the number of frames that are done; as a sign of life also where no more have come."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,16 @@ class Job:
     every: int = 1
     overwrite: bool = False
     piece: int = 0
+
+    def opened(self) -> Segmenter:
+        """A segmenter for all tasks.
+
+        Raises:
+            InputError: the model cannot be used, or does not know the classes.
+        """
+        segmenter = self.open()
+        known_classes(segmenter, self.classes)
+        return segmenter
 
     def pieces(self, name: str) -> Path:
         """The folder of the pieces of a video."""
@@ -90,7 +101,7 @@ class Outcome:
         frames, tracks: that were written.
         hash: of the source; empty where it could not be opened.
         error: why it failed, a sentence; empty where it did not.
-        damage: what of the source could not be decoded, a sentence.
+        warning: what of the source could not be decoded, or of the results is missing, a sentence.
         full: whether it failed because the disk is full, as all others would.
         again: whether it may go well another time: not where the input is to blame.
         pieces: in which the video is to be cut; then nothing else has come of the task.
@@ -101,19 +112,20 @@ class Outcome:
     tracks: int = 0
     hash: str = ""
     error: str = ""
-    damage: str = ""
+    warning: str = ""
     full: bool = False
     again: bool = False
     pieces: tuple[Piece, ...] = ()
 
 
 def do(segmenter: Segmenter, job: Job, task: Task, tell: Tell) -> Outcome:
-    """Does a task; whatever goes wrong is in the outcome."""
+    """Does a task; whatever goes wrong is in the outcome. Tells at once that it is begun."""
+    tell(0)
     began, outcome = time.monotonic(), Outcome()
     try:
-        with _source_of(job, task) as source:
+        with _source_of(job, task, tell) as source:
             outcome = _done(segmenter, job, task, source, tell)
-            outcome = replace(outcome, hash=source.fingerprint(), damage=source.damage or "")
+            outcome = replace(outcome, hash=source.fingerprint(), warning=source.damage or outcome.warning)
     except InputError as error:
         outcome = replace(outcome, error=str(error), full=isinstance(error, DiskFull))
     except Exception as error:  # our fault, or the network's: told, and tried again
@@ -138,7 +150,7 @@ def _done(segmenter: Segmenter, job: Job, task: Task, source: VideoSource, tell:
     except Misfit:  # it could not be entered where it should have been
         summary = _segmented(segmenter, job, task, source, tell, None)
     remove_pieces(folder)
-    return Outcome(frames=summary.frames, tracks=len(summary.tracks))
+    return Outcome(frames=summary.frames, tracks=len(summary.tracks), warning=summary.missing or "")
 
 
 def _cut(segmenter: Segmenter, job: Job, task: Task, source: VideoSource) -> tuple[Piece, ...]:
@@ -176,7 +188,7 @@ def _segmented(
 
 
 @contextmanager
-def _source_of(job: Job, task: Task) -> Generator[VideoSource, None, None]:
+def _source_of(job: Job, task: Task, tell: Tell) -> Generator[VideoSource, None, None]:
     """The opened video, fetched where FFmpeg cannot read it."""
     selection = Selection(every=job.every)
     if not is_fetched(task.source):
@@ -190,7 +202,7 @@ def _source_of(job: Job, task: Task) -> Generator[VideoSource, None, None]:
     make_folder(folder)
     try:
         path = folder / PurePosixPath(task.source).name
-        fetch(task.source, path)
+        fetch(task.source, path, lambda: tell(0))
         yield open_source(path, job.fps, selection)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -198,13 +210,17 @@ def _source_of(job: Job, task: Task) -> Generator[VideoSource, None, None]:
 
 def _telling(tell: Tell, frames: int = 1) -> Callable[[Iterable, str, int | None], Iterator]:
     """A progress that tells how many frames are segmented, not how many are drawn; an item stands for some frames."""
+    done = 0
 
     def progress(items: Iterable, task: str, total: int | None) -> Iterator:
+        nonlocal done
         told = 0.0
         for count, item in enumerate(items, 1):
             yield item
-            if task.startswith("segmenting") and time.monotonic() - told >= _TELL_SECONDS:
-                tell(count * frames)
+            if task.startswith("segmenting"):
+                done = count * frames
+            if time.monotonic() - told >= _TELL_SECONDS:
+                tell(done)
                 told = time.monotonic()
 
     return progress

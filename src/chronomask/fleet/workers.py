@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -17,9 +17,15 @@ from chronomask.errors import InputError
 from chronomask.fleet.task import Job, Outcome, Task, do
 from chronomask.heap import share_heap
 
+MOST_FAILURES = 5
+"""Workers in a row that die before they can begin, after which no video is to blame."""
+
+_BURIAL = 5.0
+"""Seconds for a killed process to go: one that waits for a lost disk stays, and nobody waits for it."""
+
 
 class Report(NamedTuple):
-    """What a worker says of its task.
+    """What a worker says of its task: also where nothing has come on, as a sign of life.
 
     Attributes:
         frames: done so far.
@@ -51,6 +57,10 @@ class Workers(Protocol):
         """
         ...
 
+    def end(self, task: Task) -> None:
+        """Ends the worker that has a task, of which nothing more is reported; another one takes its place."""
+        ...
+
     def close(self) -> None:
         """Ends all of them at once."""
         ...
@@ -61,6 +71,7 @@ class _Process:
     process: BaseProcess
     connection: Connection
     task: Task | None = None
+    ready: bool = False
 
 
 class LocalWorkers:
@@ -70,6 +81,7 @@ class LocalWorkers:
         self._job, self._count, self._threads = job, count, threads
         self._context = multiprocessing.get_context("spawn")  # engines do not survive a fork
         self._processes: list[_Process] = []
+        self._failures = 0
 
     def free(self) -> int:
         return self._count - sum(one.task is not None for one in self._processes)
@@ -81,24 +93,14 @@ class LocalWorkers:
             one.connection.send(task)
 
     def reports(self, seconds: float) -> list[Report]:
-        busy = {one.connection: one for one in self._processes}
-        found = []
-        for connection in wait(list(busy), seconds):
-            one, said = busy[connection], None  # ty: ignore[invalid-argument-type]
-            try:
-                said = one.connection.recv()
-            except (EOFError, OSError):
-                said = Outcome(error=self._buried(one), again=True)
-            if isinstance(said, InputError):
-                raise said
-            if one.task is None:
-                continue  # it died while nobody needed it
-            if isinstance(said, Outcome):
-                found.append(Report(one.task, said.frames, said))
-                one.task = None
-            else:
-                found.append(Report(one.task, said))
-        return found
+        there = {one.connection: one for one in self._processes}
+        found = [self._report(there[connection]) for connection in wait(list(there), seconds)]  # ty: ignore[invalid-argument-type]
+        return [report for report in found if report is not None]
+
+    def end(self, task: Task) -> None:
+        one = next(one for one in self._processes if one.task == task)
+        one.process.kill()
+        self._buried(one)
 
     def close(self) -> None:
         for one in self._processes:
@@ -106,10 +108,39 @@ class LocalWorkers:
         while self._processes:
             self._buried(self._processes[0])
 
+    def _report(self, one: _Process) -> Report | None:
+        try:
+            said = one.connection.recv()
+        except (EOFError, OSError):
+            return self._died(one)
+        if isinstance(said, InputError):
+            raise said
+        task, one.ready, self._failures = one.task, True, 0
+        assert task is not None, "it speaks of what it was given"
+        if not isinstance(said, Outcome):
+            return Report(task, said)
+        one.task = None
+        return Report(task, said.frames, said)
+
+    def _died(self, one: _Process) -> Report | None:
+        """What comes of the task of a process that is gone, where it had one."""
+        death = self._buried(one)
+        if one.task is None:
+            return None
+        if one.ready:
+            return Report(one.task, outcome=Outcome(error=f"the process that worked on it {death}", again=True))
+        self._failures += 1
+        if self._failures == MOST_FAILURES:
+            hint = 'a script that calls `batch` must do so below `if __name__ == "__main__":`'
+            raise InputError(f"no worker can begin: the process {death} ({hint})")
+        self.give(one.task)
+        return None
+
     def _started(self) -> _Process:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._job, self._threads), daemon=True)
-        process.start()
+        with _without_ctrl_c():
+            process.start()
         theirs.close()  # so that ours ends with the process
         self._processes.append(_Process(process, ours))
         return self._processes[-1]
@@ -118,8 +149,21 @@ class LocalWorkers:
         """Takes a dead process out; how it died."""
         self._processes.remove(one)
         one.connection.close()
-        one.process.join()
-        return f"the process that worked on it {death_of(one.process.exitcode or 0)}"
+        one.process.join(_BURIAL)
+        return death_of(one.process.exitcode or 0)
+
+
+@contextmanager
+def _without_ctrl_c() -> Generator[None, None, None]:
+    """What is started in the block never hears of Ctrl-C, which goes to all processes: the first one decides."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def death_of(code: int) -> str:
@@ -132,14 +176,13 @@ def death_of(code: int) -> str:
 
 def _work(connection: Connection, job: Job, threads: int) -> None:
     """The life of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes, and the first one decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be kept away from the beginning
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     share_heap()
     try:
-        segmenter = job.open()
+        segmenter = job.opened()
     except InputError as error:
-        connection.recv()
         connection.send(InputError(str(error)))
         return
     while True:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -95,6 +96,17 @@ class Outputs:
         """The file of the background, where it is one."""
         return None if self.background in (None, "green", "blur") else Path(self.background)
 
+    def check_picture(self) -> None:
+        """Raises InputError if the background is no picture: before hours of work and not behind them."""
+        if self.picture is not None:
+            from chronomask.video.pictures import read_picture
+
+            read_picture(self.picture)
+
+    def absolute(self) -> Outputs:
+        """The same, meant the same in every folder."""
+        return self if self.picture is None else replace(self, background=os.path.abspath(self.picture))
+
     @property
     def drawn(self) -> bool:
         """Whether the frames are needed a second time."""
@@ -123,8 +135,9 @@ class Outputs:
         """The same for a source, as `chronomask.claims` takes them.
 
         Raises:
-            InputError: its frames are too large for a video that is wanted.
+            InputError: its frames are too large for a video that is wanted, or the background is no picture.
         """
+        self.check_picture()
         from chronomask.video import check_video  # here, for the command line reads the options without PyAV
 
         paths = self.paths(folder, source.live, tracks)
