@@ -15,7 +15,7 @@ from chronomask.commands.naming import default_out
 SAMPLE = Path(__file__).parent.parent / "examples/sample.mp4"
 
 DATASET = [["dataset", name] for name in ("info", "preview", "synthesize")]
-HELPS = [*([name] for name in COMMANDS), *DATASET, ["train", "--fine-tune", "lite"]]
+HELPS = [*([name] for name in COMMANDS), *DATASET, ["train", "--fine-tune", "lite"], ["train", "--recipe", "paper"]]
 INTERNAL = re.compile(r"\bNone\b|\(default: *(''|\"\")?\)|[a-z]Config\b|\b(Args|Attributes):|[A-Za-z]_[A-Za-z]")
 """What no help may say: defaults that are no values, and names that only programmers know."""
 

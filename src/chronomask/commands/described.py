@@ -16,7 +16,7 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with the help that people read.
 
     Lines are broken once, for the width of the terminal; options are called as they are typed; a default is shown only
-    where it says something, for what is None, empty or off is described by the option's text.
+    where it says something, for what is None, empty or off is described by the option's text. Nobody types None.
     """
     original = function.func if isinstance(function, partial) else function
     hints: dict[str, Any] = dict(get_type_hints(original, include_extras=True))
@@ -41,9 +41,7 @@ def _shown(parameter: inspect.Parameter, prefix: str) -> inspect.Parameter:
         kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]  # ty: ignore[invalid-type-form]
     if default is False:
         kind = tyro.conf.FlagCreatePairsOff[kind]
-    if default is None:
-        kind = tyro.conf.DisallowNone[kind]
-    return parameter.replace(annotation=kind)
+    return parameter.replace(annotation=tyro.conf.DisallowNone[kind])
 
 
 def _settings(kind: Any, name: str, default: Any, prefix: str) -> Any:
