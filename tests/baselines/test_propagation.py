@@ -1,5 +1,7 @@
 """OSMN and FEELVOS: shapes, learning, gradients, checkpoints, and whole videos."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,16 @@ def test_a_clip_without_objects_costs_nothing(kind):
     loss = network(batch_of(film(objects=0)))["loss"]
     loss.backward()
     assert loss.item() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clip_at_whose_end_nothing_is_known_costs_nothing(kind):
+    """Its objects have left, and of what else there is nobody says whether it is one."""
+    clip, other, network = film(), film(seed=1), network_of(kind).eval()
+    masks, unknown = clip.masks.clone(), clip.unknown.clone()
+    masks[:, 2], unknown[2] = False, True
+    empty = replace(clip, masks=masks, unknown=unknown)
+    assert loss_of(network, batch_of(other, empty)) == loss_of(network, batch_of(other)) > 0
 
 
 @pytest.mark.network

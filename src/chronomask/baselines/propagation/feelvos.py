@@ -29,9 +29,7 @@ from chronomask.baselines.propagation.network import (
     PropagationConfig,
     PropagationNetwork,
     resized,
-    shown,
 )
-from chronomask.losses import Targets
 from chronomask.model.backbone import Backbone
 
 DIMENSIONS = 32
@@ -111,16 +109,18 @@ class Feelvos(PropagationNetwork):
         state.before = now
         return against_the_best_other(likely)[1:]
 
-    def clip_loss(self, frames: UInt8[Tensor, "3 3 H W"], levels: Levels, targets: Targets) -> Tensor | None:
-        masks = shown(targets)
-        if not len(masks):
-            return None
+    def clip_loss(
+        self,
+        frames: UInt8[Tensor, "3 3 H W"],
+        levels: Levels,
+        masks: Bool[Tensor, "K 3 h w"],
+        known: Bool[Tensor, "h w"],
+    ) -> Tensor:
         first, before, now = self.embedded(levels)
         own = [level[2:] for level in levels]
         logits = self.logits(own, now, Shown(first, masks[:, 0]), Shown(before, masks[:, 1]))
         truth = torch.cat([~masks[:, 2].any(0, keepdim=True), masks[:, 2]]).byte().argmax(0).long()
         # What was not shown is background, as it is for who uses this; what nobody knows enters no loss.
-        known = (targets.background[2] | targets.masks[:, 2].any(0)) & ~targets.ignore[2]
         return F.cross_entropy(logits[None], torch.where(known, truth, -100)[None], ignore_index=-100)
 
 

@@ -84,10 +84,18 @@ class PropagationNetwork(BackboneNetwork):
         """
 
     @abstractmethod
-    def clip_loss(self, frames: UInt8[Tensor, "3 3 H W"], levels: Levels, targets: Targets) -> Float[Tensor, ""] | None:
+    def clip_loss(
+        self,
+        frames: UInt8[Tensor, "3 3 H W"],
+        levels: Levels,
+        masks: Bool[Tensor, "K 3 h w"],
+        known: Bool[Tensor, "h w"],
+    ) -> Float[Tensor, ""]:
         """The loss of a clip of three frames: the first shows the objects, the second is the one before the third.
 
-        None where it shows no object.
+        Args:
+            masks: of the objects, of which there is one or more.
+            known: the pixels of the third frame that the loss is about, of which there is one or more.
         """
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -96,8 +104,9 @@ class PropagationNetwork(BackboneNetwork):
         losses = []
         for clip, targets in enumerate(batch.targets):
             own = [level[3 * clip : 3 * clip + 3] for level in levels]
-            if (loss := self.clip_loss(batch.frames[clip], own, targets)) is not None:
-                losses.append(loss)
+            masks, known = shown(targets), known_pixels(targets)
+            if len(masks) and known.any():
+                losses.append(self.clip_loss(batch.frames[clip], own, masks, known))
         nothing = sum((p.sum() * 0 for p in self.parameters() if p.requires_grad), torch.zeros(()))
         loss = torch.stack(losses).mean() + nothing if losses else nothing
         return {"mask": loss, "loss": loss}
@@ -106,6 +115,14 @@ class PropagationNetwork(BackboneNetwork):
 def shown(targets: Targets) -> Bool[Tensor, "K 3 h w"]:
     """The objects that a clip of three frames shows in its first."""
     return targets.masks[targets.masks[:, 0].flatten(1).any(1)]
+
+
+def known_pixels(targets: Targets) -> Bool[Tensor, "h w"]:
+    """Of the last frame, what is some object's, or no object's for sure.
+
+    There may be none: where not all objects of a video are annotated, and none of these can be seen any more.
+    """
+    return (targets.background[-1] | targets.masks[:, -1].any(0)) & ~targets.ignore[-1]
 
 
 def resized(masks: Float[Tensor, "K h w"], size: Sequence[int]) -> Float[Tensor, "K _ _"]:

@@ -25,9 +25,7 @@ from chronomask.baselines.propagation.network import (
     PropagationConfig,
     PropagationNetwork,
     resized,
-    shown,
 )
-from chronomask.losses import Targets
 from chronomask.model.backbone import Backbone
 
 GUIDE = 128
@@ -92,16 +90,17 @@ class Osmn(PropagationNetwork):
         likely = self.logits(state, levels, places).float().sigmoid()
         return likely * (likely == likely.amax(0))
 
-    def clip_loss(self, frames: UInt8[Tensor, "3 3 H W"], levels: Levels, targets: Targets) -> Tensor | None:
-        masks = shown(targets)
-        if not len(masks):
-            return None
+    def clip_loss(
+        self,
+        frames: UInt8[Tensor, "3 3 H W"],
+        levels: Levels,
+        masks: Bool[Tensor, "K 3 h w"],
+        known: Bool[Tensor, "h w"],
+    ) -> Tensor:
         # Where it was a frame ago; where it could not be seen then, where it was shown.
         before = torch.where(masks[:, 1].flatten(1).any(1)[:, None, None], masks[:, 1], masks[:, 0])
         places = torch.stack([place_of(mask, disturbed=True) for mask in before])
         logits = self.logits(self.guides(frames[0], masks[:, 0]), [level[2:] for level in levels], places)
-        # Pixels that are no object's count where they are background for sure.
-        known = (targets.background[2] | targets.masks[:, 2].any(0)) & ~targets.ignore[2]
         return torch.stack(
             [balanced_loss(one, mask, known) for one, mask in zip(logits, masks[:, 2], strict=True)]
         ).mean()
