@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -16,7 +16,7 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with the help that people read.
 
     Lines are broken once, for the width of the terminal; options are called as they are typed; a default is shown only
-    where it says something, for what is None, empty or off is described by the option's text. Nobody types None.
+    where it says something, for what is None, empty or off is described by the option's text.
     """
     original = function.func if isinstance(function, partial) else function
     hints: dict[str, Any] = dict(get_type_hints(original, include_extras=True))
@@ -41,7 +41,19 @@ def _shown(parameter: inspect.Parameter, prefix: str) -> inspect.Parameter:
         kind = Annotated[kind, tyro.conf.arg(help_behavior_hint="")]  # ty: ignore[invalid-type-form]
     if default is False:
         kind = tyro.conf.FlagCreatePairsOff[kind]
-    return parameter.replace(annotation=tyro.conf.DisallowNone[kind])
+    if default is None:
+        kind = tyro.conf.DisallowNone[kind]
+    elif names := _names_beside_none(parameter.annotation):
+        # `None` is understood where a recipe has another default, but it is no name to offer.
+        kind = Annotated[kind, tyro.conf.arg(metavar=f"{{{','.join(names)}}}")]
+    return parameter.replace(annotation=kind)
+
+
+def _names_beside_none(kind: Any) -> tuple[str, ...]:
+    """The names among which an option chooses that may also be None; none for any other."""
+    chosen = get_args(kind)
+    literal = next((one for one in chosen if get_origin(one) is Literal), None)
+    return get_args(literal) if type(None) in chosen and literal is not None else ()
 
 
 def _settings(kind: Any, name: str, default: Any, prefix: str) -> Any:
