@@ -17,7 +17,7 @@ from chronomask.baselines.budget import Budget
 from chronomask.baselines.own_network import NetworkDetector
 from chronomask.baselines.run import DataSet, baseline
 from chronomask.baselines.systems import TITLES, system
-from chronomask.baselines.table1 import table1
+from chronomask.baselines.table1 import _folder_of, table1
 from chronomask.categories import Category
 from chronomask.cli import main
 from chronomask.config import MachineConfig
@@ -154,8 +154,23 @@ def test_the_table_comes_out_of_one_call_and_goes_on_where_it_was(data, start, t
     assert latex.count(r"\midrule") == 4
     tracks = [read_tracks(path) for path in (out / "work").glob("data-*/ours/tracks.json")]
     assert sorted(len(file.videos) for file in tracks) == [1, 2]
+    other = calls | {"budget": replace(budget, steps=3)}
     with pytest.raises(InputError, match=r"exists already"):
-        table1(out=out, **calls | {"budget": replace(budget, steps=3)})
+        table1(out=out, **other)
+    # What it would begin with is not removed for it.
+    weights = out / "work/train-frames/model.safetensors"
+    with pytest.raises(InputError, match=r"work: holds .*model\.safetensors, which is read"):
+        table1(out=out, **other | {"start": weights}, overwrite=True)
+    assert weights.exists()
+
+
+def test_data_that_have_changed_are_judged_anew(data, tmp_path):
+    path = tmp_path / "instances.json"
+    path.write_bytes((data / "instances.json").read_bytes())
+    before = [_folder_of(str(path)), _folder_of(f"{path},without=v2"), _folder_of(str(path))]
+    assert before[0] == before[2] != before[1]
+    path.write_text(path.read_text().replace('"v2"', '"v3"'))
+    assert _folder_of(str(path)) not in before
 
 
 def test_the_truth_may_be_shown(data, tmp_path):

@@ -15,9 +15,14 @@ from torch import nn
 from torch.export import Dim
 
 from chronomask.baselines.detection_files import write_detections
+from chronomask.baselines.detections import Detection
+from chronomask.baselines.run import DataSet
+from chronomask.baselines.systems import System
 from chronomask.engines import export
+from chronomask.files import written_aside
 from chronomask.formats.ytvis import read_head, write_results, write_tracks
 from chronomask.model.checkpoint import save_network
+from chronomask.training.folder import WEIGHTS
 from data.files import small_set
 from films import film, moving_square
 from model.networks import tiny
@@ -88,6 +93,15 @@ COMMANDS = {
         "out.json",
         ("in/videos.json", "in/detections.json"),
     ),
+    "table1": Command(
+        "table1 in/videos.json,images=in/JPEGImages --train in/videos.json,images=in/JPEGImages"
+        " --start in/tiny.safetensors --out out --resamples 0",
+        "out/table1.md",
+        (),
+        again="",
+        keeps="out/work",
+        goes_on="the same command",
+    ),
     "submit": Command("submit in/results.json --out OUT", "out.zip", ("in/results.json",)),
     "convert, to a file": Command("convert in/tracks.json OUT --to coco", "out.json", ("in/tracks.json",)),
     "convert, to a folder": Command("convert in/tracks.json OUT --to davis", "out", ("in",), folder=True),
@@ -142,7 +156,7 @@ def _ctrl_c(name: str, command: Command) -> str:
 
 
 def _existing(name: str, command: Command) -> str:
-    goes_on = "; a run of the same settings goes on" if name in ("batch", "train") else ""
+    goes_on = "; a run of the same settings goes on" if name in ("batch", "table1", "train") else ""
     return f"2, or `--overwrite`{goes_on}"
 
 
@@ -178,6 +192,24 @@ def write_inputs(folder: Path) -> None:
     nothing = {video.id: [[] for _ in video.file_names or ()] for video in videos}
     write_detections(folder / "detections.json", videos, categories, nothing)
     save_network(folder / "tiny.safetensors", thin_network(tiny(channels=8)), half=False)
+
+
+def train_nothing(name: str, *rest: object) -> Path:
+    """A network for `table1` that takes no time."""
+    out = next(part for part in rest if isinstance(part, Path))
+    with written_aside(out / WEIGHTS) as aside:
+        aside.write_text(name)
+    return out / WEIGHTS
+
+
+def detect_nothing(detector: object, data: DataSet, progress: object) -> tuple[dict[int, list[list[Detection]]], float]:
+    """The detections of nobody, for `table1`."""
+    return {video.id: [[] for _ in video.file_names or ()] for video in data.videos}, 0.0
+
+
+def track_nothing(*_: object) -> System:
+    """A system of `table1` that takes no time."""
+    return lambda material: []
 
 
 def thin_backbone(*_: object) -> ThinBackbone:

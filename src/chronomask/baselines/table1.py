@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,14 +107,13 @@ def table1(
     described = _description(training, checkpoint, budget, first)
     known = _known(out)
     reads = [checkpoint, *(parse_source(text).path for text in (*judging, *training))]
-    outputs = [Output(out / name) for name in (*TABLES, SETTINGS)]
+    work = out / WORK
+    outputs = [*(Output(out / name) for name in (*TABLES, SETTINGS)), Output(work, lambda _: _of_no_run(known))]
     with claimed(outputs, reads, overwrite=overwrite or known == described):
         _begin(out, described, known)
-        work = out / WORK
         weights = _trained(work, checkpoint, training, budget, machine, monitors, say)
         judged = tuple(
-            _judged(text, work / f"data-{_mark(text)}", start, weights, first, resamples, progress, say)
-            for text in judging
+            _judged(text, work / _folder_of(text), start, weights, first, resamples, progress, say) for text in judging
         )
         texts = {name: table_texts(judged, style, _notes(described)) for name, style in TABLES.items()}
         for name, text in texts.items():
@@ -141,14 +141,15 @@ def _known(out: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text())
 
 
+def _of_no_run(known: dict[str, Any] | None) -> str | None:
+    """Why a folder of work may not be replaced."""
+    return "is of no run" if known is None else None
+
+
 def _begin(out: Path, described: dict[str, Any], known: dict[str, Any] | None) -> None:
     """Notes whose folder it is, and removes what another run did there."""
-    work = out / WORK
-    if known != described and work.exists():
-        if known is None:
-            raise InputError(f"{work}: exists already, and is of no run; name another folder")
-        for path in sorted(work.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
+    if known != described and (out / WORK).exists():
+        shutil.rmtree(out / WORK)
     with written_aside(out / SETTINGS) as aside:
         aside.write_text(json.dumps(described, indent=1))
 
@@ -204,9 +205,9 @@ def _judged(
     return Judged(_name_of(text), compared, {name: cost / frames for name, cost in costs.items()})
 
 
-def _mark(text: str) -> str:
-    """Tells data sets, as they were named, apart."""
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _folder_of(text: str) -> str:
+    """Tells data sets apart: how they were named, and what the file holds now."""
+    return f"data-{hashlib.sha256(f'{text} {sha256_of(parse_source(text).path)}'.encode()).hexdigest()[:8]}"
 
 
 def _name_of(text: str) -> str:
