@@ -3,16 +3,17 @@
     python examples/make_weights.py DATA --detector frozen_inference_graph.pb --out weights
 
 DATA holds the folders of the model card (davis-train, coco-mini, more-images, more-stills); docs/weights.md says where
-the detector is to be had. Five and a half core-hours. A stage whose result is there is not done again, and a training
-that was interrupted goes on: the same command continues. The last result is the folder `lite`, with lite.safetensors
-beside it. `--short` does every stage with next to no steps, in a few minutes, and begins with the bundled weights, for
-random ones find nothing that a score could be fitted to: the result is worth nothing, but whatever would stop the long
-run stops this one.
+the detector is to be had. Five and a half core-hours. Stages that are done, which finished.txt lists, are not done
+again, and a training that was interrupted goes on: the same command continues. The last result is the folder `lite`,
+with lite.safetensors beside it. `--short` does every stage with next to no steps, in a few minutes, and begins with the
+bundled weights, for random ones find nothing that a score could be fitted to: the result is worth nothing, but whatever
+would stop the long run stops this one.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -96,12 +97,18 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print the commands instead")
     parser.add_argument("--short", action="store_true", help="with next to no steps, to see whether all stages run")
     options = parser.parse_args()
+    noted = options.out / "finished.txt"
+    finished = noted.read_text().splitlines() if noted.exists() else []
     for result, long in stages(options.data, options.detector, options.out).items():
         command = shortened(long) if options.short else long
-        print(" ".join(command), flush=True)
-        finished = result.exists() and "train" not in command[:2]  # a training knows itself whether it is
-        if not options.show and not finished:
-            subprocess.run(command, check=True)
+        text = shlex.join(command)
+        print(text, flush=True)
+        if not options.show and text not in finished:
+            # What a killed call made, and could not note any more, is its own; a training knows that itself.
+            again = ["--overwrite"] if result.exists() and command[1] != "train" else []
+            subprocess.run([*command, *again], check=True)
+            with noted.open("a") as file:
+                print(text, file=file)
 
 
 if __name__ == "__main__":
