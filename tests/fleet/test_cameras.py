@@ -7,6 +7,7 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
 from chronomask.cli import main
 from chronomask.errors import InputError
@@ -77,6 +78,17 @@ def test_one_that_fails_does_not_end_the_others(tmp_path):
     found = dict(follow(open_colour(), lives, [tmp_path / "a", tmp_path / "b"], outputs=NOTHING))
     assert str(found[lives[0]]) == "unplugged"
     assert found[lives[1]].frames == 25
+
+
+def test_a_fault_of_ours_does_not_end_the_others(tmp_path, monkeypatch, capsys):
+    cameras = {"a": Camera(moving_objects(3), RuntimeError("ours")), "b": Paced("good", 50, 0.3)}
+    monkeypatch.setattr("chronomask.segmenter.load.load", open_colour)
+    monkeypatch.setattr("chronomask.video.open_source", lambda text, *_: cameras[text[-1]])
+    monkeypatch.setattr(Camera, "live", True)
+    with pytest.raises(RuntimeError, match="ours"):
+        main(["segment", "rtsp://a", "rtsp://b", "--live", "--out", str(tmp_path), "--no-overlay"])
+    assert (tmp_path / "good/tracks.json").exists()
+    assert "good:" in capsys.readouterr().out
 
 
 def test_ctrl_c_ends_all_and_keeps_what_came(tmp_path, ctrl_c):

@@ -19,8 +19,8 @@ from tyro.conf import Positional
 
 from chronomask.commands.naming import listed
 from chronomask.commands.notes import print_note
+from chronomask.commands.options import ModelOptions
 from chronomask.config import SegmentConfig
-from chronomask.device import EngineChoice, Precision
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
 from chronomask.terminal import begin, console
@@ -43,16 +43,12 @@ def batch(
     piece: int = 1500,
     log_json: bool = False,
     metrics_port: int | None = None,
-    model: str = "lite",
-    checkpoint: Path | None = None,
-    device: str = "auto",
-    engine: EngineChoice = "auto",
-    precision: Precision = "auto",
+    network: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions(),  # noqa: B008  (frozen)
     classes: str = "",
     every: int = 1,
     fps: float = 25.0,
     overwrite: bool = False,
-    outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(overlay=False),  # noqa: B008  (frozen)
+    outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(overlay=False),  # noqa: B008
     config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008
 ) -> int:
     """Segment thousands of videos, each into a folder of its own, with all cores.
@@ -81,11 +77,7 @@ def batch(
             are those of the whole video. 0 to cut none.
         log_json: print a line of json for every video that is begun, done or failed, instead of a progress bar.
         metrics_port: serve the standing as Prometheus reads it, at http://HOST:PORT/metrics.
-        model: a bundled model (lite), or a folder that `chronomask export` wrote.
-        checkpoint: a checkpoint file instead.
-        device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
-        engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
-        precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it.
+        network: the options below.
         classes: only tracks of these classes, names joined by commas; all by default.
         every: look at every n-th frame only.
         fps: frames a second of images.
@@ -108,7 +100,7 @@ def batch(
         rows = run(
             sources,
             out,
-            checkpoint or model,
+            network.name,
             workers=workers,
             ray=ray,
             threads=threads,
@@ -119,9 +111,9 @@ def batch(
             outputs=outputs,
             every=every,
             fps=fps,
-            device=device,
-            engine=engine,
-            precision=precision,
+            device=network.device,
+            engine=network.engine,
+            precision=network.precision,
             config=config,
             overwrite=overwrite,
             watch=watch,

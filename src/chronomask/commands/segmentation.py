@@ -3,51 +3,41 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.naming import default_out, listed
+from chronomask.commands.options import ModelOptions, PartOptions, PointOptions
 from chronomask.commands.progress import live_line, progress_bar
 from chronomask.config import SegmentConfig
-from chronomask.device import EngineChoice, Precision
 from chronomask.errors import InputError
-from chronomask.heap import share_heap
 from chronomask.outputs.choice import Outputs
-from chronomask.prompts import check_prompts, read_prompts, seconds
+from chronomask.prompts import check_prompts
 from chronomask.terminal import begin, console
 
 if TYPE_CHECKING:
     from chronomask.runs.segment import Summary
     from chronomask.segmenter.segmenter import Segmenter
-    from chronomask.video import Selection, VideoSource
+    from chronomask.video import VideoSource
 
 
 def segment(
     sources: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="SRC...")],
     /,
     out: Path | None = None,
-    model: str = "lite",
-    checkpoint: Path | None = None,
-    device: str = "auto",
-    engine: EngineChoice = "auto",
-    precision: Precision = "auto",
+    network: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions(),  # noqa: B008  (frozen)
     classes: str = "",
-    start: str = "0",
-    end: str = "",
-    every: int = 1,
-    fps: float = 25.0,
-    point: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
-    negative: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
-    box: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    part: Annotated[PartOptions, tyro.conf.arg(name="")] = PartOptions(),  # noqa: B008
+    pointed: Annotated[PointOptions, tyro.conf.arg(name="")] = PointOptions(),  # noqa: B008
     overwrite: bool = False,
     resume: bool = False,
     live: bool = False,
-    outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(),  # noqa: B008  (frozen)
+    outputs: Annotated[Outputs, tyro.conf.arg(name="")] = Outputs(),  # noqa: B008
     config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(),  # noqa: B008
 ) -> int:
     """Find, name, cut out and follow every object of a video.
@@ -64,25 +54,11 @@ def segment(
             for each. One that cannot be read does not stop the others; the exit code is then 2.
         out: folder for the results; made if missing. Other files in it are left alone. By default one beside you, named
             after the video.
-        model: a bundled model (lite), or a folder that `chronomask export` wrote.
-        checkpoint: a checkpoint file instead.
-        device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
-        engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
-        precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it. What was used is written
-            into tracks.json; between the two, tracks differ by a few pixels.
+        network: the options below.
         classes: only tracks of these classes, names joined by commas, such as "person,dog"; all by default. Every track
             is named by the most probable of them; where none is probable enough it is an `object`, and left out.
-        start: skip what lies before this time, in seconds (12.5) or as hh:mm:ss.
-        end: skip what lies at this time or later; empty for the end.
-        every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then hold
-            these frames alone.
-        fps: frames a second of folders of frames.
-        point: cut out and follow what is there, forwards and backwards, instead of everything: TIME:X,Y, in seconds
-            (1.5 or hh:mm:ss) or @FRAME, and in pixels from the upper left: --point 1.5:320,180. Say it again where a
-            part of the object is missed. A further object has a number: --point 2=1.5:90,200.
-        negative: here the object is not: --negative 1.5:300,240, where something else was taken for a part of it. With
-            a number as --point; both may be about any frames.
-        box: a box around an object instead of a point: --box TIME:LEFT,TOP,RIGHT,BOTTOM.
+        part: the options below.
+        pointed: the options below.
         overwrite: replace the results of an earlier run, finished or not; only those that are written again.
         resume: go on with an interrupted run of the same source and settings; its results are those of a run in one
             piece. What is complete already is left as it is.
@@ -93,56 +69,68 @@ def segment(
     """
     begin("opening the source" if len(sources) == 1 else f"opening {len(sources)} sources")
 
-    from chronomask.runs.live import Live
-    from chronomask.runs.segment import check_output, segment_to_folder
-    from chronomask.segmenter.load import load
-    from chronomask.video import Selection
-
-    selection = Selection(seconds("start", start), seconds("end", end) if end else None, every)
-    prompts = read_prompts(point, negative, box)
-    if prompts and len(sources) > 1:
-        raise InputError(f"{len(sources)} sources: points are about one video; segment them in two calls")
-    failures = _Failures(len(sources) > 1)
-    opened = _opened(sources, fps, selection, failures)
+    prompts, failures = pointed.prompts(len(sources)), _Failures(len(sources) > 1)
+    opened = _opened(sources, part, failures)
     _check_live(opened, live)
     for source in opened if prompts else ():
         check_prompts(prompts, source)
-    if out is None:
-        folders = [default_out(source.name, source.files, "-tracks") for source in opened]
-    else:
-        folders = [out / source.name if len(sources) > 1 else out for source in opened]
-    if shared := next((folder for folder in folders if folders.count(folder) > 1), None):
-        raise InputError(f"{shared}: would hold the results of two sources of that name; segment them in two calls")
-    reads = [file for source in opened for file in source.files] + ([checkpoint] if checkpoint else [])
-    for source, folder in zip(opened, folders, strict=True):
-        check_output(folder, outputs, source, reads, overwrite, resume)
+    folders = _folders(opened, out, len(sources))
+    _check_outputs(opened, folders, network.checkpoint, outputs, overwrite, resume)
     if not opened:
         return 2
     for source in opened:
         _print_source(source)  # at once, for the first clip takes its time
-    share_heap()
-    segmenter = load(checkpoint or model, device, engine, precision, config)
+    segmenter = network.open(config)
+    wanted = {"classes": listed(classes), "outputs": outputs, "overwrite": overwrite}
     if live:
-        return _follow(segmenter, opened, folders, listed(classes), outputs, overwrite, failures)
+        return _follow(segmenter, opened, folders, wanted, failures)
     for source, folder in zip(opened, folders, strict=True):
         with failures.told(), _interruption_told(folder, source.live):
-            summary = segment_to_folder(
-                segmenter,
-                source,
-                folder,
-                classes=listed(classes),
-                prompts=prompts,
-                outputs=outputs,
-                overwrite=overwrite,
-                resume=resume,
-                progress=live_line(source) if isinstance(source, Live) else progress_bar,
-            )
-            _print_summary(summary, source)
-            if summary.missing is not None:
-                failures.any = True
-                rest = f"the rest is written, and chronomask render {folder / 'tracks.json'} cuts out others"
-                print(f"chronomask: {summary.missing}; {rest}", file=sys.stderr)
+            _segment(segmenter, source, folder, {**wanted, "prompts": prompts, "resume": resume}, failures)
     return 2 if failures.any else 0
+
+
+def _folders(sources: Sequence[VideoSource], out: Path | None, named: int) -> list[Path]:
+    """Where the results of each source belong; `named` is how many were asked for."""
+    if out is None:
+        folders = [default_out(source.name, source.files, "-tracks") for source in sources]
+    else:
+        folders = [out / source.name if named > 1 else out for source in sources]
+    if shared := next((folder for folder in folders if folders.count(folder) > 1), None):
+        raise InputError(f"{shared}: would hold the results of two sources of that name; segment them in two calls")
+    return folders
+
+
+def _check_outputs(
+    sources: Sequence[VideoSource],
+    folders: Sequence[Path],
+    checkpoint: Path | None,
+    outputs: Outputs,
+    overwrite: bool,
+    resume: bool,
+) -> None:
+    """Raises InputError unless all results may be written; no source may be among those of another."""
+    from chronomask.runs.segment import check_output
+
+    reads = [file for source in sources for file in source.files] + ([checkpoint] if checkpoint else [])
+    for source, folder in zip(sources, folders, strict=True):
+        check_output(folder, outputs, source, reads, overwrite, resume)
+
+
+def _segment(
+    segmenter: Segmenter, source: VideoSource, folder: Path, wanted: Mapping[str, Any], failures: _Failures
+) -> None:
+    """One source; `wanted` are arguments of `segment_to_folder`."""
+    from chronomask.runs.live import Live
+    from chronomask.runs.segment import segment_to_folder
+
+    progress = live_line(source) if isinstance(source, Live) else progress_bar
+    summary = segment_to_folder(segmenter, source, folder, progress=progress, **wanted)
+    _print_summary(summary, source)
+    if summary.missing is not None:
+        failures.any = True
+        rest = f"the rest is written, and chronomask render {folder / 'tracks.json'} cuts out others"
+        print(f"chronomask: {summary.missing}; {rest}", file=sys.stderr)
 
 
 def _check_live(sources: Sequence[VideoSource], live: bool) -> None:
@@ -157,30 +145,29 @@ def _follow(
     segmenter: Segmenter,
     sources: Sequence[VideoSource],
     folders: Sequence[Path],
-    classes: tuple[str, ...],
-    outputs: Outputs,
-    overwrite: bool,
+    wanted: Mapping[str, Any],
     failures: _Failures,
 ) -> int:
-    """Segments live sources side by side."""
+    """Segments live sources side by side; `wanted` are arguments of `follow`."""
     from chronomask.commands.progress import live_lines
     from chronomask.fleet.cameras import follow
     from chronomask.runs.live import Live
 
     lives = [source for source in sources if isinstance(source, Live)]
-    ended = []
     with live_lines() as line_of:
-        for source, found in follow(
-            segmenter, lives, folders, classes=classes, outputs=outputs, overwrite=overwrite, progress=line_of
-        ):
-            ended.append((source, found))
-    for source, found in ended:
+        ended = list(follow(segmenter, lives, folders, progress=line_of, **wanted))
+    # Faults of ours come last, for they end the command.
+    for source, found in sorted(ended, key=lambda one: _is_ours(one[1])):
         with failures.told():
-            if isinstance(found, InputError):
+            if isinstance(found, Exception):
                 raise found
             print(f"{source.name}:")
             _print_summary(found, source)
     return 2 if failures.any else 0
+
+
+def _is_ours(found: Summary | Exception) -> bool:
+    return isinstance(found, Exception) and not isinstance(found, InputError)
 
 
 class _Failures:
@@ -201,16 +188,17 @@ class _Failures:
             print(f"chronomask: {error}", file=sys.stderr)
 
 
-def _opened(sources: tuple[str, ...], fps: float, selection: Selection, failures: _Failures) -> list[VideoSource]:
+def _opened(sources: tuple[str, ...], part: PartOptions, failures: _Failures) -> list[VideoSource]:
     from chronomask.runs.live import Live
     from chronomask.video import open_source
 
     if not sources:
         raise InputError("no source: name at least one video file, folder of frames, pattern, camera or address")
+    selection = part.selection()
     opened: list[VideoSource] = []
     for text in sources:
         with failures.told():
-            source = open_source(text, fps, selection)
+            source = open_source(text, part.fps, selection)
             opened.append(Live(source) if source.live else source)
     return opened
 
@@ -254,11 +242,7 @@ def predict(
     /,
     frames: Path,
     out: Path,
-    model: str = "lite",
-    checkpoint: Path | None = None,
-    device: str = "auto",
-    engine: EngineChoice = "auto",
-    precision: Precision = "auto",
+    network: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions(),  # noqa: B008  (frozen)
     overwrite: bool = False,
     config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(score=0.0, max_tracks=100),  # noqa: B008
 ) -> None:
@@ -271,12 +255,7 @@ def predict(
         instances: YouTube-VIS-form file that lists the videos and categories (annotations in it are not looked at).
         frames: folder that the file names of the frames are relative to.
         out: file for the tracks; the plain submission list goes to results.json beside it.
-        model: a bundled model (lite), or a folder that `chronomask export` wrote.
-        checkpoint: a checkpoint file instead.
-        device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
-        engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
-        precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it. What was used is written
-            into tracks.json; between the two, tracks differ by a few pixels.
+        network: the options below.
         overwrite: replace files that are there, and what an interrupted run with other settings has done.
         config: the settings below.
     """
@@ -284,10 +263,8 @@ def predict(
 
     from chronomask.runs.predict import check_output
     from chronomask.runs.predict import predict as run
-    from chronomask.segmenter.load import load
 
-    check_output(out, [instances, *([checkpoint] if checkpoint else [])], frames, overwrite)
-    share_heap()
-    segmenter = load(checkpoint or model, device, engine, precision, config)
+    check_output(out, [instances, *([network.checkpoint] if network.checkpoint else [])], frames, overwrite)
+    segmenter = network.open(config)
     found = run(segmenter, instances, frames, out, overwrite=overwrite, progress=progress_bar)
     print(f"{found} tracks: {out}, {out.with_name('results.json')}")

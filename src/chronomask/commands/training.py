@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,20 +28,38 @@ if TYPE_CHECKING:
     from chronomask.training.run import TrainingRun
 
 
+@dataclass(frozen=True)
+class StartOptions:
+    """The weights that a run starts from.
+
+    Attributes:
+        init: checkpoint of this project to start from.
+        backbone_weights: file with others' weights for the backbone: for a ResNet a COCO Mask R-CNN or an ImageNet
+            classifier of torchvision, detectron2 or maskrcnn-benchmark; for a MobileNetV2 a frozen TensorFlow graph of
+            SSD. Without it the small model starts from the backbone of the bundled weights.
+        import_fpn: take the feature pyramid too from --backbone-weights.
+        fine_tune: bundled model or checkpoint file that shall learn the classes of DATA, which is one file or folder
+            then. Changes the values below to those of a short run.
+        holdout: with --fine-tune, share of the images or videos (40 at most) that are not trained on but scored.
+    """
+
+    init: Path | None = None
+    backbone_weights: Path | None = None
+    import_fpn: bool = False
+    fine_tune: str | None = None
+    holdout: float = HOLDOUT
+
+
 def train(
     data: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="DATA...")],
     /,
     out: Path,
     recipe: Literal["lite", "paper"] = "lite",
-    init: Path | None = None,
-    backbone_weights: Path | None = None,
-    import_fpn: bool = False,
-    fine_tune: str | None = None,
-    holdout: float = HOLDOUT,
+    start: Annotated[StartOptions, tyro.conf.arg(name="")] = StartOptions(),
     overwrite: bool = False,
-    watch: Annotated[WatchConfig, tyro.conf.arg(name="")] = WatchConfig(),  # noqa: B008  (frozen)
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008  (frozen)
-    machine: Annotated[MachineConfig, tyro.conf.arg(name="")] = MachineConfig(),  # noqa: B008  (frozen)
+    watch: Annotated[WatchConfig, tyro.conf.arg(name="")] = WatchConfig(),  # noqa: B008
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008
+    machine: Annotated[MachineConfig, tyro.conf.arg(name="")] = MachineConfig(),  # noqa: B008
 ) -> int:
     """Train a network on annotated stills and videos.
 
@@ -60,14 +79,7 @@ def train(
             is a validation), state-*.pt (to continue) and skipped.txt.
         recipe: which values the settings below have where nothing else is said: those of the small model, or those of
             section 5.3 of the paper.
-        init: checkpoint of this project to start from.
-        backbone_weights: file with others' weights for the backbone: for a ResNet a COCO Mask R-CNN or an ImageNet
-            classifier of torchvision, detectron2 or maskrcnn-benchmark; for a MobileNetV2 a frozen TensorFlow graph of
-            SSD. Without it the small model starts from the backbone of the bundled weights.
-        import_fpn: take the feature pyramid too from --backbone-weights.
-        fine_tune: bundled model or checkpoint file that shall learn the classes of DATA, which is one file or folder
-            then. Changes the values below to those of a short run.
-        holdout: with --fine-tune, share of the images or videos (40 at most) that are not trained on but scored.
+        start: the options below.
         overwrite: replace a run with other settings in --out, or files there that are no run's. They go when the first
             checkpoint is complete.
         watch: the settings below.
@@ -76,44 +88,31 @@ def train(
     """
     begin(f"reading {', '.join(data)}")
 
+    from chronomask.training import run
     from chronomask.training.distributed import is_first_process
     from chronomask.training.failures import TrainingError
     from chronomask.training.progress import ProgressLine
-    from chronomask.training.run import fine_tune as run_fine_tuning
-    from chronomask.training.run import train as run
 
     def say(said: object) -> None:
         if is_first_process():
             console(errors=True).print(said, soft_wrap=isinstance(said, str), highlight=False)
 
     with ProgressLine() as line:
-        watched: dict[str, Any] = {"monitors": [line], "listeners": [line.scores], "say": say}
-        watched |= {"machine": machine, "watch": watch, "overwrite": overwrite}
+        shared: dict[str, Any] = {"monitors": [line], "listeners": [line.scores], "say": say}
+        shared |= {"config": config, "machine": machine, "watch": watch, "overwrite": overwrite}
+        first: dict[str, Any] = {
+            "init": start.init,
+            "backbone_weights": start.backbone_weights,
+            "import_fpn": start.import_fpn,
+        }
         try:
-            if fine_tune is None:
-                if holdout != HOLDOUT:
-                    raise InputError(f"--holdout {holdout}: only --fine-tune holds data back; see --validate")
-                ended = run(
-                    data,
-                    out,
-                    recipe,
-                    init=init,
-                    backbone_weights=backbone_weights,
-                    import_fpn=import_fpn,
-                    config=config,
-                    **watched,
-                )
+            if start.fine_tune is None:
+                _check_no_holdout(start)
+                ended = run.train(data, out, recipe, **first, **shared)
             else:
-                _refuse_beside_fine_tune(
-                    {"--recipe": recipe != "lite", "--init": init, "--backbone-weights": backbone_weights},
-                    {"--import-fpn": import_fpn, "--classes": config.classes, "--validate": watch.validate},
-                    {"--model": config.model != fine_tune_recipe().model},
-                    {"--validate-every": watch.validate_every != WatchConfig().validate_every},
-                )
-                if len(data) != 1:
-                    raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}")
-                ended = run_fine_tuning(
-                    data[0], out, fine_tune, holdout=holdout, config=config, progress=progress_bar, **watched
+                _check_fine_tune(data, recipe, first, config, watch)
+                ended = run.fine_tune(
+                    data[0], out, start.fine_tune, holdout=start.holdout, progress=progress_bar, **shared
                 )
         except TrainingError as error:
             print(f"chronomask: {error}", file=sys.stderr)
@@ -149,9 +148,26 @@ def recipe_config(arguments: Sequence[str]) -> TrainConfig:
     return RECIPES.get(named, RECIPES["lite"])()  # a wrong name is found when the options are parsed
 
 
-def _refuse_beside_fine_tune(*options: dict[str, object]) -> None:
-    for option, given in (pair for group in options for pair in group.items()):
-        if given:
-            raise InputError(
-                f"{option}: not together with --fine-tune, which has weights, classes, recipe and validation already"
-            )
+def _check_no_holdout(start: StartOptions) -> None:
+    if start.holdout != HOLDOUT:
+        raise InputError(f"--holdout {start.holdout}: only --fine-tune holds data back; see --validate")
+
+
+def _check_fine_tune(
+    data: Sequence[str], recipe: str, first: Mapping[str, object], config: TrainConfig, watch: WatchConfig
+) -> None:
+    """Raises InputError where something is asked for that --fine-tune has already, or more than it takes."""
+    beside = {
+        "--recipe": recipe != "lite",
+        **{f"--{name.replace('_', '-')}": given for name, given in first.items()},
+        "--classes": config.classes,
+        "--validate": watch.validate,
+        "--model": config.model != fine_tune_recipe().model,
+        "--validate-every": watch.validate_every != WatchConfig().validate_every,
+    }
+    if option := next((option for option, given in beside.items() if given), None):
+        raise InputError(
+            f"{option}: not together with --fine-tune, which has weights, classes, recipe and validation already"
+        )
+    if len(data) != 1:
+        raise InputError(f"--fine-tune: takes one file or folder, not {len(data)}")

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections import deque
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from chronomask import __version__
-from chronomask.bounds import check_rate
 from chronomask.claims import Output, check_outputs, explained, only, remove_empty
 from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision, cores
@@ -31,7 +30,7 @@ from chronomask.fleet.workers import LocalWorkers, Workers
 from chronomask.locks import locked
 from chronomask.outputs.choice import Outputs
 from chronomask.runs.interruption import Interruption
-from chronomask.video import DEFAULT_FPS, Selection
+from chronomask.video import DEFAULT_FPS
 
 STALL = 600.0
 """Seconds: no frame takes so long on any machine that anybody would use."""
@@ -104,20 +103,10 @@ def batch(
     out, config = Path(out).absolute(), config or SegmentConfig()
     model = _absolute(str(model)) if Path(model).exists() else str(model)
     opener = partial(load, model, device, engine, precision, config)
-    for name, value in (("workers", workers), ("threads", threads), ("attempts", attempts)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} {value}: must be 1 or more")
-    for name, value in (("piece", piece), ("stall", stall)):
-        if not 0 <= value < inf:
-            raise InputError(f"{name} {value}: must be 0 or more")
-    # What is wrong with every video is said of none.
-    check_rate(fps)
-    Selection(every=every)
-    outputs = outputs.absolute()
-    outputs.check_picture()
-    count = workers or cores()
-    chosen = tuple(sorted(set(classes)))
-    job = Job(out, opener, chosen, outputs, fps, every, overwrite, piece if ray or count > 1 else 0)
+    _check_numbers({"workers": workers, "threads": threads, "attempts": attempts}, {"piece": piece, "stall": stall})
+    count, chosen = workers or cores(), tuple(sorted(set(classes)))
+    job = Job(out, opener, chosen, outputs.absolute(), fps, every, overwrite, piece if ray or count > 1 else 0)
+    job.check()
     settings = {"engine": engine, "device": device, "precision": precision, "config": dataclasses.asdict(config)}
     with opened(job, texts, _told_apart(model), settings) as (manifest, rows):
         if ray is None:
@@ -126,6 +115,13 @@ def batch(
             crew = ClusterWorkers(job, ray, workers, threads or 1)
         run(manifest, rows, job, crew, Limits(attempts, stall), watch)
         return [manifest.rows[row.source] for row in rows]
+
+
+def _check_numbers(from_one: Mapping[str, int | None], from_zero: Mapping[str, int | float]) -> None:
+    for least, numbers in ((1, from_one), (0, from_zero)):
+        for name, value in numbers.items():
+            if value is not None and not least <= value < inf:
+                raise InputError(f"{name} {value}: must be {least} or more")
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
 from chronomask.progress import Progress, silent
 from chronomask.runs.interruption import Interruption
@@ -29,7 +28,7 @@ def follow(
     outputs: Outputs = Outputs(),  # noqa: B008  (frozen)
     overwrite: bool = False,
     progress: Callable[[Live], Progress] = lambda source: silent,
-) -> Iterator[tuple[Live, Summary | InputError]]:
+) -> Iterator[tuple[Live, Summary | Exception]]:
     """Segments live sources side by side until they end; Ctrl-C ends all of them, and what came so far is written.
 
     Args:
@@ -40,7 +39,7 @@ def follow(
         progress: of every source.
 
     Yields:
-        Every source as it ends, with what came of it. One that fails does not end the others.
+        Every source as it ends, with what came of it. One that fails, by a fault of ours too, does not end the others.
     """
 
     def one(source: Live, folder: Path) -> Summary:
@@ -58,8 +57,8 @@ def follow(
             yield begun[ended], _came_of(ended)
 
 
-def _came_of(ended: Future[Summary]) -> Summary | InputError:
+def _came_of(ended: Future[Summary]) -> Summary | Exception:
     try:
         return ended.result()
-    except InputError as error:
+    except Exception as error:  # raised now, it would be heard of when all others have ended, and they may never
         return error

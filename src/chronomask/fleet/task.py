@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from chronomask.bounds import check_rate
 from chronomask.claims import DiskFull
 from chronomask.errors import InputError, words_of
 from chronomask.files import make_folder
@@ -59,6 +60,12 @@ class Job:
     every: int = 1
     overwrite: bool = False
     piece: int = 0
+
+    def check(self) -> None:
+        """Raises InputError for what would be wrong with every video, so that it is said of none."""
+        check_rate(self.fps)
+        Selection(every=self.every)
+        self.outputs.check_picture()
 
     def opened(self) -> Segmenter:
         """A segmenter for all tasks.
