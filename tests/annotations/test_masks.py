@@ -18,7 +18,7 @@ def ragged(seed: int) -> rle.Rle:
 
 
 def checked(masks: list, problems: Problems | None = None) -> Masks | None:
-    encoded = EncodedMasks(masks, HEIGHT, WIDTH, "file.json", "annotations[0].segmentations")
+    encoded = EncodedMasks(masks, HEIGHT, WIDTH, "file.json", "annotations[0].segmentations[{}]")
     return encoded.checked(problems or Problems("file.json"))
 
 

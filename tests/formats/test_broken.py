@@ -41,17 +41,17 @@ def refused(path: Path, format: Format, message: str) -> None:
     ("line", "message"),
     [
         ("0 17001 17 7 9", "line 1: must hold frame, id, class, height, width and run lengths"),
-        ("x 17001 17 7 9 d1", "line 1: frame must be a whole number, not 'x'"),
-        ("0 17001 17 -7 9 d1", "line 1: height must be a whole number, not '-7'"),
+        ("x 17001 17 7 9 d1", "line 1.frame: 'x' is no whole number from 0"),
+        ("0 17001 17 -7 9 d1", "line 1.height: '-7' is no whole number from 1"),
         ("0 5 17 7 9 o1\n1 5 18 7 9 o1", "id 5 is of class 17, and of class 18"),
-        ("0 17001 17 7 9 d1", "line 1: run lengths of a segmentation add up to 52, not to 7 x 9 = 63"),
-        ("0 17001 17 0 9 d1", "line 1: height 0 and width 9 must be at least 1"),
-        ("0 17001 17 7 9 o1\n0 17001 17 7 9 o1", "frame 0 holds the id 17001 twice"),
-        ("0 17001 17 7 9 o1\n1 17001 17 9 7 o1", r"masks are \[7, 9\] at first, and \[9, 7\] .* in frame 1"),
+        ("0 17001 17 7 9 d1", "line 1.counts: run lengths of a segmentation add up to 52, not to 7 x 9 = 63"),
+        ("0 17001 17 0 9 d1", "line 1.height: 0 is no whole number from 1"),
+        ("0 17001 17 7 9 o1\n0 17001 17 7 9 o1", "line 2.id: 17001 is in frame 0 already"),
+        ("0 17001 17 7 9 o1\n1 17001 17 9 7 o1", r"line 2.height: a mask of \[9, 7\] .* at first \[7, 9\]"),
         ("0 17001 17 7 9 ö", "cannot be read as text"),
-        ("1000000000000 17001 17 7 9 o1", "line 1: frame 1000000000000 is more than 10000000"),
-        (f"0 {'9' * 5000} 17 7 9 o1", "line 1: id 9{40} is more than 1000000000000"),
-        ("0 17001 17 7 1000000 o1", "line 1: width 1000000 is more than 32768"),
+        ("1000000000000 17001 17 7 9 o1", "line 1.frame: 1000000000000 > 10000000"),
+        (f"0 {'9' * 5000} 17 7 9 o1", "line 1.id: '9{56}... is no whole number"),
+        ("0 17001 17 7 1000000 o1", "line 1.width: 1000000 > 32768"),
         ("", "holds no text file with a mask"),
     ],
 )
@@ -68,7 +68,7 @@ def test_mots_text_of_the_challenge_counts_from_one(tmp_path: Path) -> None:
     assert [(c.id, c.name) for c in file.categories] == [(1, "car"), (2, "pedestrian")]
     assert [(t.id, t.category_id, t.crowd) for t in file.tracks] == [(1, 2, False), (2, 2, True)]
     assert file.tracks[0].segmentations == (mask, *[None] * 5)
-    with pytest.raises(InputError, match="line 1: frame 1 comes before the first, 2"):
+    with pytest.raises(InputError, match=r"line 1\.frame: 1 is no whole number from 2"):
         read(tmp_path / "gt.txt", assumed=Assumed(first_frame=2))
     with pytest.raises(InputError, match="has masks in 4 frames, more than the 3 of --length"):
         read(tmp_path / "gt.txt", assumed=Assumed(first_frame=1, length=3))
@@ -101,7 +101,7 @@ def test_davis_reads_grey_masks_of_one_object(tmp_path: Path) -> None:
         ('"images":[{"id":1', '"images":[{"id":2', r"images\[1\].id: 2 is the id of an earlier entry"),
         ('"file_name":"clip/00000.jpg"', '"file":1', r"images\[0\].file_name: missing"),
         ('"image_id":2', '"image_id":9', r"annotations\[1\].image_id: 9 is no known image"),
-        ('"image_id":2', '"image_id":1', r"annotations\[1\].image_id: 1 holds track 1 twice"),
+        ('"image_id":2', '"image_id":1', r"annotations\[1\].track_id: 1 is that of an earlier annotation of the frame"),
         ('"category_id":17', '"category_id":4', r"annotations\[0\].category_id: 4 is no known category"),
         (
             '"instance_id":1,"attributes":{"track_id":1}',
@@ -122,12 +122,12 @@ def test_coco_frames_of_one_video(tmp_path: Path) -> None:
     file = written(tmp_path, "coco")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": []}))
     replaced(file, '"width": 9, "height": 7}', '"width": 8, "height": 7}')
-    refused(file, "coco", r"images\[1\].width: width and height are \(9, 7\), of its video's first image \(8, 7\)")
+    refused(file, "coco", r"images\[1\].width: width and height are \(9, 7\), of an earlier frame of clip \(8, 7\)")
     content = json.loads(file.read_text())
     content["images"] = [{**image, "width": 9} for image in content["images"]]
     content["images"][1].pop("frame_id")
     file.write_text(json.dumps(content))
-    refused(file, "coco", r"images\[\d\].frame_id: some images of its video have one, and some have none")
+    refused(file, "coco", r"images\[1\].frame_id: missing, though other images of its video have one")
     content["images"] = []
     file.write_text(json.dumps(content))
     refused(file, "coco", "images: is empty")
@@ -171,11 +171,14 @@ def labelme(folder: Path, *shapes: dict, **change: object) -> Path:
         ({"group_id": "a"}, "group_id: 'a' is no whole number"),
         ({"label": 3}, "label: 3 is no text"),
         ({"points": [[1, 1], [4, 1]]}, "a polygon of 2 points; it needs 3"),
-        ({"points": [[1, 1], [4, 1], 3]}, r"must hold pairs \[x, y\], not 3"),
-        ({"points": [[1, 1], [4, 1], [4, "x"]]}, "a polygon has the coordinate 'x'"),
+        ({"points": [[1, 1], [4, 1], 3]}, r"points: 3 is no pair \[x, y\] of numbers"),
+        ({"points": [[1, 1], [4, 1], [4, "x"]]}, r"points: \[4, 'x'\] is no pair \[x, y\] of numbers"),
         ({"shape_type": "ellipse"}, "shape_type: 'ellipse' is not known; known are polygon,"),
         ({"shape_type": "circle", "points": [[1, 1]]}, "a circle of 1 points; it needs 2"),
-        ({"shape_type": "circle", "points": [[1, 1], [1e9, 1]]}, "a circle has the coordinate 1000000000"),
+        (
+            {"shape_type": "circle", "points": [[1, 1], [1e9, 1]]},
+            r"points: \[1000000000.0, 1\] is no pair \[x, y\] of numbers up to 1,000,000",
+        ),
         ({"shape_type": "mask", "mask": "?"}, "'mask' is no PNG in base64"),
         ({"shape_type": "mask", "mask": "é"}, "'mask' is no PNG in base64"),
         ({"shape_type": "mask", "mask": picture(8, 2)}, r"a mask of 8x2 at \(1, 1\) leaves the frame"),
@@ -207,24 +210,24 @@ def test_labelme_rectangles_and_masks_of_one_group_are_one_mask(tmp_path: Path) 
         ("<annotations>", "<annotation>", "no xml file"),
         ('<track id="1"', "<image/><track ", "is CVAT for images"),
         ("<size>3</size>", "", "has no <size>.* give --length"),
-        ("<width>9</width>", "", "has no <original_size>; give --size"),
-        ('label="cat"', "", "has no attribute 'label'"),
-        ('<mask frame="1"', '<mask frame="3"', "track 1: frame 3 is none of the task's 3 frames"),
-        ('<mask frame="1"', '<mask frame="0"', "track 1: frame 0 holds two shapes"),
-        ('rle="0, 6"', 'rle="0, 5"', r"track 1: frame 0: rle adds up to 5, not to 3 x 2 = 6"),
-        ('rle="0, 6"', 'rle="0, x"', r"track 1: frame 0: rle must be a whole number from 0, not 'x'"),
-        ('left="1"', 'left="7"', r"track 1: frame 0: a mask of 3x2 at \(7, 1\) leaves the frame of 9x7"),
+        ("<width>9</width>", "", "clip has no size; give --size"),
+        ('label="cat"', "", "track 1.label: missing"),
+        ('<mask frame="1"', '<mask frame="3"', "track 1.frame: 3 is none of the task's 3 frames"),
+        ('<mask frame="1"', '<mask frame="0"', "track 1.frame: 0 holds two shapes"),
+        ('rle="0, 6"', 'rle="0, 5"', r"track 1.frame 0.rle: adds up to 5, not to 3 x 2 = 6"),
+        ('rle="0, 6"', 'rle="0, x"', r"track 1.frame 0.rle: holds what is no run length: .*x'"),
+        ('left="1"', 'left="7"', r"track 1.frame 0.left: a mask of 3x2 at \(7, 1\) leaves the frame of 9x7"),
         ('<mask frame="0"', '<points frame="0"', "1 <points> of its 5 shapes have no mask"),
-        ('<mask frame="0"', '<polygon points="1,1;2,2" frame="0"', "track 1: frame 0: a polygon must be"),
-        ('<mask frame="0"', '<polygon points="1,1;2" frame="0"', "track 1: frame 0: points must be x,y;x,y"),
-        ('<mask frame="0"', '<polygon points="1;y" frame="0"', "track 1: frame 0: points must be x,y;x,y"),
+        ('<mask frame="0"', '<polygon points="1,1;2,2" frame="0"', "track 1.frame 0.points: a polygon must be"),
+        ('<mask frame="0"', '<polygon points="1,1;2" frame="0"', r"track 1.frame 0.points: \[2\] is no pair"),
+        ('<mask frame="0"', '<polygon points="1;y" frame="0"', r"track 1.frame 0.points: \[1\] is no pair"),
         (
             '<mask frame="0"',
             '<polygon points="1,1;2,2;1e309,3" frame="0"',
-            "track 1: frame 0: points hold a coordinate",
+            r"track 1.frame 0.points: \[inf, 3\] is no pair",
         ),
-        ("<size>3</size>", "<size>1e12</size>", "<size> must be a whole number from 1 to 10000000, not '1e12'"),
-        ("<width>9</width>", f"<width>{10**6}</width>", "<original_size> must be a whole number from 1 to 32768"),
+        ("<size>3</size>", "<size>1e12</size>", "size: 1000000000000 > 10000000"),
+        ("<width>9</width>", f"<width>{10**6}</width>", "original_size.width: 1000000 > 32768"),
     ],
 )
 def test_cvat(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -103,7 +103,10 @@ def test_videos_by_the_id_at_every_image(tmp_path: Path) -> None:
     [
         (lambda c: c["images"][0].update(video_id=1), r"images\[1\]\.video_id: missing, though 1 of the images have"),
         (lambda c: c.update(videos=[{"id": 1}, {"id": 2}]), r"videos\[0\]\.id: 1 is the video_id of no image"),
-        (lambda c: c["images"][4].update(frame_id=1), r"images\[4\]\.frame_id: some images of its video have one, and"),
+        (
+            lambda c: c["images"][4].update(frame_id=1),
+            r"images\[3\]\.frame_id: missing, though other images of its video have",
+        ),
     ],
 )
 def test_what_only_some_images_say(tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
@@ -113,7 +116,10 @@ def test_what_only_some_images_say(tmp_path: Path, change: Callable[[dict[str, A
 
 def test_the_case_of_frames_with_and_without_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(CASE / "frame_some.json"), str(tmp_path / "t.json")]) == 2
-    assert "frame_some.json: images[2].frame_id: some images of its video have one" in capsys.readouterr().err
+    assert (
+        "frame_some.json: images[1].frame_id: missing, though other images of its video have one"
+        in capsys.readouterr().err
+    )
 
 
 def test_boxes_are_said_in_one_sentence(tmp_path: Path) -> None:
@@ -138,3 +144,8 @@ def test_boxes_of_videos_too(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"annotations: 1 of 1 are boxes without a mask \(segmentations\)"):
         read(tmp_path / "a.json")
+
+
+def test_areas_that_nobody_states_are_those_of_the_masks(tmp_path: Path) -> None:
+    path = changed(tmp_path, "track_id_attr.json", lambda c: [entry.pop("area", None) for entry in c["annotations"]])
+    assert [track.areas for track in read(path).tracks] == [None]  # and not 0, by which every object would be small

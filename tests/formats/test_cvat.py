@@ -50,9 +50,9 @@ def test_a_closing_shape_may_stand_between_the_frames_of_a_step(tmp_path: Path) 
     facts = SIZE + "<start_frame>10</start_frame><frame_filter>step=3</frame_filter>"
     file = read(task(tmp_path / "a.xml", [square(10, 4), square(14, 4, outside=1)], facts))
     assert lefts(file) == [4, 4, None, None, None]
-    with pytest.raises(InputError, match="track 0: frame 14 is none of the task's 5 frames"):
+    with pytest.raises(InputError, match=r"track 0\.frame: 14 is none of the task's 5 frames"):
         read(task(tmp_path / "a.xml", [square(10, 4), square(14, 4)], facts))
-    with pytest.raises(InputError, match="track 0: frame 9 is none of the task's 5 frames"):
+    with pytest.raises(InputError, match=r"track 0\.frame: 9 is none of the task's 5 frames"):
         read(task(tmp_path / "a.xml", [square(9, 4, outside=1)], facts))
 
 
@@ -71,8 +71,8 @@ def test_the_case_of_a_project_has_a_video_for_every_task() -> None:
 def test_a_track_of_no_task_of_its_project(tmp_path: Path) -> None:
     text = (CASES / "cvat-project/project.xml").read_text()
     for old, new, message in [
-        ('task_id="12"', 'task_id="13"', "track 1: task_id '13' is none of the project's tasks: 11, 12"),
-        ('task_id="12"', "", "track 1: task_id '' is none of the project's tasks: 11, 12"),
+        ('task_id="12"', 'task_id="13"', "track 1.task_id: '13' is none of the project's tasks: 11, 12"),
+        ('task_id="12"', "", "track 1.task_id: '' is none of the project's tasks: 11, 12"),
     ]:
         (tmp_path / "p.xml").write_text(text.replace(old, new))
         with pytest.raises(InputError, match=message):
@@ -115,9 +115,7 @@ def test_a_size_that_the_file_lacks_is_that_of_the_frames(tmp_path: Path, capsys
         Image.new("RGB", (40, 20)).save(frames / f"{number}.png")
     source, out = task(tmp_path / "a.xml", [square(0, 4)], facts=""), tmp_path / "t.json"
     assert main(["convert", str(source), str(out)]) == 2
-    assert "a has no <original_size>; give --size WIDTHxHEIGHT, or its video or frames by --video" in (
-        capsys.readouterr().err
-    )
+    assert "a has no size; give --size WIDTHxHEIGHT, or its video or frames by --video" in (capsys.readouterr().err)
     assert main(["convert", str(source), str(out), "--video", str(frames)]) == 0
     assert read(out).videos[0] == read(source, assumed=Assumed(size=(40, 20))).videos[0]
     task(source, [square(0, 4)], SIZE.replace("40", "41"))

@@ -80,7 +80,7 @@ def test_tracks_of_masks_and_polygons(tmp_path: Path) -> None:
 def test_shapes_without_a_track_are_joined_and_that_is_said(tmp_path: Path) -> None:
     file = read(written(tmp_path, without_ids))
     assert areas(file) == [[12, 12], [6, 6]]
-    assert file.notes == ("4 shapes without track_id or object_id joined by label and overlap",)
+    assert file.notes == ("default: 4 annotations without track_id or object_id joined by label and overlap: 2 tracks",)
 
 
 def test_shapes_outside_are_out_of_sight(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_flags_and_other_annotations(tmp_path: Path) -> None:
 
     file = read(written(tmp_path, change))
     assert [track.crowd for track in file.tracks] == [True, False]
-    assert file.notes == ("1 annotation that are no mask and no polygon left out",)
+    assert file.notes == ("1 annotation without an area (points, lines) left out",)
 
 
 def test_boxes_are_said_in_one_sentence(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_boxes_are_said_in_one_sentence(tmp_path: Path) -> None:
         for item in (0, 1):
             del shapes(content, item)[1]
 
-    with pytest.raises(InputError, match="items: 2 of 4 annotations are boxes without a mask or polygon"):
+    with pytest.raises(InputError, match=": 2 of 4 annotations are boxes without a mask or polygon"):
         read(written(tmp_path, change))
 
 
@@ -148,7 +148,7 @@ SHAPE = PLACE + r"annotations\[0\]\."
         (lambda c: c["items"][0].pop("id"), PLACE + "id: missing"),
         (lambda c: c["items"][0]["attr"].update(frame=-1), PLACE + "attr.frame: -1 is no whole number from 0"),
         (lambda c: c["items"][0]["image"].update(size=[6]), PLACE + r"image\.size: \[6\] is no \[height, width\]"),
-        (lambda c: c["items"][0]["image"].update(size=[8, 6]), r"image\.size: .* \(8, 6\), of another .* \(6, 8\)"),
+        (lambda c: c["items"][0]["image"].update(size=[8, 6]), r"image\.size: .* \(6, 8\), of an earlier .* \(8, 6\)"),
         (lambda c: shapes(c)[0].pop("type"), SHAPE + "type: missing"),
         (lambda c: shapes(c)[0].update(label_id=2), SHAPE + "label_id: 2 is none of the 2 labels"),
         (lambda c: shapes(c)[0].update(label_id="dog"), SHAPE + "label_id: 'dog' is no whole number"),
@@ -156,7 +156,7 @@ SHAPE = PLACE + r"annotations\[0\]\."
         (lambda c: shapes(c)[0].update(rle={"counts": "=33", "size": [6, 8]}), SHAPE + "rle: .* add up to"),
         (lambda c: shapes(c)[0].pop("rle"), SHAPE + "rle: segmentation has size None"),
         (lambda c: shapes(c)[1].update(points=[1, 2, 3]), PLACE + r"annotations\[1\]\.points: a polygon must be"),
-        (lambda c: shapes(c)[0].update(label_id=1), "default: track 5 is of several labels: bird, dog"),
+        (lambda c: shapes(c)[0].update(label_id=1), SHAPE + "label_id: is 'bird', of the same track before 'dog'"),
         (lambda c: c["categories"].update(label=3), r"default\.json: categories\.label: 3 is no object"),
     ],
 )

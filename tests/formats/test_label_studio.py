@@ -60,7 +60,7 @@ def test_shapes_of_images_are_joined_in_the_order_of_their_own_names(tmp_path: P
     areas = [[mask and rle.area(mask) for mask in track.segmentations] for track in file.tracks]
     assert areas == [[3, 3], [6, 6]]
     assert [category.name for category in file.categories] == ["Car", "Dog"]
-    assert file.notes == ("2 tracks made of shapes joined by label and overlap",)
+    assert file.notes == ("3: 4 regions without a number joined by label and overlap: 2 tracks",)
 
 
 def test_a_label_may_stand_in_an_entry_of_its_own(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_a_label_may_stand_in_an_entry_of_its_own(tmp_path: Path) -> None:
 
     file = read(written(tmp_path, change))
     assert [len([mask for mask in track.segmentations if mask]) for track in file.tracks] == [2, 2]
-    assert file.notes[1:] == (
+    assert file.notes[::2] == (
         "1 annotation left out: of a task with several the first counts",
-        "1 region without an area left out",
+        "1 region without an area (points, lines) left out",
     )
 
 
@@ -99,7 +99,7 @@ def test_videos_have_rectangles_alone(tmp_path: Path) -> None:
 
 def test_images_without_a_region(tmp_path: Path) -> None:
     path = written(tmp_path, lambda tasks: [one.update(annotations=[]) for one in tasks])
-    with pytest.raises(InputError, match=r"project\.json: no image of 3 has a region; give --size"):
+    with pytest.raises(InputError, match=r"project\.json: 3 has no size; give --size"):
         read(path)
     assert read(path, assumed=Assumed(size=(4, 3))).tracks == ()
 

@@ -101,7 +101,7 @@ def test_shapes_without_an_area_are_left_out_and_counted(tmp_path: Path) -> None
     point = {"label": "eye", "points": [[3, 3]], "group_id": None, "shape_type": "point"}
     file = folder(tmp_path, [square("dog", 5, 1), point], [point])
     assert lefts(file) == [[5, None]]
-    assert file.notes == (f"{tmp_path.name}: 2 shapes without an area (points, lines) left out",)
+    assert file.notes == ("2 shapes without an area (points, lines) left out",)
 
 
 def test_holes_go_there_and_back(tmp_path: Path) -> None:

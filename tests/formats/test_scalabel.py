@@ -56,7 +56,7 @@ def test_outlines_of_a_track(tmp_path: Path, wrap: bool) -> None:
     assert file.videos[0].name == "b1c8"
     assert file.videos[0].file_names == ("b1c8-0000000.jpg", "b1c8-0000001.jpg")
     assert [(category.id, category.name) for category in file.categories] == [(3, "car")]
-    assert file.notes == ("ids of labels are no numbers: 1 track counted from 1",)
+    assert file.notes == ("ids of 1 track are no numbers: counted",)
 
 
 def test_a_folder_of_files_is_one_file(tmp_path: Path) -> None:
@@ -100,10 +100,10 @@ def test_run_lengths_tell_the_size_and_come_before_outlines(tmp_path: Path) -> N
 def test_lines_are_left_out_and_boxes_refused(tmp_path: Path) -> None:
     line = {**SQUARE, "closed": False}
     file = read(changed(tmp_path, lambda frames: label(frames).update(poly2d=[line])), assumed=SIZE)
-    assert "1 label without an area (lines, boxes in space, tags) left out" in file.notes
+    assert "1 label without an area (points, lines) left out" in file.notes
     box = {"x1": 1, "y1": 1, "x2": 4, "y2": 3}
     path = changed(tmp_path, lambda frames: label(frames).update(poly2d=None, box2d=box))
-    with pytest.raises(InputError, match=r"labels\.json: labels: 1 of 2 are boxes without a mask \(rle or poly2d\)"):
+    with pytest.raises(InputError, match=r"labels\.json: 1 of 2 labels are boxes without a mask or polygon"):
         read(path, assumed=SIZE)
 
 
@@ -152,7 +152,9 @@ def test_damaged(tmp_path: Path, change: Callable[[Any], object], message: str) 
 
 
 def test_nothing_tells_the_size(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"labels\.json: b1c8 has no size; give --size WIDTHxHEIGHT, or --video"):
+    with pytest.raises(
+        InputError, match=r"labels\.json: b1c8 has no size; give --size WIDTHxHEIGHT, or its video or frames by --video"
+    ):
         read(changed(tmp_path))
     config = {"imageSize": {"width": 9, "height": 7}, "categories": [{"name": "bus"}, {"name": "car"}]}
     (tmp_path / "c.json").write_text(json.dumps({"frames": FRAMES, "config": config}))

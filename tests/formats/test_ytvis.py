@@ -51,7 +51,12 @@ def test_results_come_back_numbered_from_one(tmp_path):
     path = tmp_path / "results.json"
     write_results(path, (VIDEO, FOLDER), TRACKS)
     assert set(json.loads(path.read_text())[0]) == {"video_id", "category_id", "score", "segmentations"}
-    assert read_tracks(path) == TracksFile(TRACKS)
+    file = read_tracks(path)
+    assert file.tracks == TRACKS
+    assert [(video.id, video.width, video.height, video.length) for video in file.videos] == [
+        (1, 6, 4, 3),
+        (2, 5, 3, 2),
+    ]
 
 
 def test_nothing_found(tmp_path):

@@ -27,17 +27,13 @@ class EncodedMasks(Sequence[Rle | None]):
     Args:
         encoded: one a frame: None, run lengths (compressed or plain), polygons, or bytes of json that hold one of them.
         height, width: of the video, in pixels.
-        file, place: for messages, as `annotations[3].segmentations`; that of a still has no list of masks.
-        still: whether this is the only mask of a still.
+        file, place: for messages, as `annotations[3].segmentations[{}]`, where {} is the frame.
     """
 
-    __slots__ = ("encoded", "file", "height", "place", "still", "width")
+    __slots__ = ("encoded", "file", "height", "place", "width")
 
-    def __init__(
-        self, encoded: Sequence[Any], height: int, width: int, file: str, place: str, still: bool = False
-    ) -> None:
-        self.encoded, self.height, self.width, self.still = encoded, height, width, still
-        self.file, self.place = file, place
+    def __init__(self, encoded: Sequence[Any], height: int, width: int, file: str, place: str) -> None:
+        self.encoded, self.height, self.width, self.file, self.place = encoded, height, width, file, place
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -53,13 +49,13 @@ class EncodedMasks(Sequence[Rle | None]):
             InputError: it is corrupt, of another size or not full, or a polygon that lies wholly outside the frame.
         """
         if isinstance(frame, slice):
-            return EncodedMasks(self.encoded[frame], self.height, self.width, self.file, self.place, self.still)
+            return EncodedMasks(self.encoded[frame], self.height, self.width, self.file, self.place)
         if self.encoded[frame] is None:
             return None
         try:
             return self._mask(whole_value(self.encoded[frame]))
         except InputError as error:
-            raise InputError(f"{self.file}: {self._place(frame)}: {error}") from error
+            raise InputError(f"{self.file}: {self.place.format(frame)}: {error}") from error
 
     @property
     def seen(self) -> int:
@@ -81,7 +77,7 @@ class EncodedMasks(Sequence[Rle | None]):
                     if mask is not None:
                         self._mask(whole_value(mask))
                 except InputError as error:
-                    problems.error(self._place(frame), str(error))
+                    problems.error(self.place.format(frame), str(error))
             return None
 
     def _mask(self, mask: Any) -> Rle:
@@ -98,9 +94,6 @@ class EncodedMasks(Sequence[Rle | None]):
                     f" x {min(x)} to {max(x)}, y {min(y)} to {max(y)}"
                 )
         return found
-
-    def _place(self, frame: int) -> str:
-        return self.place if self.still else f"{self.place}[{frame}]"
 
 
 class Masks(TrackMasks):

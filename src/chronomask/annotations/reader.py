@@ -148,8 +148,8 @@ class _Tracks:
         areas = self._areas(row, video)
         if video is None or encoded is None:
             return None
-        place = f"{row.place}.{self.form.masks}"
-        masks = EncodedMasks(encoded, video.height, video.width, self.content.file, place, self.form is STILLS)
+        place = f"{row.place}.{self.form.masks}" + ("" if self.form is STILLS else "[{}]")
+        masks = EncodedMasks(encoded, video.height, video.width, self.content.file, place)
         checked = masks if self.masks == "encoded" else masks.checked(self.problems, self.masks == "edges")
         if checked is None:
             return None

@@ -87,7 +87,7 @@ class Track:
 
 @dataclass(frozen=True)
 class TracksFile:
-    """What a file of tracks holds. Of a plain submission list only `tracks` is known: the rest is empty.
+    """What a file of tracks holds. A plain submission list names no videos and no classes: what masks and ids tell.
 
     Attributes:
         tracks: in the order of the file; those of a submission list are numbered from 1.

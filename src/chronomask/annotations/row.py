@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeGuard
 
+from chronomask import rle
 from chronomask.annotations.problems import Problems, shown
 from chronomask.bounds import MAX_PIXELS, MAX_SIDE
+from chronomask.errors import InputError
+from chronomask.rle import MAX_COORDINATE, Rle
 
 LARGEST = 2**53
 """Whole numbers beyond this are rounded by programs that read json as JavaScript does."""
@@ -114,21 +117,46 @@ class Row:
         height, width = (f"{key}[{place}]" for place in range(2))
         return Row(dict(zip((height, width), sides, strict=False)), self.place, self.problems).size(width, height)
 
+    def points(self, key: str) -> list[list[float]]:
+        """Corners [x, y]."""
+        points = self.listed(key)
+        for point in points:
+            pair = isinstance(point, list | tuple) and len(point) == 2 and all(map(is_number, point))
+            if not pair or max(map(abs, point)) > MAX_COORDINATE:
+                self.fault(key, f"{shown(point)} is no pair [x, y] of numbers up to {MAX_COORDINATE:,.0f}")
+                return []
+        return [[float(value) for value in point] for point in points]
+
+    def mask(self, key: str, shape: Any, width: int, height: int) -> Rle:
+        """The pixels of what stands under a key, made into run lengths or polygons of a frame of that size."""
+        try:
+            return rle.from_annotation(shape, height, width)
+        except InputError as error:
+            self.fault(key, str(error))
+            return rle.from_run_lengths([width * height], height, width)
+
     def inner(self, key: str) -> Row:
         """The object that a field is; an empty one where it is missing or null."""
         value = self.fields.get(key)
-        if value is not None and not isinstance(value, Mapping):
-            self.fault(key, f"{shown(value)} is no object")
-        return Row(value or {}, f"{self.place}.{key}".lstrip("."), self.problems)
+        return self._row(key, {} if value is None else value)
 
-    def rows(self, key: str) -> Iterator[Row]:
-        """The objects in a list."""
-        for index, entry in enumerate(self.listed(key)):
-            place = f"{self.place}.{key}[{index}]".lstrip(".")
-            if isinstance(entry, Mapping):
-                yield Row(entry, place, self.problems)
-            else:
-                self.fault(f"{key}[{index}]", f"{shown(entry)} is no object")
+    def rows(self, key: str, needed: bool = True) -> Iterator[Row]:
+        """The objects in a list, which may be missing or null unless it is needed."""
+        entries = self.listed(key) if needed or key in self else ()
+        return (self._row(f"{key}[{index}]", entry) for index, entry in enumerate(entries))
+
+    def members(self, key: str) -> Iterator[tuple[str, Row]]:
+        """The objects in an object, each with its name."""
+        if key not in self:
+            self.fault(key, "missing")
+        inner = self.inner(key)
+        return ((name, inner._row(name, entry)) for name, entry in inner.fields.items())
+
+    def _row(self, key: str, value: Any) -> Row:
+        if not isinstance(value, Mapping):
+            self.fault(key, f"{shown(value)} is no object")
+            value = {}
+        return Row(value, f"{self.place}.{key}".lstrip("."), self.problems)
 
     def _wrong(self, key: str, value: Any, message: str) -> None:
         self.fault(key, "missing" if key not in self.fields else f"{shown(value)} {message}")

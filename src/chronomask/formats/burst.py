@@ -12,24 +12,23 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from chronomask.annotations.content import Content, read_row
-from chronomask.annotations.frames import mean_score
 from chronomask.annotations.listing import read_categories
 from chronomask.annotations.masks import EncodedMasks
 from chronomask.annotations.problems import shown
-from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
 from chronomask.categories import Category
 from chronomask.files import portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import annotated_notes, numbering_notes
+from chronomask.formats.collected import Collected
+from chronomask.formats.conversion_losses import annotated_notes
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.numbering import numbered
 
 CAPABILITIES = Capabilities(
     title="BURST json",
@@ -45,9 +44,6 @@ CAPABILITIES = Capabilities(
     info=True,
 )
 
-Categories = Mapping[int, str]
-"""Names of classes by id."""
-
 
 def read(path: Path, assumed: Assumed) -> TracksFile:
     """Read a file of annotations or results.
@@ -57,26 +53,21 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     """
     root = read_row(path)
     categories = read_categories(Content(str(path), root.fields, None), root.problems)
-    videos: dict[int, VideoEntry] = {}
-    tracks: list[Track] = []
+    found = Collected(path, assumed)
     frames = 0
     for row in root.rows("sequences"):
         video, everywhere = _video(row, categories)
-        if video.id in videos:
+        if any(video.id == earlier.id for earlier in found.videos):
             row.fault("id", f"{video.id} is the id of an earlier entry too")
-        videos[video.id] = video
+        found.videos.append(video)
         frames += everywhere
-        tracks += _tracks(row, video, _classes(row, categories))
-    stated = root.fields.get("info")
-    info = {**stated} if isinstance(stated, Mapping) else {}
-    if "split" in root:
-        info["split"] = root.text("split")
-    notes = (*annotated_notes(sum(video.length for video in videos.values()), frames), *numbering_notes(tracks))
-    named = tuple(Category(number, name) for number, name in categories.items())
-    return TracksFile(numbered(tracks), tuple(videos.values()), named, info, notes)
+        _read_masks(row, video, _classes(row, categories), found)
+    info = {**root.inner("info").fields, **({"split": root.text("split")} if "split" in root else {})}
+    found.notes += annotated_notes(sum(video.length for video in found.videos), frames)
+    return found.file([Category(number, name) for number, name in categories.items()], info)
 
 
-def _video(row: Row, categories: Categories) -> tuple[VideoEntry, int]:
+def _video(row: Row, categories: Mapping[int, str]) -> tuple[VideoEntry, int]:
     """The video of the annotated frames, and how many frames there are."""
     name = row.text("seq_name")
     if "dataset" in row and row.fields["dataset"] != "":
@@ -97,7 +88,7 @@ def _video(row: Row, categories: Categories) -> tuple[VideoEntry, int]:
     return VideoEntry(row.whole("id"), name, *row.size(), len(annotated), fps, names, labelled), len(everywhere)
 
 
-def _labelled(row: Row, categories: Categories) -> tuple[str, ...] | None:
+def _labelled(row: Row, categories: Mapping[int, str]) -> tuple[str, ...] | None:
     """Names of the classes whose objects are all annotated; None where that are all."""
     if "neg_category_ids" not in row and "not_exhaustive_category_ids" not in row:
         return None
@@ -114,54 +105,38 @@ def _numbers(row: Row, key: str) -> set[int]:
     return set(numbers)
 
 
-def _classes(row: Row, categories: Categories) -> dict[str, int]:
+def _classes(row: Row, categories: Mapping[int, str]) -> dict[str, int]:
     """By number of the track, which json has as a text, the id of its class."""
-    classes = row.fields.get("track_category_ids")
-    if not isinstance(classes, Mapping):
-        row.fault("track_category_ids", "missing" if classes is None else f"{shown(classes)} is no object")
-        return {}
-    for number, category_id in classes.items():
+    if "track_category_ids" not in row:
+        row.fault("track_category_ids", "missing")
+    classes = row.inner("track_category_ids")
+    for number, category_id in classes.fields.items():
         if not (number.isdecimal() and number.isascii()):
             row.fault("track_category_ids", f"{shown(number)} is no whole number of a track")
         if not is_whole(category_id) or category_id not in categories:
-            row.fault(f"track_category_ids.{number}", f"{shown(category_id)} is no known category")
-    return dict(classes)
+            classes.fault(number, f"{shown(category_id)} is no known category")
+    return dict(classes.fields)
 
 
-def _tracks(row: Row, video: VideoEntry, classes: Mapping[str, int]) -> Iterator[Track]:
+def _read_masks(row: Row, video: VideoEntry, classes: Mapping[str, int], found: Collected) -> None:
     frames = list(row.rows("segmentations"))
     if len(frames) != video.length:
         row.fault("segmentations", f"{len(frames)} frames, of {video.length} annotated_image_paths")
     masks: dict[str, list[dict[str, Any] | None]] = {number: [None] * video.length for number in classes}
     scores: dict[str, list[float]] = {number: [] for number in classes}
-    for place, frame in enumerate(frames):
-        for number, fields in frame.fields.items():
+    for t, frame in enumerate(frames):
+        for number in frame.fields:
             if number not in classes:
                 frame.fault(number, "is no track of track_category_ids")
-            if not isinstance(fields, Mapping):
-                frame.fault(number, f"{shown(fields)} is no object")
-            mask = Row(fields, f"{frame.place}.{number}", row.problems)
-            masks[number][place] = {"size": [video.height, video.width], "counts": mask.text("rle")}
+            mask = frame.inner(number)
+            masks[number][t] = {"size": [video.height, video.width], "counts": mask.text("rle")}
             # Masks that a program made for the training set have scores; what a person drew is sure.
             if "score" in mask and not mask.flag("is_gt"):
                 scores[number].append(mask.number("score"))
     for number, category_id in classes.items():
-        place = f"{row.place}.segmentations"
-        encoded = _TrackMasks(masks[number], video.height, video.width, row.problems.file, place)
-        encoded.number = number
-        checked = encoded.checked(row.problems)
-        assert checked is not None, "faults are raised"
-        yield Track(int(number), video.id, category_id, mean_score(scores[number]), tuple(checked))
-
-
-class _TrackMasks(EncodedMasks):
-    """Masks that lie by frame and then by track."""
-
-    __slots__ = ("number",)
-    number: str
-
-    def _place(self, frame: int) -> str:
-        return f"{self.place}[{frame}].{self.number}.rle"
+        place = f"{row.place}.segmentations[{{}}].{number}.rle"
+        encoded = EncodedMasks(masks[number], video.height, video.width, row.problems.file, place)
+        found.add_track(video, int(number), category_id, encoded.checked(row.problems) or (), scores=scores[number])
 
 
 def write(file: TracksFile, path: Path) -> None:

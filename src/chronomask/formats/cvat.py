@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -11,16 +11,18 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from chronomask import rle
+from chronomask.annotations.problems import Problems
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
-from chronomask.bounds import MAX_LENGTH, MAX_SIDE
+from chronomask.annotations.row import Row
+from chronomask.bounds import MAX_LENGTH
 from chronomask.errors import InputError, refusing
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import counted, numbering_notes
-from chronomask.formats.cvat_shapes import attribute, check_kinds, masks_of, whole
+from chronomask.formats.collected import Collected
+from chronomask.formats.conversion_losses import counted
+from chronomask.formats.cvat_shapes import check_kinds, masks_of, row_of
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import file_or_files_of
-from chronomask.formats.numbering import named_categories, numbered
+from chronomask.formats.folder import file_or_files_of, write_files
 from chronomask.rle import Rle
 
 CAPABILITIES = Capabilities(
@@ -41,20 +43,6 @@ class _Task:
     step: int
 
 
-@dataclass
-class _Found:
-    """What is collected from the files.
-
-    Attributes:
-        moved: masks that were made between two polygons.
-    """
-
-    videos: list[VideoEntry] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    tracks: list[tuple[str, Track]] = field(default_factory=list)
-    moved: int = 0
-
-
 def read(path: Path, assumed: Assumed) -> TracksFile:
     """Read an xml file, of a task or of a project with a video a task, or a folder of them.
 
@@ -64,33 +52,25 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming file, track, frame and value.
     """
-    found = _Found()
+    found = Collected(path, assumed)
+    moved = 0
     for file in file_or_files_of(path, ".xml"):
-        _read_file(file, assumed, found)
-    categories = named_categories([*found.labels, *(label for label, _ in found.tracks)])
-    ids = {category.name: category.id for category in categories}
-    tracks = [replace(track, category_id=ids[label]) for label, track in found.tracks]
-    notes = [f"{counted(found.moved, 'mask')} between key frames made of the polygons there"] if found.moved else []
-    notes += numbering_notes(tracks)
-    return TracksFile(numbered(tracks), tuple(found.videos), categories, notes=tuple(notes))
-
-
-def _read_file(file: Path, assumed: Assumed, found: _Found) -> None:
-    root = _root(file)
-    check_kinds(file, root.iterfind("track"))
-    tasks = _tasks(file, root, len(found.videos) + 1, assumed)
-    found.videos += [task.video for task in tasks.values()]
-    found.labels += [name.text or "" for name in root.iterfind("meta/*/labels/label/name")]
-    for element in root.iterfind("track"):
-        where = f"{file}: track {element.get('id')}"
-        number = element.get("task_id", "") if root.find("meta/project") is not None else ""
-        if number not in tasks:
-            raise InputError(f"{where}: task_id {number!r} is none of the project's tasks: {', '.join(tasks)}")
-        task = tasks[number]
-        masks, moved = masks_of(where, _shapes(where, element, task), task.video)
-        found.moved += moved
-        track = Track(whole(f"{where}: id", element.get("id"), 0), task.video.id, 0, 1.0, tuple(masks))
-        found.tracks.append((attribute(where, element, "label"), track))
+        root, problems = _root(file), Problems(str(file))
+        check_kinds(file, root.iterfind("track"))
+        tasks = _tasks(root, problems, found)
+        found.names += [name.text or "" for name in root.iterfind("meta/*/labels/label/name")]
+        for element in root.iterfind("track"):
+            row = row_of(element.attrib, f"track {element.get('id')}", problems)
+            number = element.get("task_id", "") if root.find("meta/project") is not None else ""
+            if number not in tasks:
+                row.fault("task_id", f"{number!r} is none of the project's tasks: {', '.join(tasks)}")
+            task = tasks[number]
+            masks, between = masks_of(_shapes(row, element, task), task.video)
+            moved += between
+            found.add_track(task.video, row.whole("id", 0), row.text("label"), masks)
+    if moved:
+        found.notes.append(f"{counted(moved, 'mask')} between key frames made of the polygons there")
+    return found.file()
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -99,13 +79,7 @@ def write(file: TracksFile, path: Path) -> None:
     Raises:
         InputError: several videos for one file.
     """
-    if path.suffix == ".xml":
-        if len(file.videos) != 1:
-            raise InputError(f"{len(file.videos)} videos do not fit into one CVAT file; name a folder")
-        _write_video(file, file.videos[0], path)
-    else:
-        for video in file.videos:
-            _write_video(file, video, path / f"{video.name}.xml")
+    write_files(file, path, ".xml", _write_video)
 
 
 def _write_video(file: TracksFile, video: VideoEntry, path: Path) -> None:
@@ -162,49 +136,44 @@ def _root(file: Path) -> Element:
     return root
 
 
-def _tasks(file: Path, root: Element, first: int, assumed: Assumed) -> dict[str, _Task]:
+def _tasks(root: Element, problems: Problems, found: Collected) -> dict[str, _Task]:
     """By id in a project, else the one task under an empty id."""
     if root.find("meta/project") is None:
         heads = {"": next((head for head in root.iterfind("meta/*") if len(head)), root)}
     else:
         heads = {head.findtext("id", ""): head for head in root.iterfind("meta/project/tasks/task")}
         if not heads:
-            raise InputError(f"{file}: is a project without <tasks>; export its tasks one by one")
-    return {key: _task(file, head, number, assumed) for number, (key, head) in enumerate(heads.items(), first)}
+            raise InputError(f"{problems.file}: is a project without <tasks>; export its tasks one by one")
+    return {key: _task(head, problems, found) for key, head in heads.items()}
 
 
-def _task(file: Path, head: Element, number: int, assumed: Assumed) -> _Task:
-    facts = {key: head.findtext(key) for key in ("size", "start_frame", "frame_filter", "name")}
-    name = facts["name"] or file.stem
-    sides = [head.findtext(f"original_size/{key}") for key in ("width", "height")]
-    if all(sides):
-        size = tuple(whole(f"{file}: <original_size>", side, 1, MAX_SIDE) for side in sides)
-    else:
-        size = assumed.size_of(number)
-    if size is None:
-        raise InputError(
-            f"{file}: {name} has no <original_size>; give --size WIDTHxHEIGHT, or its video or frames by --video"
-        )
-    if not facts["size"] and assumed.length is None:
-        raise InputError(f"{file}: {name} has no <size>, the number of frames; give --length")
-    length = whole(f"{file}: <size>", facts["size"], 1, MAX_LENGTH) if facts["size"] else assumed.length or 1
-    step = re.search(r"step\s*=\s*(\d+)", facts["frame_filter"] or "")
-    start = whole(f"{file}: <start_frame>", facts["start_frame"] or "0", 0)
-    return _Task(VideoEntry(number, name, size[0], size[1], length), start, max(1, int(step[1])) if step else 1)
+def _task(head: Element, problems: Problems, found: Collected) -> _Task:
+    facts = row_of({fact.tag: fact.text for fact in head}, "", problems)
+    sides = row_of({side.tag: side.text for side in head.iterfind("original_size/*")}, "original_size", problems)
+    name = head.findtext("name") or Path(problems.file).stem
+    stated = sides.size() if "width" in sides and "height" in sides else None
+    size = found.size_of(name, [(facts, stated)], "original_size")
+    length = facts.whole("size", 1, MAX_LENGTH) if "size" in facts else found.assumed.length
+    if length is None:
+        raise InputError(f"{problems.file}: {name} has no <size>, the number of frames; give --length")
+    step = re.search(r"step\s*=\s*(\d+)", head.findtext("frame_filter") or "")
+    start = facts.whole("start_frame", 0) if "start_frame" in facts else 0
+    return _Task(found.add_video(name, size, length), start, max(1, int(step[1])) if step else 1)
 
 
-def _shapes(where: str, element: Element, task: _Task) -> dict[int, Element]:
+def _shapes(track: Row, element: Element, task: _Task) -> dict[int, Row]:
     """By frame of the video; one that is outside may stand behind a frame, and behind the last of all."""
-    shapes: dict[int, Element] = {}
-    for shape in element:
-        number = whole(f"{where}: frame", shape.get("frame"), 0)
+    shapes: dict[int, Row] = {}
+    for one in element:
+        shape = row_of({"shape": one.tag, **one.attrib}, f"{track.place}.frame {one.get('frame')}", track.problems)
+        number = shape.whole("frame", 0)
         frame, rest = divmod(number - task.start, task.step)
-        closes = shape.get("outside") == "1"
+        closes = shape.flag("outside")
         if frame < 0 or ((rest or frame >= task.video.length) and not closes):
-            raise InputError(f"{where}: frame {number} is none of the task's {task.video.length} frames")
+            track.fault("frame", f"{number} is none of the task's {task.video.length} frames")
         frame += rest > 0
         if frame in shapes:
-            raise InputError(f"{where}: frame {number} holds two shapes")
+            track.fault("frame", f"{number} holds two shapes")
         shapes[frame] = shape
     return shapes
 

@@ -17,31 +17,26 @@ import numpy as np
 from jaxtyping import Float64
 
 from chronomask import rle
+from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.records import VideoEntry
+from chronomask.annotations.row import Row, is_whole
 from chronomask.errors import InputError
-from chronomask.rle import MAX_COORDINATE, Rle
+from chronomask.rle import Rle
 
-_Polygon = Float64[np.ndarray, "_ 2"]
-
-
-def attribute(where: str, element: Element, key: str) -> str:
-    """An attribute that must be there."""
-    value = element.get(key)
-    if value is None:
-        raise InputError(f"{where}: has no attribute '{key}'")
-    return value
+_NUMBERS = {"id", "frame", "outside", "left", "top", "width", "height", "size", "start_frame"}
 
 
-def whole(what: str, value: str | None, least: int, most: int = 2**40) -> int:
-    """A whole number between two bounds, which CVAT may write as 12.0."""
+def row_of(texts: Mapping[str, str | None], place: str, problems: Problems) -> Row:
+    """What xml says at some place, where numbers are texts: 12.0 is 12."""
+    return Row({key: _number(text) if key in _NUMBERS else text for key, text in texts.items()}, place, problems)
+
+
+def _number(text: str | None) -> str | int | float | None:
     try:
-        number = float(value) if value is not None else float("nan")
+        number = float(text or "")
     except ValueError:
-        number = float("nan")
-    if not number.is_integer() or not least <= number <= most:
-        bounds = f"from {least} to {most}" if number > most else f"from {least}"
-        raise InputError(f"{what} must be a whole number {bounds}, not {value!r:.40}")
-    return int(number)
+        return text or None
+    return int(number) if number.is_integer() else number
 
 
 def check_kinds(file: Path, tracks: Iterable[Element]) -> None:
@@ -57,12 +52,11 @@ def check_kinds(file: Path, tracks: Iterable[Element]) -> None:
         raise InputError(f"{file}: {held} of its {sum(kinds.values())} shapes have no mask; draw polygons or masks")
 
 
-def masks_of(where: str, shapes: Mapping[int, Element], video: VideoEntry) -> tuple[list[Rle | None], int]:
+def masks_of(shapes: Mapping[int, Row], video: VideoEntry) -> tuple[list[Rle | None], int]:
     """One mask a frame, and how many of them were made between two polygons.
 
     Args:
-        where: the track, for messages.
-        shapes: by frame of the video, which a last one that is `outside` may exceed.
+        shapes: of a track, by frame of the video, which a last one that is `outside` may exceed.
         video: what the track is of.
 
     Raises:
@@ -72,19 +66,18 @@ def masks_of(where: str, shapes: Mapping[int, Element], video: VideoEntry) -> tu
     moved = 0
     frames = sorted(shapes)
     for frame, following in zip(frames, [*frames[1:], video.length], strict=True):
-        shape, place = shapes[frame], f"{where}: frame {attribute(where, shapes[frame], 'frame')}"
-        if shape.get("outside") == "1":
+        shape = shapes[frame]
+        if shape.flag("outside"):
             continue
-        here = _mask(place, shape, video)
-        row[frame:following] = [here] * (min(following, video.length) - frame)
+        row[frame:following] = [_mask(shape, video)] * (min(following, video.length) - frame)
         follower = shapes.get(following)
-        if follower is not None and shape.tag == follower.tag == "polygon":
-            first, second = _corners(place, shape), _corners(where, follower)
+        if follower is not None and shape.text("shape") == follower.text("shape") == "polygon":
+            first, second = _corners(shape), _corners(follower)
             if np.array_equal(first, second):
                 continue
             for between in range(frame + 1, min(following, video.length)):
                 share = (between - frame) / (following - frame)
-                row[between] = _filled(place, between_polygons(first, second, share), video)
+                row[between] = _filled(shape, between_polygons(first, second, share), video)
                 moved += 1
     return row, moved
 
@@ -112,44 +105,32 @@ def _way(line: Float64[np.ndarray, "N 2"]) -> Float64[np.ndarray, " N"]:
     return way / max(way[-1], 1e-12)
 
 
-def _mask(where: str, shape: Element, video: VideoEntry) -> Rle:
-    if shape.tag == "mask":
-        try:
-            return _read_mask(shape, video)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from error
-    return _filled(where, _corners(where, shape), video)
+def _mask(shape: Row, video: VideoEntry) -> Rle:
+    return _run_lengths(shape, video) if shape.text("shape") == "mask" else _filled(shape, _corners(shape), video)
 
 
-def _corners(where: str, shape: Element) -> _Polygon:
-    points = attribute(f"{where}: <polygon>", shape, "points")
-    try:
-        found = np.array([[float(value) for value in point.split(",")] for point in points.split(";")]).reshape(-1, 2)
-    except ValueError as error:
-        raise InputError(f"{where}: points must be x,y;x,y;..., not {points!r:.80}") from error
-    if not (abs(found) <= MAX_COORDINATE).all():
-        raise InputError(f"{where}: points hold a coordinate beyond {MAX_COORDINATE:,.0f}: {points!r:.80}")
-    return found
+def _corners(shape: Row) -> Float64[np.ndarray, "_ 2"]:
+    text = shape.text("points")
+    points = [[_number(value) for value in point.split(",")] for point in text.split(";")]
+    return np.array(Row({"points": points}, shape.place, shape.problems).points("points"), np.float64)
 
 
-def _filled(where: str, polygon: _Polygon, video: VideoEntry) -> Rle:
-    try:
-        return rle.from_annotation([polygon.ravel().tolist()], video.height, video.width)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+def _filled(shape: Row, polygon: Float64[np.ndarray, "_ 2"], video: VideoEntry) -> Rle:
+    return shape.mask("points", [polygon.ravel().tolist()], video.width, video.height)
 
 
-def _read_mask(shape: Element, video: VideoEntry) -> Rle:
-    left, top = (whole(key, shape.get(key), 0) for key in ("left", "top"))
-    width, height = (whole(key, shape.get(key), 1) for key in ("width", "height"))
+def _run_lengths(shape: Row, video: VideoEntry) -> Rle:
+    left, top = shape.whole("left", 0), shape.whole("top", 0)
+    width, height = shape.size()
     if left + width > video.width or top + height > video.height:
-        raise InputError(
-            f"a mask of {width}x{height} at ({left}, {top}) leaves the frame of {video.width}x{video.height}"
-        )
-    text = attribute("<mask>", shape, "rle")
-    counts = [whole("rle", value.strip(), 0) for value in text.split(",")]
+        frame = f"{video.width}x{video.height}"
+        shape.fault("left", f"a mask of {width}x{height} at ({left}, {top}) leaves the frame of {frame}")
+    texts = shape.text("rle").split(",")
+    counts = [count for text in texts if is_whole(count := _number(text)) and count >= 0]
+    if len(counts) < len(texts):
+        shape.fault("rle", f"holds what is no run length: {shown(texts)}")
     if sum(counts) != width * height:
-        raise InputError(f"rle adds up to {sum(counts)}, not to {width} x {height} = {width * height}")
+        shape.fault("rle", f"adds up to {sum(counts)}, not to {width} x {height} = {width * height}")
     mask = np.zeros((video.height, video.width), bool)
     mask[top : top + height, left : left + width] = np.repeat(np.arange(len(counts)) % 2, counts).reshape(height, width)
     return rle.encode(mask)

@@ -6,22 +6,22 @@ a grey mask, as in DAVIS 2016.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile
 from chronomask.categories import OBJECT
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import annotated_notes, counted, numbering_notes
+from chronomask.formats.collected import Collected
+from chronomask.formats.conversion_losses import annotated_notes, counted
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, video_folders
 from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps
-from chronomask.formats.numbering import named_categories, numbered, numbered_in_video
+from chronomask.formats.numbering import numbered_in_video
 from chronomask.formats.vos import is_data_set, layout_of
 
 VOID = 255
@@ -51,31 +51,25 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
             field and value where the data set's json is damaged or does not know an object.
     """
     layout = layout_of(path)
-    videos: list[VideoEntry] = []
-    named: list[tuple[str, Track]] = []
-    notes: list[str] = []
+    found = Collected(path, assumed)
     pictures = 0
-    for number, folder in enumerate(video_folders(layout.masks, ".png"), 1):
-        found = read_label_maps(folder, PIXELS)
+    for folder in video_folders(layout.masks, ".png"):
+        maps = read_label_maps(folder, PIXELS)
         images = layout.images_of(folder)
-        names = tuple(images.get(file.stem, "") for file in files_of(folder, ".png"))
-        file_names = names if all(names) else None
-        pictures += len(images) if file_names else found.length
-        name = folder.resolve().name
-        videos.append(VideoEntry(number, name, found.width, found.height, found.length, file_names=file_names))
-        void = found.masks.get(VOID) if len(found.masks) > 1 else None
-        for label, masks in found.masks.items():
+        names = [images.get(file.stem, "") for file in files_of(folder, ".png")]
+        pictures += len(images) if all(names) else maps.length
+        video = found.add_video(folder.resolve().name, maps.size, maps.length, names if all(names) else None)
+        void = maps.masks.get(VOID) if len(maps.masks) > 1 else None
+        for label, masks in maps.masks.items():
             if masks is not void:
-                track = Track(label, number, OBJECT.id, 1.0, tuple(masks))
-                named.append((layout.class_of(folder, label) or OBJECT.name, track))
+                found.add_track(video, label, layout.class_of(folder, label) or OBJECT.name, masks)
         if void is not None:
             seen = counted(sum(mask is not None for mask in void), "frame")
-            notes.append(f"{folder.name}: index {VOID} of {seen} is void: left out, neither object nor background")
-    categories = named_categories(name for name, _ in named) or (OBJECT,)
-    ids = {category.name: category.id for category in categories}
-    tracks = [replace(track, category_id=ids[name]) for name, track in named]
-    notes += [*annotated_notes(sum(video.length for video in videos), pictures), *numbering_notes(tracks)]
-    return TracksFile(numbered(tracks), tuple(videos), categories, notes=tuple(notes))
+            found.notes.append(
+                f"{folder.name}: index {VOID} of {seen} is void: left out, neither object nor background"
+            )
+    found.notes += annotated_notes(sum(video.length for video in found.videos), pictures)
+    return found.file(None if layout.classes else [OBJECT])
 
 
 def write(file: TracksFile, path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from chronomask.annotations.records import VideoEntry
+from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.errors import InputError
 from chronomask.files import natural
 
@@ -41,6 +42,23 @@ def video_folders(path: Path, suffix: str) -> list[Path]:
     if not folders:
         raise InputError(f"{path}: neither the folder nor a sub-folder holds {suffix} files")
     return sorted(folders, key=lambda folder: natural(folder.name))
+
+
+def write_files(
+    file: TracksFile, path: Path, ending: str, write: Callable[[TracksFile, VideoEntry, Path], None]
+) -> None:
+    """Write each video to a file of the folder `path`, or the only one to the file `path` if that is no folder.
+
+    Raises:
+        InputError: several videos for one file.
+    """
+    if path.is_dir():
+        for video in file.videos:
+            write(file, video, path / f"{video.name}{ending}")
+    elif len(file.videos) == 1:
+        write(file, file.videos[0], path)
+    else:
+        raise InputError(f"{len(file.videos)} videos do not fit into one {path.suffix} file; name a folder")
 
 
 def frame_stems(video: VideoEntry) -> list[str]:

@@ -51,6 +51,11 @@ class LabelledVideo:
     length: int
     masks: Mapping[int, Sequence[Rle | None]]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
 
 def read_label_maps(folder: Path, kind: PixelKind) -> LabelledVideo:
     """The PNG files of a folder, in natural order, as frames of one video.

@@ -11,8 +11,8 @@ Legend: H W pixels.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -20,16 +20,15 @@ from jaxtyping import Bool, UInt8
 from chronomask import rle
 from chronomask.annotations.content import read_json
 from chronomask.annotations.problems import Problems, shown
-from chronomask.annotations.records import Track, TracksFile, VideoEntry
-from chronomask.annotations.row import Row, is_number, is_whole
+from chronomask.annotations.records import TracksFile
+from chronomask.annotations.row import Row, is_whole
 from chronomask.errors import InputError
 from chronomask.files import natural, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.collected import Collected
 from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.joining import Shape, joined
-from chronomask.formats.numbering import named_categories, numbered
 from chronomask.rle import Rle
 
 CAPABILITIES = Capabilities(
@@ -41,22 +40,12 @@ CAPABILITIES = Capabilities(
 )
 
 
-@dataclass
-class _Reading:
-    """What is collected of the tasks.
+class _Region(NamedTuple):
+    """A brush or polygon, and the name of its class."""
 
-    Attributes:
-        boxes: regions that are rectangles, ellipses or rectangles of a video.
-        regions: all regions.
-        without_area: key points, relations, choices and the like.
-        others: annotations of further people, which are left out.
-    """
-
-    boxes: int = 0
-    regions: int = 0
-    without_area: int = 0
-    others: int = 0
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    row: Row
+    kind: str
+    label: str
 
 
 def read(path: Path, assumed: Assumed) -> TracksFile:
@@ -68,48 +57,32 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     content = read_json(path)
     if not isinstance(content, list):
         raise InputError(f"{path}: a list of tasks is needed, this is {shown(content)}")
-    root = Row({"tasks": content}, "", Problems(str(path)))
-    found = _Reading()
-    groups: dict[str, list[tuple[str, list[Shape]]]] = {}
-    for task in root.rows("tasks"):
+    found = Collected(path, assumed, "region", "a number")
+    groups: dict[str, list[tuple[str, list[_Region]]]] = {}
+    others = 0
+    for task in Row({"tasks": content}, "", Problems(str(path))).rows("tasks"):
         name = PurePosixPath(_image(task))
-        folder = name.parent.name or path.stem
-        groups.setdefault(folder, []).append((name.name, _shapes(task, folder, found)))
+        annotations = [row for row in task.rows("annotations") if not row.flag("was_cancelled")]
+        others += len(annotations[1:])
+        regions = _regions(annotations[0], found) if annotations else []
+        groups.setdefault(name.parent.name or path.stem, []).append((name.name, regions))
     if found.boxes:
-        held = f"{found.boxes} of {found.regions} regions are boxes without a mask"
+        held = f"{found.boxes} of {found.shapes} regions are boxes without a mask"
         raise InputError(f"{path}: {held}; Label Studio has masks as brushes and polygons of images, in videos none")
     if not groups:
         raise InputError(f"{path}: holds no task")
-    videos: list[VideoEntry] = []
-    tracks: list[tuple[str, Track]] = []
     for folder in sorted(groups, key=natural):
         frames = sorted(groups[folder], key=lambda frame: natural(frame[0]))
-        size = found.sizes.get(folder) or assumed.size_of(len(videos) + 1)
-        if size is None:
-            raise InputError(f"{path}: no image of {folder} has a region; give --size WIDTHxHEIGHT, or --video")
-        videos.append(VideoEntry(len(videos) + 1, folder, *size, len(frames), None, tuple(name for name, _ in frames)))
-        tracks += _tracks(videos[-1], [shapes for _, shapes in frames])
-    return _file(videos, tracks, found)
-
-
-def _file(videos: list[VideoEntry], tracks: list[tuple[str, Track]], found: _Reading) -> TracksFile:
-    categories = named_categories(label for label, _ in tracks)
-    ids = {category.name: category.id for category in categories}
-    joined_tracks = [Track(n, t.video_id, ids[label], 1.0, t.segmentations) for n, (label, t) in enumerate(tracks, 1)]
-    notes = [f"{counted(len(tracks), 'track')} made of shapes joined by label and overlap"] if tracks else []
-    if found.others:
-        notes.append(f"{counted(found.others, 'annotation')} left out: of a task with several the first counts")
-    if found.without_area:
-        notes.append(f"{counted(found.without_area, 'region')} without an area left out")
-    return TracksFile(numbered(joined_tracks), tuple(videos), categories, notes=tuple(notes))
-
-
-def _tracks(video: VideoEntry, frames: list[list[Shape]]) -> list[tuple[str, Track]]:
-    rows: dict[int, tuple[str, list[Rle | None]]] = {}
-    for frame, (shapes, numbers) in enumerate(zip(frames, joined(frames), strict=True)):
-        for (label, mask), number in zip(shapes, numbers, strict=True):
-            rows.setdefault(number, (label, [None] * video.length))[1][frame] = mask
-    return [(label, Track(0, video.id, 0, 1.0, tuple(masks))) for label, masks in rows.values()]
+        rows = [region.row for _, regions in frames for region in regions]
+        sizes = ((row, row.size("original_width", "original_height")) for row in rows)
+        size = found.size_of(folder, sizes, "original_width")
+        video = found.add_video(folder, size, len(frames), (name for name, _ in frames))
+        for frame, (_, regions) in enumerate(frames):
+            for row, kind, label in regions:
+                found.add_mask(row, video, frame, None, label, _mask(row, kind, *size))
+    if others:
+        found.notes.append(f"{counted(others, 'annotation')} left out: of a task with several the first counts")
+    return found.file()
 
 
 def _image(task: Row) -> str:
@@ -125,27 +98,23 @@ def _image(task: Row) -> str:
     return str(path.with_name(re.sub(r"^[0-9a-f]{8}-(?=.)", "", path.name)))
 
 
-def _shapes(task: Row, folder: str, found: _Reading) -> list[Shape]:
-    """Labels and masks of a task."""
-    annotations = [row for row in task.rows("annotations") if not row.flag("was_cancelled")]
-    found.others += max(0, len(annotations) - 1)
-    regions = list(annotations[0].rows("result")) if annotations else []
-    labels = {_id(row): label for row in regions if (label := _label(row)) is not None}
-    shapes: list[Shape] = []
-    for row in regions:
+def _regions(annotation: Row, found: Collected) -> list[_Region]:
+    """The brushes and polygons of an image."""
+    rows = list(annotation.rows("result"))
+    labels = {_id(row): label for row in rows if (label := _label(row)) is not None}
+    regions: list[_Region] = []
+    for row in rows:
         kind = row.text("type").removesuffix("labels")
+        found.shapes += kind != ""  # of the entries of labels alone nothing is left
         if kind in ("rectangle", "ellipse", "videorectangle"):
             found.boxes += 1
-            found.regions += 1
         elif kind in ("brush", "polygon"):
-            found.regions += 1
-            label = labels.get(_id(row))
-            if label is None:
+            if (label := labels.get(_id(row))) is None:
                 row.fault("value", "has no label")
-            shapes.append((label or "?", _mask(row, kind, folder, found)))
-        elif kind:  # of the entries of labels alone nothing is left
+            regions.append(_Region(row, kind, label or "?"))
+        elif kind:
             found.without_area += 1
-    return shapes
+    return regions
 
 
 def _id(row: Row) -> str:
@@ -163,29 +132,20 @@ def _label(row: Row) -> str | None:
     return None
 
 
-def _mask(row: Row, kind: str, folder: str, found: _Reading) -> Rle:
-    size = row.size("original_width", "original_height")
-    if found.sizes.setdefault(folder, size) != size:
-        row.fault("original_width", f"width and height are {size}, of an earlier image {found.sizes[folder]}")
+def _mask(row: Row, kind: str, width: int, height: int) -> Rle:
     if "image_rotation" in row and row.number("image_rotation"):
         row.fault("image_rotation", f"{row.fields['image_rotation']} degrees: only upright images are read")
     value = row.inner("value")
+    if kind == "polygon":
+        corners = [(x * width / 100, y * height / 100) for x, y in value.points("points")]
+        return value.mask("points", [[side for corner in corners for side in corner]], width, height)
+    numbers = value.listed("rle")
+    if not all(is_whole(number) and 0 <= number < 256 for number in numbers):
+        value.fault("rle", f"{shown(numbers)} are no bytes")
     try:
-        if kind == "brush":
-            numbers = value.listed("rle")
-            if not all(is_whole(number) and 0 <= number < 256 for number in numbers):
-                value.fault("rle", f"{shown(numbers)} are no bytes")
-            return rle.encode(brush_pixels(np.array(numbers, np.uint8), size[1], size[0]))
-        corners = []
-        for point in value.listed("points"):
-            if not (isinstance(point, list) and len(point) == 2 and all(map(is_number, point))):
-                value.fault("points", f"{shown(point)} is no pair [x, y]")
-            corners += [point[0] * size[0] / 100, point[1] * size[1] / 100]
-        return rle.from_annotation([corners], size[1], size[0])
+        return rle.encode(brush_pixels(np.array(numbers, np.uint8), height, width))
     except InputError as error:
-        if str(error).startswith(row.problems.file):
-            raise
-        value.fault("rle" if kind == "brush" else "points", str(error))
+        value.fault("rle", str(error))
         raise
 
 

@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import json
 import posixpath
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chronomask import rle
 from chronomask.annotations.content import json_keys, read_row
-from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile
 from chronomask.annotations.row import Row
-from chronomask.errors import InputError
 from chronomask.files import portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import counted, numbering_notes
+from chronomask.formats.collected import Collected
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, frame_stems, video_folders
-from chronomask.formats.joining import Shape, joined
 from chronomask.formats.labelme_shapes import WITHOUT_AREA, kind_of, mask_of
-from chronomask.formats.numbering import named_categories, numbered
 from chronomask.formats.polygons import outlines
 from chronomask.rle import Rle
 
@@ -49,31 +45,23 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming file, shape, field and value.
     """
-    videos: list[VideoEntry] = []
-    found: list[tuple[VideoEntry, int, _Found]] = []
-    notes: list[str] = []
-    for number, folder in enumerate(video_folders(path, ".json"), 1):
-        files = files_of(folder, ".json")
-        contents = [_content(file) for file in files]
-        width, height = _size(files, contents)
-        names = [content.text("imagePath") for content in contents]
-        inside = "" if folder == path else folder.name
-        file_names = tuple(posixpath.normpath(posixpath.join(inside, portable(name))) for name in names)
-        video = VideoEntry(number, folder.resolve().name, width, height, len(files), None, file_names)
-        videos.append(video)
-        found += [(video, group, track) for group, track in _read_tracks(video, contents, notes).items()]
-    categories = named_categories(track.label for _, _, track in found)
-    ids = {category.name: category.id for category in categories}
-    tracks = [Track(group, video.id, ids[track.label], 1.0, tuple(track.masks)) for video, group, track in found]
-    return TracksFile(numbered(tracks), tuple(videos), categories, notes=(*notes, *numbering_notes(tracks)))
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A track while its shapes are collected."""
-
-    label: str
-    masks: list[Rle | None]
+    found = Collected(path, assumed, track_field="group_id")
+    for folder in video_folders(path, ".json"):
+        contents = [_content(file) for file in files_of(folder, ".json")]
+        name, inside = folder.resolve().name, "" if folder == path else folder.name
+        sizes = ((content, content.size("imageWidth", "imageHeight")) for content in contents)
+        size = found.size_of(name, sizes, "imageWidth")
+        images = (posixpath.join(inside, portable(content.text("imagePath"))) for content in contents)
+        video = found.add_video(name, size, len(contents), map(posixpath.normpath, images))
+        for frame, content in enumerate(contents):
+            for shape in content.rows("shapes"):
+                label = shape.text("label")
+                if kind_of(shape) in WITHOUT_AREA:
+                    found.without_area += 1
+                    continue
+                group = shape.whole("group_id") if "group_id" in shape else None
+                found.add_mask(shape, video, frame, group, label, mask_of(shape, *size), united=True)
+    return found.file()
 
 
 def is_labelme(path: Path) -> bool:
@@ -87,60 +75,6 @@ def _content(file: Path) -> Row:
     content = read_row(file)
     without_picture = {key: value for key, value in content.fields.items() if key != "imageData"}
     return Row(without_picture, "", content.problems)
-
-
-def _size(files: list[Path], contents: list[Row]) -> tuple[int, int]:
-    sizes = [content.size("imageWidth", "imageHeight") for content in contents]
-    for file, size in zip(files, sizes, strict=True):
-        if size != sizes[0]:
-            raise InputError(f"{file}: imageWidth and imageHeight are {size}, in {files[0].name} {sizes[0]}")
-    return sizes[0]
-
-
-def _read_tracks(video: VideoEntry, contents: list[Row], notes: list[str]) -> dict[int, _Found]:
-    """By group; behind the groups of the file come the tracks that are joined here."""
-    found: dict[int, _Found] = {}
-    loose: list[list[Shape]] = []
-    left_out = 0
-    for frame, content in enumerate(contents):
-        loose.append([])
-        for shape in content.rows("shapes"):
-            label = shape.text("label")
-            if kind_of(shape) in WITHOUT_AREA:
-                left_out += 1
-                continue
-            mask = mask_of(shape, video.height, video.width)
-            if "group_id" in shape:
-                _add(shape, found, label, frame, mask, video.length)
-            else:
-                loose[-1].append((label, mask))
-    if left_out:
-        notes.append(f"{video.name}: {counted(left_out, 'shape')} without an area (points, lines) left out")
-    if any(loose):
-        _join(video, loose, found, notes)
-    return found
-
-
-def _add(shape: Row, found: dict[int, _Found], label: str, frame: int, mask: Rle, length: int) -> None:
-    """Several shapes of a group in a frame are one mask."""
-    track = found.setdefault(shape.whole("group_id"), _Found(label, [None] * length))
-    if track.label != label:
-        shape.fault("label", f"is {label!r}, of the same group_id before {track.label!r}")
-    old = track.masks[frame]
-    track.masks[frame] = mask if old is None else rle.union([old, mask])
-
-
-def _join(video: VideoEntry, loose: list[list[Shape]], found: dict[int, _Found], notes: list[str]) -> None:
-    """Tracks of the shapes without a group, which get the numbers behind those of the groups."""
-    first = max([0, *found]) + 1
-    tracks = joined(loose)
-    for frame, (shapes, numbers) in enumerate(zip(loose, tracks, strict=True)):
-        for (label, mask), number in zip(shapes, numbers, strict=True):
-            found.setdefault(first + number, _Found(label, [None] * video.length)).masks[frame] = mask
-    if video.length > 1:
-        shapes = counted(sum(map(len, loose)), "shape")
-        made = counted(1 + max(number for numbers in tracks for number in numbers), "track")
-        notes.append(f"{video.name}: {shapes} without group_id joined by label and overlap: {made}")
 
 
 def write(file: TracksFile, path: Path) -> None:

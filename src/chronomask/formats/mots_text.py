@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from chronomask import rle
+from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.records import TracksFile, VideoEntry
+from chronomask.annotations.row import Row
 from chronomask.bounds import MAX_LENGTH, MAX_SIDE
 from chronomask.errors import InputError, refusing
 from chronomask.formats import mots
@@ -28,12 +29,11 @@ CAPABILITIES = Capabilities(
 )
 
 
-_MOST = {"frame": MAX_LENGTH, "id": 10**12, "class": 10**6, "height": MAX_SIDE, "width": MAX_SIDE}
-"""What the columns hold at most."""
+_COLUMNS = {"frame": MAX_LENGTH, "id": 10**12, "class": 10**6, "height": MAX_SIDE, "width": MAX_SIDE}
+"""What the columns before the run lengths hold at most."""
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     frame: int
     id: int
     class_id: int
@@ -80,45 +80,32 @@ def write(file: TracksFile, path: Path) -> None:
 def _read_lines(file: Path, first_frame: int) -> list[_Line]:
     with refusing(file, "cannot be read as text"):
         text = file.read_text(encoding="ascii")
-    lines = [
-        _read_line(f"{file}: line {number}", line, first_frame)
-        for number, line in enumerate(text.splitlines(), 1)
-        if line.strip()
-    ]
+    problems = Problems(str(file))
+    lines: list[_Line] = []
     seen: set[tuple[int, int]] = set()
-    for line in lines:
-        if (line.frame, line.id) in seen:
-            raise InputError(f"{file}: frame {line.frame + first_frame} holds the id {line.id} twice")
-        seen.add((line.frame, line.id))
-        if line.mask["size"] != lines[0].mask["size"]:
-            raise InputError(
-                f"{file}: masks are {lines[0].mask['size']} at first, and {line.mask['size']} ([height, width])"
-                f" in frame {line.frame + first_frame}"
-            )
+    for number, text_line in enumerate(text.splitlines(), 1):
+        if words := text_line.split():
+            row, line = _read_line(f"line {number}", words, first_frame, problems)
+            if (line.frame, line.id) in seen:
+                row.fault("id", f"{line.id} is in frame {line.frame + first_frame} already")
+            if lines and line.mask["size"] != lines[0].mask["size"]:
+                row.fault(
+                    "height", f"a mask of {line.mask['size']} ([height, width]), at first {lines[0].mask['size']}"
+                )
+            seen.add((line.frame, line.id))
+            lines.append(line)
     return lines
 
 
-def _read_line(where: str, line: str, first_frame: int) -> _Line:
-    words = line.split()
+def _read_line(place: str, words: list[str], first_frame: int, problems: Problems) -> tuple[Row, _Line]:
     if len(words) != 6:
-        raise InputError(f"{where}: must hold frame, id, class, height, width and run lengths, has {line!r:.80}")
-    numbers = {}
-    for word, (meaning, most) in zip(words, _MOST.items(), strict=False):
-        if not word.isdecimal():
-            raise InputError(f"{where}: {meaning} must be a whole number, not {word!r:.40}")
-        if len(word) > 15 or int(word) > most:
-            raise InputError(f"{where}: {meaning} {word:.40} is more than {most}")
-        numbers[meaning] = int(word)
-    frame, number, class_id, height, width = numbers.values()
-    if frame < first_frame:
-        raise InputError(f"{where}: frame {frame} comes before the first, {first_frame} (--first-frame)")
-    if min(height, width) < 1:
-        raise InputError(f"{where}: height {height} and width {width} must be at least 1")
-    try:
-        mask = rle.from_annotation({"size": [height, width], "counts": words[5]}, height, width)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    return _Line(frame - first_frame, number, class_id, mask)
+        problems.error(place, f"must hold frame, id, class, height, width and run lengths, has {shown(words)}")
+    numbers = [int(word) if word.isdecimal() and len(word) < 16 else word for word in words[:5]]
+    row = Row(dict(zip(_COLUMNS, numbers, strict=True)), place, problems)
+    least = {"frame": first_frame, "height": 1, "width": 1}
+    frame, number, class_id, height, width = (row.whole(key, least.get(key, 0), most) for key, most in _COLUMNS.items())
+    mask = row.mask("counts", {"size": [height, width], "counts": words[5]}, width, height)
+    return row, _Line(frame - first_frame, number, class_id, mask)
 
 
 def _video(file: Path, number: int, lines: list[_Line], length: int | None) -> VideoEntry:

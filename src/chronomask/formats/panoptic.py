@@ -10,23 +10,22 @@ categories; 0 is void. An id names the same thing in all frames of a video.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from chronomask.annotations.content import read_row
-from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.categories import Category
 from chronomask.errors import InputError
 from chronomask.files import natural, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import counted, listed, numbering_notes
+from chronomask.formats.collected import Collected
+from chronomask.formats.conversion_losses import counted, listed
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.label_maps import LabelledVideo, PixelKind, read_frames
-from chronomask.formats.numbering import numbered
-from chronomask.rle import Rle
 from chronomask.video.pictures import opened
 
 CAPABILITIES = Capabilities(
@@ -50,15 +49,6 @@ class _Frame:
 
 
 @dataclass
-class _Found:
-    """A segment of a video that is a thing."""
-
-    category_id: int
-    masks: list[Rle | None]
-    crowd: bool = False
-
-
-@dataclass
 class _Lost:
     """What reading leaves out."""
 
@@ -78,29 +68,23 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     """
     root = read_row(path)
     categories = {row.whole("id"): (row, row.text("name")) for row in root.rows("categories")}
+    names = {number: name for number, (_, name) in categories.items()}
     things = {number for number, (row, _) in categories.items() if "isthing" not in row or row.flag("isthing")}
     groups = _grouped(root)
     pictures = _pictures(path, groups)
-    videos: list[VideoEntry] = []
-    tracks: list[Track] = []
+    found = Collected(path, assumed, "segment", category_field="category_id")
     lost = _Lost()
     for name in sorted(groups, key=natural):
-        video = _video(len(videos) + 1, name, groups[name])
-        maps = _maps(video, groups[name], pictures)
-        found = _segments(video, groups[name], maps, {key: text for key, (_, text) in categories.items()}, things, lost)
-        tracks += [
-            Track(number, video.id, one.category_id, 1.0, tuple(one.masks), one.crowd) for number, one in found.items()
-        ]
-        videos.append(video)
-    named = tuple(Category(number, categories[number][1]) for number in sorted(things))
-    return TracksFile(numbered(tracks), tuple(videos), named, notes=(*_said(lost), *numbering_notes(tracks)))
-
-
-def _said(lost: _Lost) -> Iterator[str]:
+        frames = groups[name]
+        size = found.size_of(name, ((frame.image, frame.image.size()) for frame in frames), "width")
+        video = found.add_video(name, size, len(frames), (frame.name for frame in frames))
+        _read_segments(video, frames, _maps(video, frames, pictures), names, things, found, lost)
     if lost.stuff:
-        yield f"{counted(len(lost.stuff), 'class')} of stuff left out: {listed(sorted(lost.stuff))}"
+        found.notes.append(f"{counted(len(lost.stuff), 'class')} of stuff left out: {listed(sorted(lost.stuff))}")
     if lost.unannotated:
-        yield f"{lost.unannotated} of {counted(lost.frames, 'frame')} are not annotated: no track is seen there"
+        frames = counted(lost.frames, "frame")
+        found.notes.append(f"{lost.unannotated} of {frames} are not annotated: no track is seen there")
+    return found.file([Category(number, names[number]) for number in sorted(things)])
 
 
 def _grouped(root: Row) -> dict[str, list[_Frame]]:
@@ -161,14 +145,6 @@ def _jpg(name: str) -> str:
     return re.sub(r"\.png$", ".jpg", portable(name))
 
 
-def _video(number: int, name: str, frames: list[_Frame]) -> VideoEntry:
-    sizes = [frame.image.size() for frame in frames]
-    for frame, size in zip(frames, sizes, strict=True):
-        if size != sizes[0]:
-            frame.image.fault("width", f"width and height are {size}, of the first image of {name} {sizes[0]}")
-    return VideoEntry(number, name, *sizes[0], len(frames), None, tuple(frame.name for frame in frames))
-
-
 def _pictures(path: Path, groups: Mapping[str, list[_Frame]]) -> Path:
     """The folder in which the PNGs lie, by the first of them: beside the json, or one folder below."""
     first = next(((name, f.labels) for name, frames in groups.items() for f in frames if f.labels is not None), None)
@@ -209,43 +185,32 @@ def _maps(video: VideoEntry, frames: list[_Frame], pictures: Path) -> LabelledVi
     return maps
 
 
-def _segments(
+def _read_segments(
     video: VideoEntry,
     frames: list[_Frame],
     maps: LabelledVideo,
     names: Mapping[int, str],
     things: set[int],
+    found: Collected,
     lost: _Lost,
-) -> dict[int, _Found]:
-    """The things of a video by id."""
-    found: dict[int, _Found] = {}
+) -> None:
+    annotated = [(frame, entry.labels) for frame, entry in enumerate(frames) if entry.labels is not None]
     lost.frames += len(frames)
-    lost.unannotated += len(frames) - maps.length
-    place = 0
-    for frame, entry in enumerate(frames):
-        if entry.labels is None:
-            continue
-        listed_ids = set()
-        for row in entry.labels.rows("segments_info"):
+    lost.unannotated += len(frames) - len(annotated)
+    for place, (frame, labels) in enumerate(annotated):
+        colours = {number: mask for number, masks in maps.masks.items() if (mask := masks[place]) is not None}
+        known = set()
+        for row in labels.rows("segments_info"):
             number, category_id = row.whole("id", 1, 2**24 - 1), row.known("category_id", names)
-            listed_ids.add(number)
-            mask = maps.masks[number][place] if number in maps.masks else None
-            if mask is None:
-                row.fault("id", f"{number} is no colour in {entry.labels.text('file_name')}")
-            if category_id not in things:
+            known.add(number)
+            if number not in colours:
+                row.fault("id", f"{number} is no colour in {labels.text('file_name')}")
+            if category_id in things:
+                found.add_mask(row, video, frame, number, category_id, colours[number], crowd=row.flag("iscrowd"))
+            else:
                 lost.stuff.add(names[category_id])
-                continue
-            one = found.setdefault(number, _Found(category_id, [None] * video.length))
-            if one.category_id != category_id:
-                row.fault("category_id", f"is {category_id}, of the same id in an earlier frame {one.category_id}")
-            one.masks[frame] = mask
-            one.crowd |= row.flag("iscrowd")
-        unknown = [number for number, masks in maps.masks.items() if masks[place] and number not in listed_ids]
-        if unknown:
-            file = entry.labels.text("file_name")
-            entry.labels.fault("segments_info", f"has no id {unknown[0]}, which is a colour in {file}")
-        place += 1
-    return found
+        for number in colours.keys() - known:
+            labels.fault("segments_info", f"has no id {number}, which is a colour in {labels.text('file_name')}")
 
 
 FORMAT = FileFormat("panoptic", CAPABILITIES, read, is_json=lambda json: b'"segments_info"' in json.begin)

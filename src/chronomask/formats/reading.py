@@ -78,14 +78,14 @@ def read_any(
     if isinstance(found, Content) and not _shows_tracks(found):
         listing = None if against is None else _widened(against, found)
         return reader.read(found, policy, against=listing, results=against is not None, masks=masks)
+    from chronomask.formats import coco
     from chronomask.formats.assumed import Assumed
-    from chronomask.formats.coco import tracks_of
     from chronomask.formats.table import named
 
     format = "coco" if isinstance(found, Content) else found
     entry, name = named(format), name_of(source)
     assumed = Assumed() if against is None else Assumed(size=against.only_size)
-    file = tracks_of(found, assumed) if isinstance(found, Content) else entry.read(Path(str(source)), assumed)
+    file = coco.read(found, assumed) if isinstance(found, Content) else entry.read(Path(str(source)), assumed)
     if against is not None:
         file = joined_to(file, name, entry, against)
     for text in file.notes:

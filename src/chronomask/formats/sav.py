@@ -28,14 +28,13 @@ from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
 from chronomask.bounds import MAX_LENGTH, MAX_SIDE
 from chronomask.categories import OBJECT
-from chronomask.errors import InputError
 from chronomask.files import natural
 from chronomask.formats import sav_frames
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import MANY, Capabilities
 from chronomask.formats.conversion_losses import annotated_notes, numbering_notes
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import file_or_files_of, files_of
+from chronomask.formats.folder import file_or_files_of, files_of, write_files
 from chronomask.formats.numbering import numbered, numbered_in_video
 
 CAPABILITIES = Capabilities(title="SA-V json", several_videos="a file each", overlaps=True, fps=True)
@@ -124,7 +123,7 @@ def _tracks(row: Row, video: VideoEntry) -> list[Track]:
         if not isinstance(masks, list) or len(masks) != len(ids):
             found = f"{len(masks)} masks" if isinstance(masks, list) else shown(masks)
             row.fault(f"masklet[{place}]", f"{found}: must be a list of one mask for each of {len(ids)} masklet_id")
-        checked = EncodedMasks(masks, video.height, video.width, row.problems.file, f"masklet[{place}]").checked(
+        checked = EncodedMasks(masks, video.height, video.width, row.problems.file, f"masklet[{place}][{{}}]").checked(
             row.problems
         )
         assert checked is not None, "faults are raised"
@@ -139,13 +138,7 @@ def write(file: TracksFile, path: Path) -> None:
     Raises:
         InputError: several videos for one file.
     """
-    if path.suffix == ".json":
-        if len(file.videos) != 1:
-            raise InputError(f"{len(file.videos)} videos do not fit into one SA-V file; name a folder")
-        _write_video(file, file.videos[0], path)
-    else:
-        for video in file.videos:
-            _write_video(file, video, path / f"{video.name}{_MANUAL}.json")
+    write_files(file, path, f"{_MANUAL}.json", _write_video)
 
 
 def _write_video(file: TracksFile, video: VideoEntry, path: Path) -> None:
@@ -165,7 +158,6 @@ def _write_video(file: TracksFile, video: VideoEntry, path: Path) -> None:
         content["video_duration"] = video.length / video.fps
     facts = [_facts(track, video) for track in tracks]
     content |= {key: [fact[key] for fact in facts] for key in (facts[0] if facts else ())}
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
 
 

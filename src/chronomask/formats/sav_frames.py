@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
+from chronomask.annotations.records import TracksFile, united
 from chronomask.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.files import natural
-from chronomask.formats.conversion_losses import annotated_notes, numbering_notes
+from chronomask.formats.collected import Collected, Size
+from chronomask.formats.conversion_losses import annotated_notes
 from chronomask.formats.folder import files_of
 from chronomask.formats.label_maps import PixelKind, read_label_maps
-from chronomask.formats.numbering import numbered
 from chronomask.rle import Rle
 
 _MASKS, _IMAGES = "Annotations_6fps", "JPEGImages_24fps"
@@ -34,44 +34,39 @@ def read(path: Path) -> TracksFile:
         InputError: naming a file or folder that is no mask or no object, or is of another size than the rest.
     """
     root = path.resolve().parent if path.resolve().name == _MASKS else path
-    videos: list[VideoEntry] = []
-    tracks: list[Track] = []
+    found = Collected(path)
     pictures = 0
     for folder in _folders(root / _MASKS):
-        video, own = _video(folder, len(videos) + 1)
-        images = {file.stem: f"{video.name}/{file.name}" for file in _images(root / _IMAGES / video.name)}
-        names = tuple(images.get(stem, "") for stem in video.file_names or ())
-        file_names = names if all(names) else None
-        videos.append(VideoEntry(video.id, video.name, video.width, video.height, video.length, None, file_names))
-        tracks += own
-        pictures += len(images) if file_names else video.length
-    notes = (*annotated_notes(sum(video.length for video in videos), pictures), *numbering_notes(tracks))
-    return TracksFile(numbered(tracks), tuple(videos), (OBJECT,), notes=notes)
+        size, stems, objects = _objects(folder)
+        images = {file.stem: f"{folder.name}/{file.name}" for file in _images(root / _IMAGES / folder.name)}
+        named = images.keys() >= set(stems)
+        pictures += len(images) if named else len(stems)
+        names = [images[stem] for stem in stems] if named else None
+        video = found.add_video(folder.name, size, len(stems), names)
+        for label, masks in objects.items():
+            found.add_track(video, label + 1, OBJECT.id, map(masks.get, stems))
+    found.notes += annotated_notes(sum(video.length for video in found.videos), pictures)
+    return found.file([OBJECT])
 
 
-def _video(folder: Path, number: int) -> tuple[VideoEntry, list[Track]]:
-    """A video, whose frames have names without an ending for now, and its tracks."""
+def _objects(folder: Path) -> tuple[Size, list[str], dict[int, dict[str, Rle | None]]]:
+    """Size of a video, the names of its frames without an ending, and by object its mask in those that have one."""
     objects: dict[int, dict[str, Rle | None]] = {}
-    sizes: dict[tuple[int, int], Path] = {}
+    sizes: dict[Size, Path] = {}
     for own in _folders(folder):
         if not (own.name.isdecimal() and own.name.isascii()):
             raise InputError(f"{own}: the folder of an object must be called by its number, not {own.name!r}")
         if not files_of(own, ".png"):
             raise InputError(f"{own}: holds no .png files")
-        found = read_label_maps(own, _PIXELS)
-        sizes.setdefault((found.width, found.height), own)
-        masks = [united([masks[t] for masks in found.masks.values()]) for t in range(found.length)]
+        maps = read_label_maps(own, _PIXELS)
+        sizes.setdefault(maps.size, own)
+        masks = [united([masks[t] for masks in maps.masks.values()]) for t in range(maps.length)]
         objects[int(own.name)] = dict(zip((file.stem for file in files_of(own, ".png")), masks, strict=True))
     if len(sizes) > 1:
         (first, here), (second, there) = list(sizes.items())[:2]
         raise InputError(f"{there}: is {second[0]}x{second[1]}, but {here.name} is {first[0]}x{first[1]}")
     stems = sorted({stem for masks in objects.values() for stem in masks}, key=natural)
-    width, height = next(iter(sizes))
-    tracks = [
-        Track(label + 1, number, OBJECT.id, 1.0, tuple(masks.get(stem) for stem in stems))
-        for label, masks in objects.items()
-    ]
-    return VideoEntry(number, folder.name, width, height, len(stems), file_names=tuple(stems)), tracks
+    return next(iter(sizes)), stems, objects
 
 
 def _images(folder: Path) -> list[Path]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from chronomask import rle
@@ -23,10 +21,9 @@ from chronomask.errors import InputError
 from chronomask.files import natural, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import counted, numbering_notes
+from chronomask.formats.collected import Collected, Size
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import file_or_files_of
-from chronomask.formats.numbering import named_categories, numbered
 from chronomask.formats.scalabel_shapes import outline
 from chronomask.rle import Rle
 
@@ -42,88 +39,34 @@ CAPABILITIES = Capabilities(
 )
 
 
-@dataclass
-class _Found:
-    """A track while its labels are collected."""
-
-    category: str
-    masks: list[Rle | None]
-    scores: list[float] = field(default_factory=list)
-    crowd: bool = False
-
-
-@dataclass
-class _Reading:
-    """What is collected of all files.
-
-    Attributes:
-        sizes: by video, what the head of its file says.
-        boxes, labels: labels that are boxes alone, and all.
-        without_area: lines, boxes in space and the like.
-    """
-
-    assumed: Assumed
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    boxes: int = 0
-    labels: int = 0
-    without_area: int = 0
-
-
 def read(path: Path, assumed: Assumed) -> TracksFile:
     """Read a file, or a folder of them as BDD100K has one a video. Ids of labels that are no numbers are counted.
 
     Raises:
         InputError: naming file, frame, label, field and value; labels that are boxes alone in one sentence.
     """
-    reading = _Reading(assumed)
+    found = Collected(path, assumed, "label", category_field="category")
     groups: dict[str, list[Row]] = {}
-    names: list[str] = []
+    sizes: dict[str, Size] = {}
     for file in file_or_files_of(path, ".json"):
         root = _root(file)
         config = root.inner("config")
-        if "categories" in config:
-            names += [row.text("name") for row in config.rows("categories")]
+        found.names += [row.text("name") for row in config.rows("categories", needed=False)]
         for row in root.rows("frames"):
             video = row.text("videoName") if row.fields.get("videoName") not in (None, "") else file.stem
             groups.setdefault(video, []).append(row)
             if "imageSize" in config:
-                reading.sizes[video] = config.inner("imageSize").size()
+                sizes[video] = config.inner("imageSize").size()
     if not groups:
         raise InputError(f"{path}: holds no frames")
-    videos: list[VideoEntry] = []
-    found: list[tuple[VideoEntry, dict[str, _Found]]] = []
     for name in sorted(groups, key=natural):
-        video = _video(len(videos) + 1, name, groups[name], reading)
-        videos.append(video)
-        found.append((video, _labels(video, groups[name], reading)))
-    if reading.boxes:
-        raise InputError(
-            f"{path}: labels: {reading.boxes} of {reading.labels} are boxes without a mask (rle or poly2d)"
-        )
-    return _file(videos, found, names, reading)
-
-
-def _file(
-    videos: list[VideoEntry], found: list[tuple[VideoEntry, dict[str, _Found]]], names: list[str], reading: _Reading
-) -> TracksFile:
-    categories = named_categories([*names, *(one.category for _, tracks in found for one in tracks.values())])
-    ids = {category.name: category.id for category in categories}
-    tracks, counted_ids = [], 0
-    for video, own in found:
-        numbers = {key: int(key) for key in own if key.isdecimal() and key.isascii() and len(key) < 16}
-        if len(numbers) < len(own):
-            numbers = {key: number for number, key in enumerate(own, 1)}
-            counted_ids += len(own)
-        for key, one in own.items():
-            score = one.scores[0] if len(set(one.scores)) == 1 else fmean(one.scores)
-            tracks.append(Track(numbers[key], video.id, ids[one.category], score, tuple(one.masks), one.crowd))
-    notes = list(reading.notes)
-    if reading.without_area:
-        notes.append(f"{counted(reading.without_area, 'label')} without an area (lines, boxes in space, tags) left out")
-    if counted_ids:
-        notes.append(f"ids of labels are no numbers: {counted(counted_ids, 'track')} counted from 1")
-    return TracksFile(numbered(tracks), tuple(videos), categories, notes=(*notes, *numbering_notes(tracks)))
+        frames = _ordered(groups[name], name, found)
+        size = found.size_of(name, ((row, _size(row)) for row in frames), "size", sizes.get(name))
+        video = found.add_video(name, size, len(frames), (portable(row.text("name")) for row in frames))
+        for frame, row in enumerate(frames):
+            for label in row.rows("labels", needed=False):
+                _read_label(label, video, frame, found)
+    return found.file()
 
 
 def _root(file: Path) -> Row:
@@ -135,8 +78,8 @@ def _root(file: Path) -> Row:
     return Row(content, "", Problems(str(file)))
 
 
-def _video(number: int, name: str, frames: list[Row], reading: _Reading) -> VideoEntry:
-    """The video; its frames are put into their order."""
+def _ordered(frames: list[Row], name: str, found: Collected) -> list[Row]:
+    """The frames of a video by their indices, or by name where they have none."""
     indexed = [row for row in frames if "frameIndex" in row]
     if indexed and len(indexed) < len(frames):
         without = next(row for row in frames if "frameIndex" not in row)
@@ -147,68 +90,37 @@ def _video(number: int, name: str, frames: list[Row], reading: _Reading) -> Vide
         if index in indices:
             row.fault("frameIndex", f"{index} is that of an earlier frame of {name} too")
         indices.add(index)
-    frames.sort(key=lambda row: (row.fields.get("frameIndex") or 0, natural(row.text("name"))))
     if indices and max(indices) - min(indices) >= len(frames):
         span = max(indices) - min(indices) + 1
-        reading.notes.append(f"{name}: {len(frames)} of {span} frames are listed; these alone are its frames here")
-    sizes = {size for row in frames if (size := _size(row)) is not None}
-    size = min(sizes) if sizes else reading.sizes.get(name) or reading.assumed.size_of(number)
-    if len(sizes) > 1:
-        frames[0].fault("size", f"frames of {name} are of several sizes: {sorted(sizes)}")
-    if size is None:
-        raise InputError(f"{frames[0].problems.file}: {name} has no size; give --size WIDTHxHEIGHT, or --video")
-    names = tuple(portable(row.text("name")) for row in frames)
-    return VideoEntry(number, name, *size, len(frames), None, names)
+        found.notes.append(f"{name}: {len(frames)} of {span} frames are listed; these alone are its frames here")
+    return sorted(frames, key=lambda row: (row.fields.get("frameIndex") or 0, natural(row.text("name"))))
 
 
-def _size(row: Row) -> tuple[int, int] | None:
-    """Width and height: what the frame states, else what its first run lengths do."""
+def _size(row: Row) -> Size | None:
+    """What the frame states, else what its first run lengths do."""
     if "size" in row:
         return row.inner("size").size()
-    for label in row.rows("labels") if "labels" in row else ():
-        if "rle" in label:
-            return label.inner("rle").sides("size")
-    return None
+    masks = (label.inner("rle") for label in row.rows("labels", needed=False) if "rle" in label)
+    return next((mask.sides("size") for mask in masks), None)
 
 
-def _labels(video: VideoEntry, frames: list[Row], reading: _Reading) -> dict[str, _Found]:
-    """The tracks of a video by id. A label without an id stays a track of one frame."""
-    found: dict[str, _Found] = {}
-    for frame, row in enumerate(frames):
-        for label in row.rows("labels") if "labels" in row else ():
-            reading.labels += 1
-            mask = _mask(label, video, reading)
-            if mask is None:
-                continue
-            key = label.identity("id") if "id" in label else label.place
-            category = label.text("category")
-            one = found.setdefault(key, _Found(category, [None] * video.length))
-            if one.category != category:
-                label.fault("category", f"is {category!r}, of the same id before {one.category!r}")
-            if one.masks[frame] is not None:
-                label.fault("id", f"{key} is that of an earlier label of the frame too")
-            one.masks[frame] = mask
-            one.scores.append(label.number("score") if "score" in label else 1.0)
-            flags = label.inner("attributes")
-            one.crowd |= flags.flag("crowd") or flags.flag("ignored")
-    return found
-
-
-def _mask(label: Row, video: VideoEntry, reading: _Reading) -> Rle | None:
-    """The mask of a label; None where it has none, which is counted."""
-    polygons = []
-    for part in label.rows("poly2d") if "poly2d" in label else ():
-        if "closed" not in part or part.flag("closed"):
-            polygons.append(outline(part))
+def _read_label(label: Row, video: VideoEntry, frame: int, found: Collected) -> None:
+    """A label without an id stays a track of one frame."""
+    found.shapes += 1
+    parts = label.rows("poly2d", needed=False)
+    polygons = [outline(part) for part in parts if "closed" not in part or part.flag("closed")]
     if "rle" not in label and not polygons:
-        reading.boxes += "box2d" in label
-        reading.without_area += "box2d" not in label
-        return None
-    try:
-        return rle.from_annotation(label.fields.get("rle") or polygons, video.height, video.width)
-    except InputError as error:
-        label.fault("rle" if "rle" in label else "poly2d", str(error))
-        return None
+        found.boxes += "box2d" in label
+        found.without_area += "box2d" not in label
+        return
+    key = "rle" if "rle" in label else "poly2d"
+    mask = label.mask(key, label.fields[key] if key == "rle" else polygons, video.width, video.height)
+    name = label.identity("id") if "id" in label else label.place
+    number = int(name) if name.isdecimal() and name.isascii() and len(name) < 16 else name
+    score = label.number("score") if "score" in label else None
+    flags = label.inner("attributes")
+    crowd = flags.flag("crowd") or flags.flag("ignored")
+    found.add_mask(label, video, frame, number, label.text("category"), mask, score=score, crowd=crowd)
 
 
 def write(file: TracksFile, path: Path) -> None:

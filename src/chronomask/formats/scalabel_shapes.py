@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chronomask.annotations.problems import shown
-from chronomask.annotations.row import Row, is_number
+from chronomask.annotations.row import Row
 
 _STEPS = 16
 """Lines that a curve is drawn with."""
@@ -17,11 +17,7 @@ def outline(part: Row) -> list[float]:
     Raises:
         InputError: naming file, label, field and value.
     """
-    points = part.listed("vertices")
-    for point in points:
-        if not (isinstance(point, list | tuple) and len(point) == 2 and all(map(is_number, point))):
-            part.fault("vertices", f"{shown(point)} is no pair [x, y]")
-    points = [[float(value) for value in point] for point in points]
+    points = part.points("vertices")
     types = part.text("types") if "types" in part else "L" * len(points)
     if len(types) != len(points) or not set(types) <= {"L", "C"}:
         part.fault("types", f"{shown(types)} is not one letter, L or C, for each of the {len(points)} vertices")

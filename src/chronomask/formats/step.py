@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile
 from chronomask.categories import Category
 from chronomask.errors import InputError, refusing
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import numbering_notes
+from chronomask.formats.collected import Collected
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, video_folders
-from chronomask.formats.label_maps import LabelledVideo, PixelKind, read_label_maps
-from chronomask.formats.numbering import numbered
+from chronomask.formats.label_maps import PixelKind, read_label_maps
 from chronomask.video.pictures import opened
 
 CAPABILITIES = Capabilities(
@@ -33,7 +32,6 @@ CAPABILITIES = Capabilities(
 )
 PIXELS = PixelKind(("RGB",), "a PNG in colour: class, object // 256, object % 256")
 
-_NOTE = "void and classes without objects (stuff) left out"
 _VOID = 255
 _CITYSCAPES = [
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
@@ -53,32 +51,25 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
         InputError: naming a file that is no PNG in colour, of another size than the first, or with an unknown class.
     """
     folders = video_folders(path, ".png")
-    found = [read_label_maps(folder, PIXELS) for folder in folders]
-    things = {label & 255 for maps in found for label in maps.masks if _object(label)}
+    maps = [read_label_maps(folder, PIXELS) for folder in folders]
+    things = {label & 255 for one in maps for label in one.masks if _object(label)}
     names = _names(path, things)
-    tracks: list[Track] = []
-    videos: list[VideoEntry] = []
-    for folder, maps in zip(folders, found, strict=True):
-        strange = [label & 255 for label in maps.masks if label & 255 not in (*range(len(names)), _VOID)]
+    found = Collected(path, assumed, notes=["void and classes without objects (stuff) left out"])
+    for folder, one in zip(folders, maps, strict=True):
+        strange = [label & 255 for label in one.masks if label & 255 not in (*range(len(names)), _VOID)]
         if strange:
             known = f"known are 0 to {len(names) - 1}, of photographs none"
             raise InputError(f"{folder}: its red is {strange[0]} somewhere, which is no class: {known}")
-        videos.append(VideoEntry(len(videos) + 1, folder.resolve().name, maps.width, maps.height, maps.length))
-        tracks += _tracks(maps, videos[-1].id, things - {_VOID})
-    categories = tuple(Category(number, names[number]) for number in sorted(things - {_VOID}))
-    return TracksFile(numbered(tracks), tuple(videos), categories, notes=(_NOTE, *numbering_notes(tracks)))
-
-
-def _tracks(maps: LabelledVideo, video: int, things: set[int]) -> list[Track]:
-    labels = [label for label in maps.masks if label & 255 in things]
-    objects = [label for label in labels if _object(label)]
-    apart = len({_object(label) for label in objects}) == len(objects)
-    tracks = [
-        Track(_object(n) + (0 if apart else (n & 255) << 16), video, n & 255, 1.0, tuple(maps.masks[n]))
-        for n in objects
-    ]
-    crowds = [n for n in labels if not _object(n)]
-    return tracks + [Track(0, video, n & 255, 1.0, tuple(maps.masks[n]), crowd=True) for n in crowds]
+        video = found.add_video(folder.resolve().name, one.size, one.length)
+        labels = [label for label in one.masks if label & 255 in things - {_VOID}]
+        objects = [number for label in labels if (number := _object(label))]
+        apart = len(set(objects)) == len(objects)
+        for label in labels:
+            number, class_id = _object(label), label & 255
+            if number and not apart:
+                number += class_id << 16
+            found.add_track(video, number, class_id, one.masks[label], crowd=number == 0)
+    return found.file([Category(number, names[number]) for number in sorted(things - {_VOID})])
 
 
 def _object(label: int) -> int:

@@ -21,25 +21,11 @@ from chronomask.formats import (
 from chronomask.formats.capabilities import FORMATS, Format
 from chronomask.formats.file_format import FileFormat
 
-TABLE: dict[str, FileFormat] = {
-    entry.name: entry
-    for entry in (
-        ytvis.FORMAT,
-        coco.FORMAT,
-        mots_text.FORMAT,
-        mots_png.FORMAT,
-        davis.FORMAT,
-        labelme.FORMAT,
-        cvat.FORMAT,
-        sav.FORMAT,
-        burst.FORMAT,
-        panoptic.FORMAT,
-        step.FORMAT,
-        scalabel.FORMAT,
-        datumaro.FORMAT,
-        label_studio.FORMAT,
-    )
-}
+_FORMATS = (
+    *(ytvis, coco, mots_text, mots_png, davis, labelme, cvat),
+    *(sav, burst, panoptic, step, scalabel, datumaro, label_studio),
+)
+TABLE: dict[str, FileFormat] = {module.FORMAT.name: module.FORMAT for module in _FORMATS}
 """By name. Json is of the last format that knows it, for the first are the least particular."""
 
 assert tuple(TABLE) == FORMATS, "the command line names these formats"

@@ -8,7 +8,7 @@ A part of the images is annotated: every fifth of YouTube-VOS, of validation set
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,9 +91,9 @@ def is_all_there_is(path: Path) -> bool:
 def _classes(file: Path) -> dict[str, dict[int, str]] | None:
     found: dict[str, dict[int, str]] = {}
     unnamed: list[Row] = []
-    for name, video in _members(read_row(file), "videos"):
+    for name, video in read_row(file).members("videos"):
         found[name] = {}
-        for number, one in _members(video, "objects"):
+        for number, one in video.members("objects"):
             if not (number.isdecimal() and number.isascii()):
                 video.fault("objects", f"{shown(number)} is no whole number of an object")
             if "category" in one:
@@ -105,17 +105,3 @@ def _classes(file: Path) -> dict[str, dict[int, str]] | None:
     for one in unnamed:  # some have one
         one.fault("category", "missing")
     return found
-
-
-def _members(row: Row, key: str) -> Iterator[tuple[str, Row]]:
-    """The objects in an object, by name."""
-    members = row.fields.get(key)
-    if not isinstance(members, Mapping):
-        row.fault(key, "missing" if key not in row.fields else f"{shown(members)} is no object")
-        return
-    for name, fields in members.items():
-        place = f"{row.place}.{key}.{name}".lstrip(".")
-        if not isinstance(fields, Mapping):
-            row.problems.error(place, f"{shown(fields)} is no object")
-        else:
-            yield name, Row(fields, place, row.problems)

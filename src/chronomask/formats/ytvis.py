@@ -56,23 +56,12 @@ def write_tracks(
         ValueError: a track whose id is below 1 or used twice, whose video or category is not listed, one of whose
             scores is outside [0, 1], or whose segmentations are not one a frame or not of the video's size.
     """
-    with written_aside(path) as aside:
-        _write_tracks(aside, videos, categories, tracks, info)
-
-
-def _write_tracks(
-    path: Path,
-    videos: Sequence[VideoEntry],
-    categories: Sequence[Category],
-    tracks: Iterable[Track],
-    info: Mapping[str, Any],
-) -> None:
     head = {
         "info": dict(info),
         "videos": [_video_to_json(video) for video in videos],
         "categories": [{"id": category.id, "name": category.name} for category in categories],
     }
-    with path.open("w", encoding="utf-8") as file:
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
         file.write(_dumped(head)[:-1] + ',"annotations":')
         known = {category.id for category in categories}
         _write_list(file, (_annotation(track) for track in _checked(tracks, videos, known)))
@@ -98,8 +87,7 @@ def read_tracks(path: str | Path) -> TracksFile:
     Raises:
         InputError: naming file, entry and field of what is missing or cannot be meant.
     """
-    reading = reader.read(path)
-    return TracksFile(tuple(reading.tracks.values())) if reading.content.listed == "results" else reading.file
+    return reader.read(path).file
 
 
 def read_head(path: Path) -> tuple[tuple[VideoEntry, ...], tuple[Category, ...]]:
@@ -121,13 +109,11 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: as `read_tracks`, and where tracks of a list do not fit the videos and categories.
     """
-    content = opened(path)
-    if content.listed != "results":
-        return reader.read(content).file
-    if assumed.against is not None:
+    content, against = opened(path), None
+    if content.listed == "results" and assumed.against is not None:
         listed = reader.opened_annotations(assumed.against)
-        return reader.read(content, against=read_listing(listed, Problems(listed.file))).file
-    file = reader.read(content).file
+        against = read_listing(listed, Problems(listed.file))
+    file = reader.read(content, against=against).file
     return replace(file, videos=tuple(_sized(video, path, assumed) for video in file.videos))
 
 
@@ -237,7 +223,7 @@ def _dumped(value: Any) -> str:
 
 def write(file: TracksFile, path: Path) -> None:
     """Write a whole file as `tracks.json`."""
-    _write_tracks(path, file.videos, file.categories, file.tracks, file.info)
+    write_tracks(path, file.videos, file.categories, file.tracks, file.info)
 
 
 FORMAT = FileFormat("youtube-vis", CAPABILITIES, read, write, ending=".json", is_json=lambda json: True)
