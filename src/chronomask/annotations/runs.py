@@ -1,6 +1,6 @@
 """Compressed run lengths of many masks, decoded in one sweep: for a data set of a hundred thousand masks.
 
-Legend: M masks, N run lengths of all masks, E edges.
+Legend: M masks, E edges.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int64, Integer
 
+from chronomask import rle
 from chronomask.errors import InputError
 
 
@@ -42,7 +43,7 @@ def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pi
     kind = np.int32 if length * pixels < 2**31 else np.int64
     if not masks:
         return Swept(np.zeros(0, np.int64), np.zeros(0, kind), canonical=True)
-    numbers, lengths = _numbers(masks)
+    numbers, lengths = rle.numbers(masks)
     begin = np.cumsum(lengths) - lengths
     if lengths.min() < 2:  # one run is background, and has no second chain
         short = lengths < 2
@@ -65,7 +66,7 @@ def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pi
         raise InputError(f"run lengths that do not add up to {pixels} pixels")
     areas = np.where(begin & 1, sums[0], sums[1])  # the second number of a mask is foreground
     canonical = len(numbers) - np.count_nonzero(numbers) == len(begin) - np.count_nonzero(numbers[begin])
-    numbers[begin] += (_steps(frames, -1) - 1) * pixels  # frames without a mask
+    numbers[begin] += (rle.steps(frames, -1) - 1) * pixels  # frames without a mask
     edges = numbers.astype(kind)
     edges.cumsum(out=edges)
     odd = (begin + lengths - 1)[lengths & 1 == 1]
@@ -74,41 +75,3 @@ def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pi
         within[odd] = False
         edges = edges[within]
     return Swept(areas, edges, canonical)
-
-
-def _numbers(masks: Sequence[str]) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
-    """The numbers that COCO's compressed text writes, differences as such, and how many each mask has."""
-    text = "".join(masks)
-    if not all(masks) or not text.isascii():
-        raise InputError("counts are no compressed run lengths")
-    codes = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(48)
-    closing = np.array([len(mask) for mask in masks]).cumsum() - 1
-    if codes.max() > 63 or (codes[closing] >= 32).any():
-        raise InputError("counts are no compressed run lengths")
-    before = np.flatnonzero(codes >= 32)  # characters that the same number goes on behind: about one in a hundred
-    # The sign of a number is the upper bit of its last character.
-    bits = ((codes & 31) ^ 16).view(np.int8) - np.int8(16)
-    bits[before] &= 31
-    lengths = _steps(closing + 1 - np.searchsorted(before, closing), 0)
-    begins = np.ones(len(bits), bool)
-    rest = before + 1
-    begins[rest] = False
-    numbers = bits[begins].astype(np.int64)
-    if len(before):
-        place = before[begins[before]]
-        number = place - np.searchsorted(before, place)
-        owner = np.searchsorted(place, rest) - 1
-        group = rest - place[owner]
-        if group.max() > 7:
-            raise InputError("counts hold a number of more than 40 bits")
-        first = np.searchsorted(rest, place)
-        numbers[number] += np.add.reduceat(bits[rest].astype(np.int64) << (5 * group), first)
-    return numbers, lengths
-
-
-def _steps(values: Int64[np.ndarray, " M"], before: int) -> Int64[np.ndarray, " M"]:
-    """Differences to the value before; numpy's own takes four times as long for a few values."""
-    steps = values.copy()
-    steps[1:] -= values[:-1]
-    steps[0] -= before
-    return steps

@@ -62,7 +62,7 @@ def read(source: Source, assumed: Assumed) -> TracksFile:
             or twice in a frame, a video without images or with images of several sizes, or where some images have a
             number or a video and some have none.
     """
-    stills = reader.read(source, form=STILLS)
+    stills = reader.read(source, form=STILLS, masks="encoded")
     content, problems = stills.content, stills.problems
     found = Collected(Path(content.file), assumed, "annotation", "track_id", "category_id")
     frames = _frames_of(stills, found)
