@@ -128,6 +128,18 @@ WARNINGS = {
         "annotations[0].bboxes[1]",
         lambda d: d["annotations"][0]["bboxes"].__setitem__(1, [0, 0, 3, 3]),
     ),
+    "a box of three": (good_truth(), "annotations[0].bboxes", lambda d: d["annotations"][0]["bboxes"][1].pop()),
+    "a box of text": (
+        good_truth(),
+        "annotations[0].bboxes",
+        lambda d: d["annotations"][0]["bboxes"][1].__setitem__(0, "1"),
+    ),
+    "a box too many": (good_truth(), "annotations[0].bboxes", lambda d: d["annotations"][0]["bboxes"].append(None)),
+    "NaN box": (
+        good_truth(),
+        "annotations[0].bboxes[1]",
+        lambda d: d["annotations"][0]["bboxes"][1].__setitem__(0, float("nan")),
+    ),
     "score above 1": (good_results(), "results[0].score", lambda r: r[0].update(score=1.5)),
     "too many": (good_results(), "results", lambda r: r.extend([r[0]] * 100)),
 }

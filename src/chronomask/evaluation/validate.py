@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +22,7 @@ from chronomask.annotations.masks import Masks
 from chronomask.annotations.problems import Problem, Problems, shown
 from chronomask.annotations.reader import Reading, opened_annotations, read
 from chronomask.annotations.records import Track
-from chronomask.annotations.row import Row, is_number
+from chronomask.annotations.row import Row
 from chronomask.errors import InputError
 from chronomask.evaluation.records import MAX_RESULTS, GroundTruth
 from chronomask.formats.against import Against
@@ -198,21 +199,22 @@ class _Strict:
     def _boxes(self, boxes: Any, masks: Masks, place: str) -> None:
         if boxes is None:
             return
-        if not isinstance(boxes, list | tuple) or len(boxes) != len(masks):
-            self.reading.problems.warn(place, f"{shown(boxes)} is no list of {len(masks)} boxes")
+        try:
+            stated = msgspec.convert(boxes, list[tuple[float, float, float, float] | None])
+        except msgspec.ValidationError as error:
+            self.reading.problems.warn(place, f"{error}; a box is [x, y, width, height]")
             return
-        for t, box in enumerate(boxes):
-            whole = isinstance(box, list | tuple) and len(box) == 4 and all(map(is_number, box))
-            if box is not None and not whole:
-                self.reading.problems.warn(f"{place}[{t}]", f"{shown(box)} is no box [x, y, width, height]")
-                return
-        stated = np.array([box or [0, 0, 0, 0] for box in boxes], np.float64)
-        self._compare(place, stated, np.array([[0.0] * 4 if mask is None else rle.bbox(mask) for mask in masks]))
+        if len(stated) != len(masks):
+            self.reading.problems.warn(place, f"{len(stated)} boxes for a video of {len(masks)} frames")
+            return
+        drawn = np.array([[0.0] * 4 if mask is None else rle.bbox(mask) for mask in masks])
+        self._compare(place, np.array([box or [0.0] * 4 for box in stated]), drawn)
 
     def _compare(self, place: str, stated: np.ndarray, drawn: np.ndarray) -> None:
         """One warning for the first frame that differs, and how many more do."""
         difference = np.abs(stated - drawn)
-        frames = np.flatnonzero((difference if stated.ndim == 1 else difference.max(1)) > _TOLERANCE)
+        alike = (difference if stated.ndim == 1 else difference.max(1)) <= _TOLERANCE
+        frames = np.flatnonzero(~alike)  # NaN is like nothing
         if len(frames):
             t = int(frames[0])
             more = f" ({len(frames) - 1} more frames disagree)" if len(frames) > 1 else ""

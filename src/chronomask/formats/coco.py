@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from chronomask import rle
 from chronomask.annotations import reader
 from chronomask.annotations.content import Source
 from chronomask.annotations.listing import STILLS
-from chronomask.annotations.records import TracksFile, VideoEntry
+from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.files import natural
 from chronomask.formats.assumed import Assumed
@@ -24,6 +23,7 @@ from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
 from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
+from chronomask.rle import Rle
 
 CAPABILITIES = Capabilities(
     title="COCO json",
@@ -151,7 +151,8 @@ def _number(row: Row, attributes: Row) -> int:
 
 def write(file: TracksFile, path: Path) -> None:
     """Write the file, in which every video has file names."""
-    image_ids = {key: number for number, key in enumerate(_frames(file), 1)}
+    frames = [(video, frame, name) for video in file.videos for frame, name in enumerate(video.file_names or ())]
+    image_ids = {(video.id, frame): number for number, (video, frame, _) in enumerate(frames, 1)}
     content = {
         "info": dict(file.info),
         "videos": [
@@ -166,40 +167,37 @@ def write(file: TracksFile, path: Path) -> None:
                 "width": video.width,
                 "height": video.height,
             }
-            for video in file.videos
-            for frame, name in enumerate(video.file_names or ())
+            for video, frame, name in frames
         ],
         "categories": [{"id": category.id, "name": category.name} for category in file.categories],
-        "annotations": list(_annotations(file, image_ids)),
+        "annotations": [
+            {"id": number, "image_id": image_ids[track.video_id, frame], **_annotation(track, mask)}
+            for number, (track, frame, mask) in enumerate(_masks(file), 1)
+        ],
     }
     path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
-def _frames(file: TracksFile) -> Iterator[tuple[int, int]]:
-    for video in file.videos:
-        for frame in range(video.length):
-            yield video.id, frame
-
-
-def _annotations(file: TracksFile, image_ids: Mapping[tuple[int, int], int]) -> Iterator[dict[str, Any]]:
-    numbers = count(1)
+def _masks(file: TracksFile) -> Iterator[tuple[Track, int, Rle]]:
     for track in file.tracks:
         for frame, mask in enumerate(track.segmentations):
             if mask is not None:
-                yield {
-                    "id": next(numbers),
-                    "image_id": image_ids[track.video_id, frame],
-                    "video_id": track.video_id,
-                    "instance_id": track.id,
-                    "attributes": {"track_id": track.id},
-                    "category_id": track.category_id,
-                    "score": track.score,
-                    "segmentation": mask,
-                    "area": rle.area(mask),
-                    "bbox": list(rle.bbox(mask)),
-                    "iscrowd": int(track.crowd),
-                    **({"merged": True} if track.merged else {}),
-                }
+                yield track, frame, mask
+
+
+def _annotation(track: Track, mask: Rle) -> dict[str, Any]:
+    return {
+        "video_id": track.video_id,
+        "instance_id": track.id,
+        "attributes": {"track_id": track.id},
+        "category_id": track.category_id,
+        "score": track.score,
+        "segmentation": mask,
+        "area": rle.area(mask),
+        "bbox": list(rle.bbox(mask)),
+        "iscrowd": int(track.crowd),
+        **({"merged": True} if track.merged else {}),
+    }
 
 
 FORMAT = FileFormat("coco", CAPABILITIES, read, write, ending=".json", is_json=lambda json: "images" in json.keys)
