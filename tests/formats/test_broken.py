@@ -179,8 +179,8 @@ def labelme(folder: Path, *shapes: dict, **change: object) -> Path:
             {"shape_type": "circle", "points": [[1, 1], [1e9, 1]]},
             r"points: \[1000000000.0, 1\] is no pair \[x, y\] of numbers up to 1,000,000",
         ),
-        ({"shape_type": "mask", "mask": "?"}, "'mask' is no PNG in base64"),
-        ({"shape_type": "mask", "mask": "é"}, "'mask' is no PNG in base64"),
+        ({"shape_type": "mask", "mask": "?"}, "mask: no PNG in base64"),
+        ({"shape_type": "mask", "mask": "é"}, "mask: no PNG in base64"),
         ({"shape_type": "mask", "mask": picture(8, 2)}, r"a mask of 8x2 at \(1, 1\) leaves the frame"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from chronomask import rle
 from chronomask.errors import InputError
@@ -76,6 +79,30 @@ def test_a_label_may_stand_in_an_entry_of_its_own(tmp_path: Path) -> None:
         "1 annotation left out: of a task with several the first counts",
         "1 region without an area (points, lines) left out",
     )
+
+
+def bitmask(mask: np.ndarray) -> str:
+    """Black pixels on a transparent picture, as the program exports them."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.stack([*[np.zeros(mask.shape, np.uint8)] * 3, mask.astype(np.uint8) * 255], 2)).save(
+        buffer, "PNG"
+    )
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def test_a_bitmask_is_where_its_picture_is_not_transparent(tmp_path: Path) -> None:
+    def change(tasks: list[Any]) -> None:
+        del tasks[1]
+        regions(tasks)[:] = [region("bitmasklabels", "a", imageDataURL=bitmask(MASK), bitmasklabels=["Car"])]
+
+    file = read(written(tmp_path, change))
+    np.testing.assert_array_equal(rle.decode(file.tracks[0].segmentations[0] or {}), MASK)
+    for url, message in ((bitmask(MASK[:2]), "is 4x2, its image 4x3"), ("data:,?", "no PNG in base64"), (3, "no text")):
+        path = written(
+            tmp_path, lambda tasks, url=url: (change(tasks), regions(tasks)[0]["value"].update(imageDataURL=url))
+        )
+        with pytest.raises(InputError, match=REGION + r"value\.imageDataURL: .*" + message):
+            read(path)
 
 
 def test_folders_behind_addresses(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from tests.formats.tubes import plain_file
 from chronomask import rle
 from chronomask.annotations.records import TracksFile
 from chronomask.cli import main
+from chronomask.errors import InputError
+from chronomask.formats.assumed import Assumed
 from chronomask.formats.convert import read, write
 from chronomask.formats.joining import joined
 from chronomask.formats.polygons import filled, outlines
@@ -89,6 +91,14 @@ def test_old_files_have_no_group_ids_and_no_kinds(tmp_path: Path) -> None:
     shape = square("dog", 5)
     del shape["group_id"], shape["shape_type"]
     assert lefts(folder(tmp_path, [shape])) == [[5]]
+
+
+def test_a_size_that_is_null_is_that_of_the_pictures(tmp_path: Path) -> None:
+    content = {"imagePath": "0.jpg", "imageHeight": None, "imageWidth": None, "shapes": [square("dog", 5)]}
+    (tmp_path / "0.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"0\.json: .* has no size; give --size WIDTHxHEIGHT, or its video or frames"):
+        read(tmp_path, "labelme")
+    assert lefts(read(tmp_path, "labelme", Assumed(size=(60, 20)))) == [[5]]
 
 
 @pytest.mark.parametrize("kind", ["oriented_rectangle", "rotation", "rectangle"])

@@ -15,12 +15,12 @@ class Assumed:
 
     Attributes:
         against: the annotation file that a plain submission list is for: its videos and categories.
-        size: (width, height) in pixels, for CVAT files without a size and submission lists without a mask.
+        size: (width, height) in pixels, for files without a size and submission lists without a mask.
         length: number of frames, for MOTS text (which ends with the last mask) and CVAT files without a size.
         fps: frames a second, where the file does not say.
         first_frame: number of the first frame in MOTS text: 0 in KITTI MOTS, 1 in MOTSChallenge.
-        footage: what the videos of the file were made of, in its order: video files or folders of frames, for CVAT
-            files without a size.
+        footage: what the videos of the file were made of, in its order: video files or folders of frames, for files
+            without a size.
         crowds_as_objects: takes crowds for single objects, in COCO files of Datumaro and CVAT: these flag every mask
             that is no polygon.
     """

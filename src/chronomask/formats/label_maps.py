@@ -5,6 +5,8 @@ Legend: T frames, H W pixels.
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt, UInt16
+from jaxtyping import UInt, UInt8, UInt16
 from PIL import Image
 
 from chronomask import rle
 from chronomask.annotations.records import VideoEntry
-from chronomask.errors import InputError
+from chronomask.annotations.row import Row
+from chronomask.errors import InputError, refusing
 from chronomask.formats.folder import files_of, frame_stems
 from chronomask.rle import Rle
 from chronomask.video.pictures import opened
@@ -96,6 +99,19 @@ def label_maps(
             if mask is not None:
                 labels[rle.decode(mask)] = label
         yield stem, labels
+
+
+def pixels_in(row: Row, key: str, mode: str) -> UInt8[np.ndarray, "..."]:
+    """The pixels, as Pillow's `mode` has them, of a PNG that a json holds as text in base64 or as a `data:` address.
+
+    Raises:
+        InputError: naming file, place and field of what is no such text or no picture.
+    """
+    where = f"{row.problems.file}: {row.place}.{key}"
+    with refusing(where, "no PNG in base64"):
+        content = base64.b64decode(row.text(key).rpartition(",")[2], validate=True)
+    with opened(io.BytesIO(content), where) as image:
+        return np.asarray(image.convert(mode))
 
 
 def check_all_label_maps(folder: Path, kind: PixelKind) -> None:

@@ -1,9 +1,9 @@
 """Label Studio json: a list of tasks, one an image; brushed masks and polygons are joined to tracks.
 
-Definition: labelstud.io/guide/task_format, labelstud.io/tags/brushlabels and converter/brush.py of
+Definition: labelstud.io/guide/task_format, labelstud.io/tags/brushlabels and bitmasklabels, and converter/brush.py of
 github.com/HumanSignal/label-studio-sdk (2.0.19). A brush is RGBA in run lengths of @thi.ng/rle-pack (`brush_pixels`), a
-polygon is in percent of the image. Videos carry rectangles alone, which are no masks and refused. Nothing numbers an
-object from image to image: they are joined by label and overlap.
+bitmask a PNG with alpha, a polygon is in percent of the image. Videos carry rectangles alone, which are no masks and
+refused. Nothing numbers an object from image to image: they are joined by label and overlap.
 
 Legend: H W pixels.
 """
@@ -29,6 +29,7 @@ from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
 from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
+from chronomask.formats.label_maps import pixels_in
 from chronomask.rle import Rle
 
 CAPABILITIES = Capabilities(
@@ -41,7 +42,7 @@ CAPABILITIES = Capabilities(
 
 
 class _Region(NamedTuple):
-    """A brush or polygon, and the name of its class."""
+    """A brush, bitmask or polygon, and the name of its class."""
 
     row: Row
     kind: str
@@ -68,7 +69,9 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
         groups.setdefault(name.parent.name or path.stem, []).append((name.name, regions))
     if found.boxes:
         held = f"{found.boxes} of {found.shapes} regions are boxes without a mask"
-        raise InputError(f"{path}: {held}; Label Studio has masks as brushes and polygons of images, in videos none")
+        raise InputError(
+            f"{path}: {held}; Label Studio has masks as brushes, bitmasks and polygons of images, in videos none"
+        )
     if not groups:
         raise InputError(f"{path}: holds no task")
     for folder in sorted(groups, key=natural):
@@ -99,7 +102,7 @@ def _image(task: Row) -> str:
 
 
 def _regions(annotation: Row, found: Collected) -> list[_Region]:
-    """The brushes and polygons of an image."""
+    """The regions of an image that are masks or polygons."""
     rows = list(annotation.rows("result"))
     labels = {_id(row): label for row in rows if (label := _label(row)) is not None}
     regions: list[_Region] = []
@@ -108,7 +111,7 @@ def _regions(annotation: Row, found: Collected) -> list[_Region]:
         found.shapes += kind != ""  # of the entries of labels alone nothing is left
         if kind in ("rectangle", "ellipse", "videorectangle"):
             found.boxes += 1
-        elif kind in ("brush", "polygon"):
+        elif kind in ("brush", "bitmask", "polygon"):
             if (label := labels.get(_id(row))) is None:
                 row.fault("value", "has no label")
             regions.append(_Region(row, kind, label or "?"))
@@ -125,7 +128,7 @@ def _id(row: Row) -> str:
 def _label(row: Row) -> str | None:
     """The label of a region, which may stand in an entry of its own with the same id."""
     value = row.fields.get("value")
-    for key in ("brushlabels", "polygonlabels", "labels"):
+    for key in ("brushlabels", "bitmasklabels", "polygonlabels", "labels"):
         names = value.get(key) if isinstance(value, dict) else None
         if isinstance(names, list) and names and isinstance(names[0], str):
             return names[0]
@@ -139,6 +142,11 @@ def _mask(row: Row, kind: str, width: int, height: int) -> Rle:
     if kind == "polygon":
         corners = [(x * width / 100, y * height / 100) for x, y in value.points("points")]
         return value.mask("points", [[side for corner in corners for side in corner]], width, height)
+    if kind == "bitmask":
+        seen = pixels_in(value, "imageDataURL", "RGBA")[..., 3] > 0
+        if seen.shape != (height, width):
+            value.fault("imageDataURL", f"is {seen.shape[1]}x{seen.shape[0]}, its image {width}x{height}")
+        return rle.encode(np.ascontiguousarray(seen))
     numbers = value.listed("rle")
     if not all(is_whole(number) and 0 <= number < 256 for number in numbers):
         value.fault("rle", f"{shown(numbers)} are no bytes")

@@ -17,7 +17,7 @@ from chronomask.annotations.row import Row
 from chronomask.files import portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.collected import Collected
+from chronomask.formats.collected import Collected, Size
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, frame_stems, video_folders
 from chronomask.formats.labelme_shapes import WITHOUT_AREA, kind_of, mask_of
@@ -49,8 +49,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     for folder in video_folders(path, ".json"):
         contents = [_content(file) for file in files_of(folder, ".json")]
         name, inside = folder.resolve().name, "" if folder == path else folder.name
-        sizes = ((content, content.size("imageWidth", "imageHeight")) for content in contents)
-        size = found.size_of(name, sizes, "imageWidth")
+        size = found.size_of(name, ((content, _size(content)) for content in contents), "imageWidth")
         images = (posixpath.join(inside, portable(content.text("imagePath"))) for content in contents)
         video = found.add_video(name, size, len(contents), map(posixpath.normpath, images))
         for frame, content in enumerate(contents):
@@ -69,6 +68,12 @@ def is_labelme(path: Path) -> bool:
     folders = [path, *sorted(entry for entry in path.iterdir() if entry.is_dir())]
     files = [file for folder in folders for file in files_of(folder, ".json")]
     return bool(files) and {"shapes", "imagePath"} <= json_keys(files[0]).keys
+
+
+def _size(content: Row) -> Size | None:
+    """Both may be null, for LabelMe itself looks at the picture."""
+    stated = "imageWidth" in content or "imageHeight" in content
+    return content.size("imageWidth", "imageHeight") if stated else None
 
 
 def _content(file: Path) -> Row:

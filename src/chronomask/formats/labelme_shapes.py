@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 
 from chronomask import rle
 from chronomask.annotations.problems import shown
 from chronomask.annotations.row import Row
-from chronomask.errors import refusing
+from chronomask.formats.label_maps import pixels_in
 from chronomask.rle import Rle
-from chronomask.video.pictures import opened
 
 WITHOUT_AREA = ("point", "points", "line", "linestrip")
 """Shapes that cover no pixel."""
@@ -60,11 +56,7 @@ def _of_circle(middle: list[float], edge: list[float], width: int, height: int) 
 
 def _of_png(shape: Row, corner: list[float], width: int, height: int) -> Rle:
     """A mask is a PNG as text, whose upper left pixel the first point names."""
-    where = f"{shape.problems.file}: {shape.place}"
-    with refusing(where, "'mask' is no PNG in base64"):
-        content = base64.b64decode(shape.text("mask"), validate=True)
-    with opened(io.BytesIO(content), f"{where}: 'mask'") as image:
-        part = np.asarray(image.convert("L")) > 0
+    part = pixels_in(shape, "mask", "L") > 0
     left, top = map(int, corner)
     if min(left, top) < 0 or left + part.shape[1] > width or top + part.shape[0] > height:
         shape.fault("points", f"a mask of {part.shape[1]}x{part.shape[0]} at ({left}, {top}) leaves the frame")
