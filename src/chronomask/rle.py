@@ -147,56 +147,44 @@ def run_lengths(counts: str) -> Int64[np.ndarray, " R"]:
     """
     if not counts:
         return np.zeros(0, np.int64)
-    runs, _ = numbers([counts])
+    runs, _ = numbers(counts)
     runs[1::2] = np.cumsum(runs[1::2])
     # The third number is still plain: the chain of even places starts there, and leaves the first out.
     runs[2::2] = np.cumsum(runs[2::2])
     return runs
 
 
-def numbers(masks: Sequence[str]) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
-    """The numbers of COCO's compressed texts, one mask behind the other, and how many each mask has.
+def numbers(text: str) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, "_"]]:
+    """The numbers of COCO's compressed text, and the places of characters behind which the same number goes on.
 
     A text holds numbers in groups of 5 bits, low first, one character (48 + bits) a group, bit 6 set where more follow.
-    From the fourth number on they are differences to the run length two places before, and so they are left.
+    From the fourth number on they are differences to the run length two places before, and so they are left. The texts
+    of many masks may stand one behind the other.
 
     Raises:
-        InputError: a text is no such code. COCO's own C code does not look and reads past the end.
+        InputError: the text is no such code. COCO's own C code does not look and reads past the end.
     """
-    text = "".join(masks)
-    if not all(masks) or not text.isascii():
+    codes = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8) - np.uint8(48)
+    before = np.flatnonzero(codes >= 32)  # about one in a hundred
+    if codes.max() > 63 or codes[-1] >= 32:
         raise InputError(f"counts are no compressed run lengths: {_shown(text[:99])}")
-    codes = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(48)
-    closing = np.array([len(mask) for mask in masks]).cumsum() - 1
-    if codes.max() > 63 or (codes[closing] >= 32).any():
-        raise InputError(f"counts are no compressed run lengths: {_shown(text[:99])}")
-    before = np.flatnonzero(codes >= 32)  # characters that the same number goes on behind: about one in a hundred
     # The sign of a number is the upper bit of its last character.
     bits = ((codes & 31) ^ 16).view(np.int8) - np.int8(16)
+    if not len(before):
+        return bits.astype(np.int64), before
     bits[before] &= 31
-    lengths = steps(closing + 1 - np.searchsorted(before, closing), 0)
     begins = np.ones(len(bits), bool)
     rest = before + 1
     begins[rest] = False
     found = bits[begins].astype(np.int64)
-    if len(before):
-        place = before[begins[before]]
-        number = place - np.searchsorted(before, place)
-        owner = np.searchsorted(place, rest) - 1
-        group = rest - place[owner]
-        if group.max() > 7:
-            raise InputError(f"counts hold a number of more than 40 bits: {_shown(text[:99])}")
-        first = np.searchsorted(rest, place)
-        found[number] += np.add.reduceat(bits[rest].astype(np.int64) << (5 * group), first)
-    return found, lengths
-
-
-def steps(values: Int64[np.ndarray, " M"], before: int) -> Int64[np.ndarray, " M"]:
-    """Differences to the value before; numpy's own takes four times as long for a few values."""
-    steps = values.copy()
-    steps[1:] -= values[:-1]
-    steps[0] -= before
-    return steps
+    place = before[begins[before]]
+    owner = np.searchsorted(place, rest) - 1
+    group = rest - place[owner]
+    if group.max() > 7:
+        raise InputError(f"counts hold a number of more than 40 bits: {_shown(text[:99])}")
+    first = np.searchsorted(rest, place)
+    found[place - np.searchsorted(before, place)] += np.add.reduceat(bits[rest].astype(np.int64) << (5 * group), first)
+    return found, before
 
 
 def canonical(counts: str, height: int, width: int) -> str:

@@ -43,7 +43,11 @@ def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pi
     kind = np.int32 if length * pixels < 2**31 else np.int64
     if not masks:
         return Swept(np.zeros(0, np.int64), np.zeros(0, kind), canonical=True)
-    numbers, lengths = rle.numbers(masks)
+    if not all(masks) or any(mask[-1] > "O" for mask in masks):  # what ends so goes on in the next mask
+        raise InputError("counts are no compressed run lengths")
+    numbers, before = rle.numbers("".join(masks))
+    closing = np.array([len(mask) for mask in masks]).cumsum() - 1
+    lengths = _steps(closing + 1 - np.searchsorted(before, closing), 0)
     begin = np.cumsum(lengths) - lengths
     if lengths.min() < 2:  # one run is background, and has no second chain
         short = lengths < 2
@@ -66,7 +70,7 @@ def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pi
         raise InputError(f"run lengths that do not add up to {pixels} pixels")
     areas = np.where(begin & 1, sums[0], sums[1])  # the second number of a mask is foreground
     canonical = len(numbers) - np.count_nonzero(numbers) == len(begin) - np.count_nonzero(numbers[begin])
-    numbers[begin] += (rle.steps(frames, -1) - 1) * pixels  # frames without a mask
+    numbers[begin] += (_steps(frames, -1) - 1) * pixels  # frames without a mask
     edges = numbers.astype(kind)
     edges.cumsum(out=edges)
     odd = (begin + lengths - 1)[lengths & 1 == 1]
@@ -75,3 +79,11 @@ def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pi
         within[odd] = False
         edges = edges[within]
     return Swept(areas, edges, canonical)
+
+
+def _steps(values: Int64[np.ndarray, " M"], before: int) -> Int64[np.ndarray, " M"]:
+    """Differences to the value before; numpy's own takes four times as long for a few values."""
+    steps = values.copy()
+    steps[1:] -= values[:-1]
+    steps[0] -= before
+    return steps
