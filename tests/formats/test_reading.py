@@ -25,6 +25,7 @@ from chronomask.evaluation.validate import read_results, read_truth, validate
 from chronomask.formats.capabilities import FORMATS, Format
 from chronomask.formats.convert import capabilities, read, write
 from chronomask.formats.table import named
+from chronomask.formats.ytvis import write_results
 
 WRITTEN = [format for format in FORMATS if named(format).write is not None]
 WITHOUT_CLASSES = [format for format in WRITTEN if capabilities(format).classes == "no"]
@@ -137,6 +138,50 @@ def test_results_find_their_videos_by_name(tmp_path: Path) -> None:
         evaluate(truth, results)
 
 
+def renumbered(file: TracksFile, videos: tuple[str, ...], cat: int = 17) -> TracksFile:
+    """`framed` with videos of these names, ids from 1, both tracks in the first; `cat` is the id of its class."""
+    entries = tuple(replace(file.videos[0], id=number, name=name) for number, name in enumerate(videos, 1))
+    tracks = tuple(replace(track, category_id=cat) for track in file.tracks)
+    return replace(file, videos=entries, tracks=tracks, categories=(Category(cat, "cat"), Category(40, "dog")))
+
+
+@pytest.mark.parametrize(("cat", "videos"), [(17, ("clip",)), (1, ("clip", "boat")), (40, ("x/clip", "other"))])
+def test_json_results_are_joined_by_the_names_that_both_files_carry(
+    tmp_path: Path, cat: int, videos: tuple[str, ...]
+) -> None:
+    file = renumbered(framed(), ("clip", "boat"))
+    boat = replace(file, tracks=tuple(replace(track, video_id=2) for track in file.tracks))
+    for annotated, names in ((file, videos), (boat, ("boat",))):
+        truth, results = tmp_path / "truth.json", tmp_path / "results.json"
+        write(annotated, truth, overwrite=True)
+        found = replace(renumbered(framed(), names, cat), categories=(Category(cat, "cat"),))
+        write(found, results, overwrite=True)
+        assert evaluate(truth, results).scores.AP == 1
+        assert [problem.message for problem in validate(results, truth).problems] == [
+            f"no result for 1 of 2 videos: {'boat' if annotated is file else 'clip'}"
+        ]
+
+
+def test_json_results_of_other_videos_are_refused_or_said(tmp_path: Path) -> None:
+    truth, results = tmp_path / "truth.json", tmp_path / "results.json"
+    write(renumbered(framed(), ("boat", "bus")), truth)
+    write(renumbered(framed(), ("car-turn", "bus")), results)
+    with pytest.raises(InputError, match="video 1 is 'car-turn' here and 'boat' in the annotations; give one video"):
+        evaluate(truth, results)
+    write(renumbered(framed(), ("boat",)), truth, overwrite=True)
+    write(renumbered(framed(), ("holiday.mp4",)), results, overwrite=True)
+    notes: list[str] = []
+    assert len(read_results(results, read_truth(truth), notes.append)) == 2
+    assert notes == [f"{results}: its only video, holiday.mp4, is taken for boat"]
+
+
+def test_plain_lists_are_joined_by_id(tmp_path: Path) -> None:
+    truth, results = tmp_path / "truth.json", tmp_path / "results.json"
+    write(renumbered(framed(), ("boat", "bus")), truth)
+    write_results(results, framed().videos, framed().tracks)
+    assert evaluate(truth, results).scores.AP == 1
+
+
 def test_mots_text_may_end_with_the_last_mask(tmp_path: Path) -> None:
     file = framed()
     short = replace(file, tracks=(replace(file.tracks[1]),))
@@ -154,8 +199,8 @@ def test_what_results_take_for_granted_is_said(tmp_path: Path) -> None:
     notes: list[str] = []
     assert len(read_results(results, read_truth(truth), notes.append)) == 1
     assert notes == [
-        f"{results}: 1 result of 'dog' left out: no category of the annotations",
         f"{results}: cvat has no scores: every result counts as sure",
+        f"{results}: 1 result of 'dog' left out: no category of the annotations",
     ]
     assert len(read_results(results, read_truth(truth), any_class=True)) == 2
     crowd = replace(file, tracks=(file.tracks[0], replace(file.tracks[1], crowd=True)))
@@ -187,7 +232,7 @@ def test_results_that_do_not_fit(
 
 def test_annotations_without_classes_say_how_to_score_results_with_classes(tmp_path: Path) -> None:
     truth, results = written(tmp_path, "davis", framed()), written(tmp_path, "youtube-vis", framed())
-    with pytest.raises(InputError, match="name no classes; --class-agnostic scores the masks alone"):
+    with pytest.raises(InputError, match=r"none of the annotations' \('object'\); --class-agnostic scores the masks"):
         evaluate(truth, results)
     objects = replace(framed(), categories=(OBJECT,), tracks=tuple(replace(t, category_id=0) for t in framed().tracks))
     write(objects, results, "youtube-vis", overwrite=True)

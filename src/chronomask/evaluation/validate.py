@@ -19,17 +19,21 @@ from chronomask import rle
 from chronomask.annotations.content import Content, Source, whole_value
 from chronomask.annotations.listing import Listing, read_listing
 from chronomask.annotations.masks import Masks
-from chronomask.annotations.problems import Problem, Problems, shown
+from chronomask.annotations.problems import Problem, Problems
 from chronomask.annotations.reader import Reading, opened_annotations, read
 from chronomask.annotations.records import Track
 from chronomask.annotations.row import Row
 from chronomask.errors import InputError
 from chronomask.evaluation.records import MAX_RESULTS, GroundTruth
 from chronomask.formats.against import Against
+from chronomask.formats.conversion_losses import counted, listed
 from chronomask.formats.reading import Note, opened_or_recognised, read_any, unheard
 
 _TOLERANCE = 1.0
 """Pixels by which stated areas and boxes may differ from those of the masks: tools round in different ways."""
+
+_NAMES = 20
+"""Videos or classes that a problem names."""
 
 
 def read_truth(source: Source, note: Note = unheard) -> GroundTruth:
@@ -55,7 +59,10 @@ def read_results(source: Source, truth: GroundTruth, note: Note = unheard, any_c
         InputError: naming the file and, one a line, the place and value of its errors.
     """
     against = Against(truth.listing, any_class)
-    return list(_sound(read_any(source, "collect", against=against, masks="edges", note=note)).tracks.values())
+    reading = _sound(read_any(source, "collect", against=against, masks="edges", note=note))
+    for problem in reading.problems.found:
+        note(f"{reading.content.file}: {problem.message}")
+    return list(reading.tracks.values())
 
 
 def _sound(reading: Reading) -> Reading:
@@ -114,10 +121,13 @@ def validate(file: Source, against: Source | None = None, note: Note = unheard) 
         scored = _are_results(content, against is not None)
         if not scored and against is not None:
             raise InputError(f"{content.file}: annotations without scores; only results are validated against a file")
-        reading = read(content, "collect", against=listing, results=scored)
+        if listing is None:
+            reading = read(content, "collect", results=scored)
+        else:
+            reading = read_any(content, "collect", against=Against(listing), note=note)
     else:
         scored = against is not None
-        reading = read_any(file, against=None if listing is None else Against(listing), note=note)
+        reading = read_any(file, "collect", against=None if listing is None else Against(listing), note=note)
     _Strict(reading, scored).look()
     if listing is not None:
         _warn_of_silence(reading, listing)
@@ -150,8 +160,10 @@ def _listing(source: Source) -> Listing:
 def _warn_of_silence(reading: Reading, listing: Listing) -> None:
     silent = sorted(set(listing.videos) - {track.video_id for track in reading.tracks.values()})
     if silent:
-        message = f"no result for {len(silent)} of {len(listing.videos)} videos, ids {shown(silent)}"
-        reading.problems.warn("file", message)
+        names = listed((listing.videos[number].name for number in silent), _NAMES)
+        reading.problems.warn(
+            "file", f"no result for {len(silent)} of {counted(len(listing.videos), 'video')}: {names}"
+        )
 
 
 @dataclass(frozen=True)

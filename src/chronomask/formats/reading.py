@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from chronomask.annotations import reader
 from chronomask.annotations.content import Content, Source, name_of, opened
-from chronomask.annotations.listing import STILLS, Listing
+from chronomask.annotations.listing import STILLS, Listing, read_listing
 from chronomask.annotations.masks import Masks
 from chronomask.annotations.problems import Policy, Problems
 from chronomask.annotations.reader import Depth, Reading
-from chronomask.annotations.records import Track, TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile
 from chronomask.annotations.row import Row, is_whole
 from chronomask.categories import OBJECT
 from chronomask.errors import InputError
-from chronomask.formats.against import Against, joined_to
+from chronomask.formats.against import Against, Joint, ids_agree, joint_of
 
 if TYPE_CHECKING:
     from chronomask.formats.capabilities import Format
@@ -76,8 +76,7 @@ def read_any(
     if isinstance(found, Content) and against is None:
         reader.opened_annotations(found)
     if isinstance(found, Content) and not _shows_tracks(found):
-        listing = None if against is None else _widened(against, found)
-        return reader.read(found, policy, against=listing, results=against is not None, masks=masks)
+        return _read_json(found, policy, against, masks, note)
     from chronomask.formats import coco
     from chronomask.formats.assumed import Assumed
     from chronomask.formats.table import named
@@ -86,26 +85,51 @@ def read_any(
     entry, name = named(format), name_of(source)
     assumed = Assumed() if against is None else Assumed(size=against.only_size)
     file = coco.read(found, assumed) if isinstance(found, Content) else entry.read(Path(str(source)), assumed)
-    if against is not None:
-        file = joined_to(file, name, entry, against)
     for text in file.notes:
         note(f"{name}: {text}")
-    return reading_of(file, name, masks)
+    reading = _reading_of(file, name)
+    if against is not None:
+        reading = _joined(reading, joint_of(file, name, format, entry.capabilities, against), against, note)
+    return reading if masks == "encoded" else _checked(reading, masks == "edges")
 
 
-def reading_of(file: TracksFile, name: str, masks: Depth) -> Reading:
+def _read_json(found: Content, policy: Policy, against: Against | None, masks: Depth, note: Note) -> Reading:
+    """Results whose own names agree with their ids, or that have none, are joined to annotations by id."""
+    if against is None:
+        return reader.read(found, policy, masks=masks)
+    own = read_listing(found, Problems(found.file, "collect"), reader.form_of(found)) if found.head else None
+    if own is None or ids_agree(own, against.listing):
+        return reader.read(found, policy, against=_widened(against, found), results=True, masks=masks)
+    from chronomask.formats.ytvis import CAPABILITIES
+
+    reading = reader.read(found, policy, results=True, masks=masks)
+    joint = joint_of(reading.file, found.file, "youtube-vis", CAPABILITIES, against)
+    return _joined(reading, joint, against, note)
+
+
+def _joined(reading: Reading, joint: Joint, against: Against, note: Note) -> Reading:
+    for text in joint.notes:
+        note(f"{reading.content.file}: {text}")
+    for text in joint.left_out:
+        reading.problems.warn("results", text)
+    tracks = {index: joined for index, track in reading.tracks.items() if (joined := joint.of(track)) is not None}
+    return replace(reading, listing=against.listing, tracks=tracks)
+
+
+def _reading_of(file: TracksFile, name: str) -> Reading:
     """Records as a reading: without the entries of a json, at which nobody can look again."""
-    videos = {video.id: video for video in file.videos}
-    listing = Listing(videos, {category.id: category.name for category in file.categories})
-    tracks = file.tracks
-    if masks != "encoded":
-        tracks = [_checked(track, videos[track.video_id], masks == "edges") for track in tracks]
-    return Reading(Content(name, {}, ()), Problems(name), listing, dict(enumerate(tracks)), frozenset())
+    listing = Listing({v.id: v for v in file.videos}, {category.id: category.name for category in file.categories})
+    return Reading(Content(name, {}, ()), Problems(name, "collect"), listing, dict(enumerate(file.tracks)), frozenset())
 
 
-def _checked(track: Track, video: VideoEntry, edges: bool) -> Track:
-    counts = [None if mask is None else mask["counts"] for mask in track.segmentations]
-    return replace(track, segmentations=Masks(counts, video.height, video.width, edges))
+def _checked(reading: Reading, edges: bool) -> Reading:
+    """The same with masks that know their areas."""
+    tracks = {}
+    for index, track in reading.tracks.items():
+        video = reading.listing.videos[track.video_id]
+        counts = [None if mask is None else mask["counts"] for mask in track.segmentations]
+        tracks[index] = replace(track, segmentations=Masks(counts, video.height, video.width, edges))
+    return replace(reading, tracks=tracks)
 
 
 def _recognised(path: Path) -> Format:
