@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.formats.tubes import plain_file
 
 from chronomask import rle
 from chronomask.annotations.records import TracksFile
 from chronomask.cli import main
+from chronomask.data.info import dataset_info
 from chronomask.errors import InputError
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.convert import read, write
@@ -48,6 +50,51 @@ def test_the_case_without_group_ids(tmp_path: Path, capsys: pytest.CaptureFixtur
     names = {category.id: category.name for category in file.categories}
     assert [names[track.category_id] for track in file.tracks] == ["car", "dog"]
     assert lefts(file) == [[5, 6, 7], [30, 31, 32]]
+
+
+def pictures(path: Path, *sizes: tuple[int, int]) -> Path:
+    """One dog in each of some photographs of these widths and heights, numbered by nobody."""
+    path.mkdir()
+    for number, (width, height) in enumerate(sizes):
+        Image.new("RGB", (width, height)).save(path / f"{number}.jpg")
+        content = {
+            "imagePath": f"{number}.jpg",
+            "imageHeight": height,
+            "imageWidth": width,
+            "shapes": [square("dog", 2)],
+        }
+        (path / f"{number}.json").write_text(json.dumps(content))
+    return path
+
+
+def test_photographs_are_stills(tmp_path: Path) -> None:
+    mixed, equal = pictures(tmp_path / "mixed", (60, 20), (50, 30)), pictures(tmp_path / "equal", (60, 20), (60, 20))
+    for source, frames in ((mixed, 1), (equal, 2), (f"{equal},stills", 1), (f"{mixed},stills", 1)):
+        info = dataset_info(Path(source))
+        assert (info.entries, info.lengths, info.problems) == (2 // frames, (frames, frames, frames), ())
+        assert (info.instances, info.masks) == (2 // frames, 2)
+        said = "2 pictures read as stills" if frames == 1 else "2 pictures read as frames of one video; if they are sep"
+        assert said in " ".join(info.notes)
+    write(read(equal), tmp_path / "other.json")
+    with pytest.raises(InputError, match="stills is for LabelMe folders"):
+        dataset_info(Path(f"{tmp_path / 'other.json'},stills"))
+
+
+def test_photographs_become_stills_of_coco(tmp_path: Path) -> None:
+    equal = pictures(tmp_path / "equal", (60, 20), (60, 20))
+    assert main(["convert", str(equal), str(tmp_path / "coco.json"), "--to", "coco", "--stills"]) == 0
+    content = json.loads((tmp_path / "coco.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == ["0.jpg", "1.jpg"]
+    assert len({annotation["image_id"] for annotation in content["annotations"]}) == 2
+    assert dataset_info(tmp_path / "coco.json", images=equal).entries == 2
+
+
+def test_sizes_differ_in_no_video_whose_tracks_are_numbered(tmp_path: Path) -> None:
+    path = pictures(tmp_path / "mixed", (60, 20), (50, 30))
+    for file in path.glob("*.json"):
+        file.write_text(file.read_text().replace('"group_id": null', '"group_id": 1'))
+    with pytest.raises(InputError, match=r"width and height are \(50, 30\), of an earlier frame of mixed \(60, 20\)"):
+        read(path)
 
 
 def test_the_case_of_a_circle() -> None:

@@ -30,6 +30,7 @@ def convert(
     fps: float | None = None,
     first_frame: int = 0,
     crowds_as_objects: bool = False,
+    stills: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Turn tracks from one format into another, and say what that loses.
@@ -51,6 +52,8 @@ def convert(
         fps: frames a second, where SRC does not say it.
         first_frame: number of the first frame in MOTS text: 0 in KITTI MOTS, 1 in MOTSChallenge.
         crowds_as_objects: take crowds for single objects, in COCO files of Datumaro and CVAT, which flag every mask.
+        stills: pictures of a LabelMe folder are separate ones, and no frames of a video; those of several sizes are
+            taken so without it.
         overwrite: replace DST; a folder only where it holds nothing but files of that format.
     """
     begin(f"reading {source}")
@@ -59,7 +62,7 @@ def convert(
     from chronomask.formats.conversion import convert as run
     from chronomask.formats.conversion_losses import counted
 
-    assumed = Assumed(against, _parse_size(size), length, fps, first_frame, video, crowds_as_objects)
+    assumed = Assumed(against, _parse_size(size), length, fps, first_frame, video, crowds_as_objects, stills)
     done = run(
         source, target, target_format, source_format=source_format, video=video, assumed=assumed, overwrite=overwrite
     )

@@ -73,8 +73,9 @@ def train(
         data: annotation files or folders of COCO, YouTube-VIS or Pascal VOC form, or of any format that convert reads,
             each with options behind commas:
             weight=0.4 (share of the clips; by default 0.6 for videos, 0.3 for COCO and 0.1 for VOC), partial (not every
-            object is annotated), without=boat+hike (entries to leave out), mapping=FILE (class names to the network's),
-            unmapped=object|ignore|drop (classes that the network has not), images=FOLDER.
+            object is annotated), stills (pictures of a LabelMe folder are no video), without=boat+hike (entries to
+            leave out), mapping=FILE (class names to the network's), unmapped=object|ignore|drop (classes that the
+            network has not), images=FOLDER.
         out: folder of the run: config.json, log.csv, model.safetensors (moving average), best.safetensors (where there
             is a validation), state-*.pt (to continue) and skipped.txt.
         recipe: which values the settings below have where nothing else is said: those of the small model, or those of

@@ -15,7 +15,7 @@ from chronomask.categories import LITE, NO_CLASS, OBJECT
 from chronomask.data.entries import EntryReader
 from chronomask.data.mapping import joined
 from chronomask.data.protocol import InstanceInfo
-from chronomask.data.sources import open_reader
+from chronomask.data.sources import open_source
 from chronomask.errors import InputError
 from chronomask.progress import Progress, silent
 
@@ -109,7 +109,7 @@ def dataset_info(
     """Counts what a data set holds and collects its faults; nothing is left out because something else is broken.
 
     Args:
-        path: what `open_reader` takes.
+        path: what `open_source` takes.
         images: folder of the images; looked for by default.
         pixels: decode every image and mask, which finds the faults that lie there.
         progress: shows how far the decoding is.
@@ -117,7 +117,7 @@ def dataset_info(
     Raises:
         InputError: there is no data set at `path`, or its file cannot be read at all.
     """
-    reader = open_reader(path, None, images=images, skip_broken=True)
+    reader = open_source(str(path), None, images=images, skip_broken=True)
     problems = list(reader.skipped)
     looked = _Looked(reader, pixels, problems)
     for index in progress(range(len(reader)), "checking", len(reader)):

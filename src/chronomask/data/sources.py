@@ -39,6 +39,7 @@ def open_reader(
     unmapped: Unmapped = "object",
     complete: bool = True,
     skip_broken: bool = False,
+    stills: bool = False,
 ) -> EntryReader:
     """Opens a data set, whatever its form.
 
@@ -53,6 +54,7 @@ def open_reader(
         unmapped: what becomes of categories that are no class of the network.
         complete: whether every object is annotated; if not, everything outside the masks is unknown.
         skip_broken: leave out what is broken, with a message each in `skipped`.
+        stills: whether pictures of a LabelMe folder are separate ones, and no frames of a video.
 
     Raises:
         InputError: the path holds no data set or several, or, without `skip_broken`, one with faults.
@@ -63,12 +65,15 @@ def open_reader(
         return VocImages(found, categories, rules, images=images, complete=complete, skip_broken=skip_broken)
     notes: list[str] = []
     held, title = opened_or_recognised(found), None
+    if stills and held != "labelme":
+        raise InputError(f"{path}: stills is for LabelMe folders, which say nowhere whether their pictures are a video")
     if isinstance(held, Content):
         form = form_of(held)
         reading = read(opened_annotations(held), "collect" if skip_broken else "raise", form=form, masks="encoded")
     else:
-        form, title = VIDEOS, capabilities(held).title
-        reading = with_frames(read_any(found, masks="encoded", note=notes.append), images)
+        reading = with_frames(read_any(found, masks="encoded", stills=stills, note=notes.append), images)
+        form = STILLS if all(video.length == 1 for video in reading.listing.videos.values()) else VIDEOS
+        title = capabilities(held).title
     kind = CocoImages if form is STILLS else YtvisVideos
     reader = kind(found, images, categories, rules, complete=complete, skip_broken=skip_broken, reading=reading)
     reader.title, reader.notes = title or kind.title, notes
@@ -128,6 +133,7 @@ class SourceSpecification:
         path: what `open_reader` takes.
         weight: its share of the clips, relative to the others'; None where not given.
         partial: not every object is annotated.
+        stills: pictures are separate ones, as `open_reader` has it.
         without: names of entries to leave out.
         mapping, unmapped, images: as `open_reader` has them.
     """
@@ -135,6 +141,7 @@ class SourceSpecification:
     path: Path
     weight: float | None = None
     partial: bool = False
+    stills: bool = False
     without: tuple[str, ...] = ()
     mapping: Path | None = None
     unmapped: Unmapped = "object"
@@ -142,12 +149,15 @@ class SourceSpecification:
 
 
 def parse_source(specification: str) -> SourceSpecification:
-    """Understands `FILE_OR_FOLDER[,weight=0.4][,partial][,without=a+b][,mapping=FILE][,unmapped=drop][,images=FOLDER]`.
+    """Understands a path and options behind commas.
+
+    These are `PATH[,weight=0.4][,partial][,stills][,without=a+b][,mapping=FILE][,unmapped=drop][,images=FOLDER]`.
+    A path with commas of its own that exists is taken whole.
 
     Raises:
         InputError: an option is unknown, given twice, or has a wrong value.
     """
-    path, *options = specification.split(",")
+    path, *options = [specification] if Path(specification).exists() else specification.split(",")
     fields: dict[str, Any] = {}
     for option in options:
         key, _, value = option.partition("=")
@@ -156,7 +166,7 @@ def parse_source(specification: str) -> SourceSpecification:
         match key:
             case "weight":
                 fields[key] = _positive(value, specification)
-            case "partial" if option == "partial":
+            case "partial" | "stills" if option == key:
                 fields[key] = True
             case "without" if value:
                 fields[key] = tuple(value.split("+"))
@@ -166,8 +176,8 @@ def parse_source(specification: str) -> SourceSpecification:
                 fields[key] = value
             case _:
                 raise InputError(
-                    f"{specification}: {option!r} is no option; known are weight=NUMBER, partial, without=NAME+NAME,"
-                    " mapping=FILE, unmapped=object|ignore|drop, images=FOLDER"
+                    f"{specification}: {option!r} is no option; known are weight=NUMBER, partial, stills,"
+                    " without=NAME+NAME, mapping=FILE, unmapped=object|ignore|drop, images=FOLDER"
                 )
     return SourceSpecification(Path(path), **fields)
 
@@ -193,6 +203,7 @@ def _opened(source: SourceSpecification, categories: Sequence[Category] | None, 
         unmapped=source.unmapped,
         complete=not source.partial,
         skip_broken=skip_broken,
+        stills=source.stills,
     )
     reader.without(source.without)
     return reader

@@ -23,6 +23,7 @@ class Assumed:
             without a size.
         crowds_as_objects: takes crowds for single objects, in COCO files of Datumaro and CVAT: these flag every mask
             that is no polygon.
+        stills: the pictures of a LabelMe folder are separate, whatever their size, and no frames of a video.
     """
 
     against: Path | None = None
@@ -32,6 +33,7 @@ class Assumed:
     first_frame: int = 0
     footage: tuple[str | Path, ...] = ()
     crowds_as_objects: bool = False
+    stills: bool = False
 
     def __post_init__(self) -> None:
         if self.length is not None and self.length < 1:

@@ -1,5 +1,7 @@
 """LabelMe: a folder a video, a json a frame; shapes, whose `group_id` is the track and whose label the class.
 
+A folder of photographs looks the same: pictures of several sizes are stills, each a video of one frame.
+
 LabelMe itself leaves `group_id` null: such shapes are joined from frame to frame by label and overlap.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from chronomask.files import portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected, Size
+from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, frame_stems, video_folders
 from chronomask.formats.labelme_shapes import WITHOUT_AREA, kind_of, mask_of
@@ -49,18 +53,32 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     for folder in video_folders(path, ".json"):
         contents = [_content(file) for file in files_of(folder, ".json")]
         name, inside = folder.resolve().name, "" if folder == path else folder.name
-        size = found.size_of(name, ((content, _size(content)) for content in contents), "imageWidth")
-        images = (posixpath.join(inside, portable(content.text("imagePath"))) for content in contents)
-        video = found.add_video(name, size, len(contents), map(posixpath.normpath, images))
-        for frame, content in enumerate(contents):
-            for shape in content.rows("shapes"):
-                label = shape.text("label")
-                if kind_of(shape) in WITHOUT_AREA:
-                    found.without_area += 1
-                    continue
-                group = shape.whole("group_id") if "group_id" in shape else None
-                found.add_mask(shape, video, frame, group, label, mask_of(shape, *size), united=True)
+        numbered = any("group_id" in shape for content in contents for shape in content.rows("shapes"))
+        if assumed.stills or (not numbered and len(set(filter(None, map(_size, contents)))) > 1):
+            found.notes.append(f"{name}: {counted(len(contents), 'picture')} read as stills")
+            for content in contents:
+                _add_video(found, posixpath.join(inside, portable(content.text("imagePath"))), inside, [content])
+            continue
+        _add_video(found, name, inside, contents)
+        if len(contents) > 1 and not numbered:
+            separate = "if they are separate pictures, say FOLDER,stills (convert: --stills)"
+            found.notes.append(f"{name}: {len(contents)} pictures read as frames of one video; {separate}")
     return found.file()
+
+
+def _add_video(found: Collected, name: str, inside: str, contents: Sequence[Row]) -> None:
+    """The pictures of `contents` as frames of one video; they lie in the folder `inside`."""
+    size = found.size_of(name, ((content, _size(content)) for content in contents), "imageWidth")
+    images = (posixpath.join(inside, portable(content.text("imagePath"))) for content in contents)
+    video = found.add_video(name, size, len(contents), map(posixpath.normpath, images))
+    for frame, content in enumerate(contents):
+        for shape in content.rows("shapes"):
+            label = shape.text("label")
+            if kind_of(shape) in WITHOUT_AREA:
+                found.without_area += 1
+                continue
+            group = shape.whole("group_id") if "group_id" in shape else None
+            found.add_mask(shape, video, frame, group, label, mask_of(shape, *size), united=True)
 
 
 def is_labelme(path: Path) -> bool:

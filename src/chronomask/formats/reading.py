@@ -57,6 +57,7 @@ def read_any(
     *,
     against: Against | None = None,
     masks: Depth = "checked",
+    stills: bool = False,
     note: Note = unheard,
 ) -> Reading:
     """Reads annotations or results, whatever their format.
@@ -66,6 +67,7 @@ def read_any(
         policy: raise the first fault, or collect all; only json that `annotations` reads by itself goes on behind one.
         against: what results are for: then every track needs a score if the format has such.
         masks: as `annotations.reader.read` has it.
+        stills: whether pictures of a LabelMe folder are separate ones, and no frames of a video.
         note: is told the notes.
 
     Raises:
@@ -83,7 +85,7 @@ def read_any(
 
     format = "coco" if isinstance(found, Content) else found
     entry, name = named(format), name_of(source)
-    assumed = Assumed() if against is None else Assumed(size=against.only_size)
+    assumed = Assumed(size=None if against is None else against.only_size, stills=stills)
     file = coco.read(found, assumed) if isinstance(found, Content) else entry.read(Path(str(source)), assumed)
     for text in file.notes:
         note(f"{name}: {text}")
