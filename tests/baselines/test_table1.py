@@ -164,6 +164,28 @@ def test_the_table_comes_out_of_one_call_and_goes_on_where_it_was(data, start, t
     assert weights.exists()
 
 
+def test_what_is_wrong_is_said_before_anything_is_trained(data, start, tmp_path, monkeypatch):
+    """And what was mistyped does not stand in the way of what is right."""
+    monkeypatch.setattr("chronomask.baselines.table1.load", lambda *_, **__: seeing_colours(8))
+    monkeypatch.setattr("chronomask.baselines.table1.train_network", mock.Mock(side_effect=KeyboardInterrupt))
+    instances, out = str(data / "instances.json"), tmp_path / "out"
+    calls = {"out": out, "start": start, "budget": Budget(steps=2, height=64, width=64), "machine": MACHINE}
+    for judged, train, message in (
+        (instances, "gone.json", "no such file"),
+        ("gone.json", instances, "no such file"),
+        (f"{instances},without=v3", instances, "no video named v3"),
+        (f"{instances},without=v1+v2", instances, "all of its videos are left out"),
+    ):
+        with pytest.raises(InputError, match=message):
+            table1(judged, train, **calls)
+        assert not out.exists()
+    with pytest.raises(InputError, match=r"v1/0\.png: cannot be read as an image"):
+        table1(f"{instances},images={tmp_path}", instances, **calls)
+    with pytest.raises(KeyboardInterrupt):
+        table1(instances, instances, **calls)
+    assert len(list(out.glob("work/data-*/ours/tracks.json"))) == 1
+
+
 def test_data_that_have_changed_are_judged_anew(data, tmp_path):
     path = tmp_path / "instances.json"
     path.write_bytes((data / "instances.json").read_bytes())

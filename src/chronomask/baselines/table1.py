@@ -26,11 +26,12 @@ from chronomask.baselines.detection_files import read_detections, write_detectio
 from chronomask.baselines.own_network import NetworkDetector
 from chronomask.baselines.run import CARRIERS, DataSet, First, detected, tracked
 from chronomask.baselines.systems import TITLES, WEIGHTS_OF, SystemName, system
-from chronomask.baselines.table_text import PUBLISHED, Judged, Style, table_texts
+from chronomask.baselines.table_text import Judged, Style, budget_note, table_texts
 from chronomask.baselines.training import NetworkName, train_network
 from chronomask.claims import Output, claimed
 from chronomask.config import MachineConfig
 from chronomask.data.layouts import images_of
+from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_training_sources, parse_source
 from chronomask.engines.models import model_files
 from chronomask.engines.opening import sha256_of
@@ -46,7 +47,7 @@ from chronomask.training.initial import Say, unsaid
 from chronomask.training.monitor import Monitor
 
 TABLES: dict[str, Style] = {"table1.md": "markdown", "table1.csv": "csv", "table1.tex": "latex"}
-WORK, SETTINGS = "work", "settings.json"
+WORK, SETTINGS, OURS = "work", "settings.json", "ours/tracks.json"
 TRAINED: tuple[NetworkName, ...] = ("frames", "mask-track", "osmn", "feelvos")
 
 
@@ -108,14 +109,25 @@ def table1(
     known = _known(out)
     reads = [checkpoint, *(parse_source(text).path for text in (*judging, *training))]
     work = out / WORK
-    outputs = [*(Output(out / name) for name in (*TABLES, SETTINGS)), Output(work, lambda _: _of_no_run(known))]
+    outputs = [
+        *(Output(out / name) for name in (*TABLES, SETTINGS)),
+        Output(work, lambda _: None if known else "is of no run"),
+    ]
     with claimed(outputs, reads, overwrite=overwrite or known == described):
+        sources = open_training_sources(training, load_network(checkpoint).config.categories)
+        for text in judging:
+            _check(text)
         _begin(out, described, known)
-        weights = _trained(work, checkpoint, training, budget, machine, monitors, say)
+        folders = {text: work / _folder_of(text) for text in judging}
+        # Ours first, which needs no training: what is wrong with a frame is said before hours of it.
+        opened = {text: _ours_of(text, folder, start, progress, say) for text, folder in folders.items()}
+        weights = _trained(work, checkpoint, sources, budget, machine, monitors, say)
         judged = tuple(
-            _judged(text, work / _folder_of(text), start, weights, first, resamples, progress, say) for text in judging
+            _judged(text, *opened[text], folder, weights, first, resamples, progress, say)
+            for text, folder in folders.items()
         )
-        texts = {name: table_texts(judged, style, _notes(described)) for name, style in TABLES.items()}
+        note = budget_note(budget, first)
+        texts = {name: table_texts(judged, style, note) for name, style in TABLES.items()}
         for name, text in texts.items():
             with written_aside(out / name) as aside:
                 aside.write_text(text, encoding="utf-8")
@@ -141,11 +153,6 @@ def _known(out: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text())
 
 
-def _of_no_run(known: dict[str, Any] | None) -> str | None:
-    """Why a folder of work may not be replaced."""
-    return "is of no run" if known is None else None
-
-
 def _begin(out: Path, described: dict[str, Any], known: dict[str, Any] | None) -> None:
     """Notes whose folder it is, and removes what another run did there."""
     if known != described and (out / WORK).exists():
@@ -157,7 +164,7 @@ def _begin(out: Path, described: dict[str, Any], known: dict[str, Any] | None) -
 def _trained(
     work: Path,
     checkpoint: Path,
-    train: Sequence[str],
+    sources: Sequence[WeightedSource],
     budget: Budget,
     machine: MachineConfig,
     monitors: Sequence[Monitor],
@@ -165,7 +172,6 @@ def _trained(
 ) -> dict[NetworkName, Path]:
     """The checkpoints of all that is trained."""
     weights: dict[NetworkName, Path] = {}
-    sources = open_training_sources(train, load_network(checkpoint).config.categories)
     for name in TRAINED:
         say(f"training: {name}")
         weights[name] = train_network(
@@ -174,21 +180,27 @@ def _trained(
     return weights
 
 
+def _ours_of(text: str, folder: Path, start: str | Path, progress: Progress, say: Say) -> tuple[DataSet, float]:
+    """A data set, and the seconds of the processor that our tracks of it took."""
+    data = _opened(text, folder)
+    say(f"judging ours: {data.instances}")
+    return data, _ours(start, data, folder / OURS, progress)
+
+
 def _judged(
     text: str,
+    data: DataSet,
+    cost: float,
     folder: Path,
-    start: str | Path,
     weights: Mapping[NetworkName, Path],
     first: First,
     resamples: int,
     progress: Progress,
     say: Say,
 ) -> Judged:
-    """The results of all systems on one data set, and what each costs."""
-    data = _opened(text, folder)
+    """The results of all systems on one data set, and what each costs; ours, which is there, cost so much."""
     say(f"judging: {data.instances}")
-    results = {"Ours": folder / "ours" / "tracks.json"}
-    costs = {"Ours": _ours(start, data, results["Ours"], progress)}
+    results, costs = {"Ours": folder / OURS}, {"Ours": cost}
     frames = sum(video.length for video in data.videos)
     path = folder / "detections.json"
     seconds = _kept(path.with_suffix(".cost.json"))
@@ -215,6 +227,16 @@ def _name_of(text: str) -> str:
     return path.stem if path.stem != "instances" else path.resolve().parent.name
 
 
+def _check(text: str) -> None:
+    """Raises InputError where a file to judge on cannot be read, or names of videos to be left out are wrong."""
+    source = parse_source(text)
+    known = {video.name for video in DataSet.opened(source.path, Path()).videos}
+    if missing := sorted(set(source.without) - known):
+        raise InputError(f"{source.path}: no video named {missing[0]}")
+    if known == set(source.without):
+        raise InputError(f"{source.path}: all of its videos are left out")
+
+
 def _opened(text: str, folder: Path) -> DataSet:
     """A data set to judge on; of one with videos to be left out, a file without them is made."""
     source = parse_source(text)
@@ -223,8 +245,6 @@ def _opened(text: str, folder: Path) -> DataSet:
     if not source.without:
         return DataSet.opened(source.path, frames)
     file = reader.read(source.path).file
-    if missing := sorted(set(source.without) - {video.name for video in file.videos}):
-        raise InputError(f"{source.path}: no video named {missing[0]}")
     videos = [video for video in file.videos if video.name not in source.without]
     kept = {video.id for video in videos}
     tracks = [track for track in file.tracks if track.video_id in kept]
@@ -278,12 +298,3 @@ def _keep(path: Path, seconds: float) -> None:
     """Notes that a step is done; the last thing that it does."""
     with written_aside(path) as aside:
         aside.write_text(json.dumps({"seconds": seconds}))
-
-
-def _notes(described: Mapping[str, Any]) -> str:
-    budget = described["budget"]
-    said = "the first frame with detections" if described["first"] == "detections" else "every object's first mask"
-    return (
-        f"{budget['steps']} steps of 16 frames of {budget['height']}x{budget['width']} for each trained network,"
-        f" from the weights of ours; masks are carried from {said}; published: {PUBLISHED}"
-    )

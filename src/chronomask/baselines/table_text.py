@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from chronomask.baselines.budget import FRAMES, Budget
+from chronomask.baselines.run import First
 from chronomask.baselines.systems import TITLES
 from chronomask.evaluation.ap import HEADLINE
 from chronomask.evaluation.compare import (
@@ -61,6 +63,15 @@ def table_texts(judged: Sequence[Judged], style: Style, note: str) -> str:
         said = f"{one.name}: {comparison_note(one.comparison)}; cost: milliseconds of the processor a frame; {note}"
         parts.append(markdown_table(rows, said) if style == "markdown" else latex_table(rows, (cut,), said))
     return "\n".join(parts)
+
+
+def budget_note(budget: Budget, first: First) -> str:
+    """How a table came about."""
+    said = "the first frame with detections" if first == "detections" else "every object's first mask"
+    return (
+        f"{budget.steps} steps of {FRAMES} frames of {budget.height}x{budget.width} for each trained network,"
+        f" from the weights of ours; masks are carried from {said}; published: {PUBLISHED}"
+    )
 
 
 def _rows(judged: Judged) -> tuple[list[list[str]], int]:
