@@ -13,6 +13,8 @@ from chronomask.errors import InputError
 from chronomask.evaluation.ap import evaluate
 from chronomask.evaluation.report import write_report
 
+BOX = mask((5, 5, 10, 10))
+
 
 class Checker(HTMLParser):
     """Notes the tags left open and everything that a page would load."""
@@ -79,3 +81,27 @@ def test_a_missing_frame_is_named_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"00000\.jpg: no such file"):
         write_report(tmp_path / "report.html", truth, [], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_are_found_by_the_name_of_the_video(tmp_path: Path) -> None:
+    truth, results = random_case(1, videos=1)
+    (video,) = truth["videos"]
+    length = len(video.pop("file_names"))
+    video["name"] = "boat"
+    (tmp_path / "boat").mkdir()
+    for t in range(length):
+        Image.new("RGB", (WIDTH, HEIGHT), (9 * t, 0, 0)).save(tmp_path / "boat" / f"{t}.png")
+    with_frames = write_report(tmp_path / "a.html", truth, results, tmp_path).path.read_text()
+    assert with_frames != write_report(tmp_path / "b.html", truth, results).path.read_text()
+    (tmp_path / "boat" / "0.png").unlink()
+    with pytest.raises(InputError, match=f"holds {length - 1} pictures, .*; without frames .* drawn on grey"):
+        write_report(tmp_path / "c.html", truth, results, tmp_path)
+
+
+def test_what_does_not_count_is_said_on_the_page(tmp_path: Path) -> None:
+    found = [result([BOX]), result([BOX], category_id=2)]
+    truth = truth_file([annotation([BOX]), annotation([BOX], iscrowd=1)])
+    text = checked(write_report(tmp_path / "report.html", truth, found).path)
+    assert "1 of 2 results left out: no annotation is of the class &#x27;class2&#x27;" in text
+    assert "<small>1 object, 1 result</small>" in text
+    assert "(crowd: need not be found)" in text

@@ -12,6 +12,7 @@ from track_builders import HEIGHT, WIDTH, annotation, mask, random_case, result,
 
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import evaluate
+from chronomask.evaluation.coverage import left_aside
 from chronomask.evaluation.validate import Validation, read_results, read_truth, validate, validation_table
 
 BOX = mask((5, 5, 10, 10))
@@ -223,3 +224,58 @@ def test_results_as_json_and_as_objects_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [5, {}, "x"])
 def test_what_should_be_a_list_is_a_problem(key: str, value: object) -> None:
     assert ("error", key) in places(validate(good_truth() | {key: value}))
+
+
+def shown(validation: Validation) -> str:
+    console = Console(width=300, file=io.StringIO(), record=True)
+    console.print(validation_table(validation))
+    return " ".join(console.export_text().split())
+
+
+def test_what_was_read_is_said() -> None:
+    truth = good_truth()
+    truth["annotations"][1]["iscrowd"] = 1
+    assert shown(validate(truth)) == (
+        "data: 1 object, 1 crowd in 1 video of 3 frames, read as youtube-vis: 0 errors, 0 warnings"
+    )
+    assert "2 results in 1 video of 3 frames, read as a list of results: 0 errors" in shown(validate(good_results()))
+    for entry in truth["annotations"]:
+        entry["score"] = 1.0
+    assert validate(truth).kind == "annotations"
+    assert validate(truth, good_truth()).kind == "results"
+
+
+def test_a_missing_field_is_one_line() -> None:
+    truth = good_truth()
+    for entry in truth["annotations"]:
+        del entry["areas"]
+    (problem,) = validate(truth).problems
+    assert str(problem) == "annotations[0].areas: missing here and in 1 more, and the official evaluator stops without"
+    stills = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": WIDTH, "height": HEIGHT}],
+        "categories": truth["categories"],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation": BOX}],
+    }
+    assert places(validate(stills)) == [("warning", "annotations[0].area")]
+
+
+def test_results_that_do_not_count_are_warnings() -> None:
+    truth = truth_file(
+        [annotation([BOX] * 3), annotation([BOX] * 3, video_id=2)], lengths={1: 3, 2: 3}, categories=(1, 2)
+    )
+    results = [result([BOX] * 3), result([BOX] * 3, 0.5, 2), result([BOX] * 3, 0.4, 2)]
+    expected = [
+        "2 of 3 results left out: no annotation is of the class 'class2'",
+        "no result for 1 of 2 videos: video2",
+    ]
+    assert [problem.message for problem in validate(results, truth).problems] == expected
+    assert list(left_aside(read_truth(truth), read_results(results, read_truth(truth)))) == expected
+    del truth["annotations"]
+    assert [problem.message for problem in validate(results, truth | {"annotations": None}).problems] == expected[1:]
+
+
+def test_crowds_are_said() -> None:
+    truth = good_truth()
+    truth["annotations"][1]["iscrowd"] = 1
+    said = list(left_aside(read_truth(truth), read_results([result([BOX] * 3)], read_truth(truth))))
+    assert said == ["2 annotations: 1 object and 1 crowd, which need not be found"]

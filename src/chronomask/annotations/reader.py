@@ -52,6 +52,7 @@ class Reading:
         listing: its videos and categories.
         tracks: by place of their entry in the file.
         robbed: ids of videos that lost an annotation.
+        left_out: how many results the annotations that they are for have no place for.
     """
 
     content: Content
@@ -59,6 +60,7 @@ class Reading:
     listing: Listing
     tracks: Mapping[int, Track]
     robbed: frozenset[int]
+    left_out: int = 0
 
     @property
     def file(self) -> TracksFile:

@@ -38,7 +38,8 @@ def evaluate(
         results: a submission list or a tracks.json, or results in any format that convert reads.
         json: also write the numbers to this file.
         report: also write an html report: curves, worst videos, and what the lost AP was lost to.
-        frames: folder of the frames, for the pictures in the report.
+        frames: folder of the frames, for the pictures in the report: file names lie in it or, where the annotations
+            name none, a folder for each video. Without it masks are drawn on grey.
         classes: names of the only classes that count, joined by commas or one after the other.
         class_agnostic: score as if there were one class only.
         open_vocabulary: a result counts only in videos where its class was looked for: those with an object of it, and

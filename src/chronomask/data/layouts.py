@@ -85,11 +85,16 @@ def with_frames(reading: Reading, images: Path | None) -> Reading:
         )
     videos = dict(reading.listing.videos)
     for video in unnamed:
-        videos[video.id] = replace(video, file_names=_pictures(images or Path(), video))
+        videos[video.id] = replace(video, file_names=pictures_of(images or Path(), video))
     return replace(reading, listing=replace(reading.listing, videos=videos))
 
 
-def _pictures(images: Path, video: VideoEntry) -> tuple[str, ...]:
+def pictures_of(images: Path, video: VideoEntry) -> tuple[str, ...]:
+    """Names of the pictures in the folder of a video's name, in natural order, one a frame.
+
+    Raises:
+        InputError: there are not as many.
+    """
     folder = images / video.name
     found = [path for path in folder.glob("[!.]*") if path.suffix.lower() in IMAGE_SUFFIXES]
     found.sort(key=lambda path: natural(path.name))

@@ -13,6 +13,7 @@ from chronomask.claims import Output, claimed
 from chronomask.errors import InputError
 from chronomask.evaluation import ap
 from chronomask.evaluation.ap import Evaluation
+from chronomask.evaluation.coverage import left_aside
 from chronomask.evaluation.davis import DavisScores, score_davis
 from chronomask.evaluation.error_analysis import Breakdown
 from chronomask.evaluation.selection import Selection
@@ -106,14 +107,19 @@ def evaluate(
         installed_metrics()
     outputs = [Output(path) for path in (json, report) if path is not None]
     with claimed(outputs, [truth, results], [frames], overwrite):
-        annotated = read_truth(truth, note)
+        said: list[str] = []
+        annotated = read_truth(truth, said.append)
         selection = Selection(tuple(classes), open_vocabulary, class_agnostic)
-        annotated, found = selection.of(annotated, read_results(results, annotated, note, class_agnostic), note)
+        results_of = read_results(results, annotated, said.append, class_agnostic)
+        annotated, found = selection.of(annotated, results_of, said.append)
+        said += left_aside(annotated, found)
+        for text in said:
+            note(text)
         masks, breakdown = None, None
         if report is not None:
             from chronomask.evaluation.report import draw_report
 
-            written = draw_report(report, (str(results), str(truth)), annotated, found, frames)
+            written = draw_report(report, (str(results), str(truth)), annotated, found, frames, notes=said)
             masks, breakdown = written.evaluation, written.breakdown
         threshold = {} if min_score is None else {"min_score": min_score}
         measured = Measured(

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from chronomask.evaluation.ap import THRESHOLDS, Evaluation, percent
 from chronomask.evaluation.error_analysis import Breakdown, Kind
+from chronomask.formats.conversion_losses import counted
 
 KIND_COLOURS: dict[Kind, str] = {
     "duplicate": "#8d6cab",
@@ -35,10 +36,13 @@ def curves(evaluation: Evaluation) -> str:
     lines = [("IoU 0.50", "#1f77b4", mean[0]), ("IoU 0.75", "#d9822b", mean[5]), ("mean", "#333333", mean.mean(0))]
     assert THRESHOLDS[5] == 0.75, "the second curve is that of IoU 0.75"
     parts = [_axes(), *(_line(values, colour) for _, colour, values in lines)]
+    # Below on the left, where curves rarely come: precision is high while little is recalled.
+    top = _TOP + _HEIGHT - 17 * len(lines) - 8
+    parts.append(f'<rect x="{_LEFT + 4}" y="{top}" width="96" height="{17 * len(lines) + 4}" fill="Canvas"/>')
     for row, (name, colour, _) in enumerate(lines):
-        y = _TOP + 16 + 17 * row
-        parts.append(f'<rect x="{_LEFT + _WIDTH - 92}" y="{y - 8}" width="14" height="4" fill="{colour}"/>')
-        parts.append(f'<text x="{_LEFT + _WIDTH - 72}" y="{y}">{name}</text>')
+        y = top + 15 + 17 * row
+        parts.append(f'<rect x="{_LEFT + 10}" y="{y - 6}" width="14" height="4" fill="{colour}"/>')
+        parts.append(f'<text x="{_LEFT + 30}" y="{y}">{name}</text>')
     size = f"0 0 {_LEFT + _WIDTH + 12} {_TOP + _HEIGHT + 44}"
     return f'<svg class="plot" viewBox="{size}" role="img" aria-label="precision over recall">{"".join(parts)}</svg>'
 
@@ -70,7 +74,7 @@ def class_bars(evaluation: Evaluation) -> str:
     parts = []
     for row in rows:
         bar = _bar([(row.scores.AP, "#1f77b4", "AP"), (row.scores.AP50 - row.scores.AP, "#a6c8e4", "AP50")])
-        counts = f"{row.objects} objects, {row.predictions} results"
+        counts = f"{counted(row.objects, 'object')}, {counted(row.predictions, 'result')}"
         numbers = f"{percent(row.scores.AP)} / {percent(row.scores.AP50)}"
         parts.append(f'<div class="bar-name">{escape(row.name)}<small>{counts}</small></div>{bar}<div>{numbers}</div>')
     return f'<div class="bars">{"".join(parts)}</div>'

@@ -18,6 +18,7 @@ from PIL import Image
 from chronomask import rle
 from chronomask.annotations.masks import Masks
 from chronomask.annotations.records import VideoEntry
+from chronomask.data.layouts import pictures_of
 from chronomask.errors import InputError
 from chronomask.render import draw_tracks
 from chronomask.video.pictures import read_picture
@@ -25,6 +26,7 @@ from chronomask.video.pictures import read_picture
 FRAMES = 8
 """Pictures in a strip, spread evenly over the video."""
 
+_ON_GREY = "without frames (--frames) masks are drawn on grey"
 _HEIGHT = 112
 _GAP = 3
 _QUALITY = 70
@@ -45,15 +47,17 @@ def film_strip(video: VideoEntry, truth: Sequence[Drawn], found: Sequence[Drawn]
         video: its size, length and file names.
         truth: objects for the upper row.
         found: results for the lower row.
-        root: folder that the video's `file_names` lie in; None for masks on grey.
+        root: folder that the video's `file_names` lie in or, where it has none, a folder of its name with a picture a
+            frame; None for masks on grey.
 
     Raises:
         InputError: if a frame is missing or no picture.
     """
     width = max(1, round(_HEIGHT * video.width / video.height))
+    names = video.file_names or (() if root is None else _named_as(video, root))
     columns = []
     for t in np.unique(np.linspace(0, video.length - 1, FRAMES).round().astype(int)).tolist():
-        picture = _picture(video, t, width, root)
+        picture = _picture(video, names, t, width, root)
         rows = [_drawn(picture, side, t, width) for side in (truth, found)]
         columns.append(np.vstack([rows[0], np.full((_GAP, width, 3), 255, np.uint8), rows[1]]))
         columns.append(np.full((len(columns[-1]), _GAP, 3), 255, np.uint8))
@@ -62,14 +66,21 @@ def film_strip(video: VideoEntry, truth: Sequence[Drawn], found: Sequence[Drawn]
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _picture(video: VideoEntry, t: int, width: int, root: Path | None) -> UInt8[np.ndarray, "h w 3"]:
+def _named_as(video: VideoEntry, root: Path) -> Sequence[str]:
+    try:
+        return pictures_of(root, video)
+    except InputError as error:
+        raise InputError(f"{error}; {_ON_GREY}") from error
+
+
+def _picture(
+    video: VideoEntry, names: Sequence[str], t: int, width: int, root: Path | None
+) -> UInt8[np.ndarray, "h w 3"]:
     if root is None:
         return np.full((_HEIGHT, width, 3), 70, np.uint8)
-    if video.file_names is None:
-        raise InputError(f"video {video.name} has no file_names, by which its frames would be found in {root}")
-    path = root / video.file_names[t]
+    path = root / names[t]
     if not path.is_file():
-        raise InputError(f"{path}: no such file; it is frame {t} of video {video.name}")
+        raise InputError(f"{path}: no such file; it is frame {t} of video {video.name}; {_ON_GREY}")
     return np.asarray(Image.fromarray(read_picture(path)).resize((width, _HEIGHT)))
 
 

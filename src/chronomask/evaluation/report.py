@@ -14,6 +14,7 @@ from pathlib import Path
 from chronomask.annotations.content import Source, name_of
 from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import HEADLINE, THRESHOLDS, Evaluation, percent, score
+from chronomask.evaluation.coverage import left_aside
 from chronomask.evaluation.error_analysis import Breakdown, Fault, break_down_matches
 from chronomask.evaluation.figures import class_bars, curves, loss_bar, loss_table
 from chronomask.evaluation.filmstrip import Drawn, film_strip
@@ -56,15 +57,18 @@ def write_report(
         path: the html file to write.
         truth: an annotation file.
         results: a result file.
-        frames: folder that the `file_names` of the annotation file lie in; without it masks are shown on grey.
+        frames: folder that the `file_names` of the annotation file lie in or, where there are none, folders with the
+            names of the videos; without it masks are shown on grey.
         videos: how many videos to show in pictures, worst first.
 
     Raises:
         InputError: naming the place of every error of a file, or a frame that is missing.
     """
-    annotated = read_truth(truth)
+    notes: list[str] = []
+    annotated = read_truth(truth, notes.append)
+    found = read_results(results, annotated, notes.append)
     names = name_of(results), name_of(truth)
-    return draw_report(path, names, annotated, read_results(results, annotated), frames, videos)
+    return draw_report(path, names, annotated, found, frames, videos, [*notes, *left_aside(annotated, found)])
 
 
 def draw_report(
@@ -74,8 +78,9 @@ def draw_report(
     found: Sequence[Track],
     frames: str | Path | None = None,
     videos: int = 30,
+    notes: Sequence[str] = (),
 ) -> Report:
-    """`write_report` of what was read already; `names` are those of the files, results first."""
+    """`write_report` of what was read already; `names` are those of the files, results first; the page says `notes`."""
     evaluation = score(truth, found)
     matches = match(truth, found)
     breakdown = break_down_matches(matches)
@@ -87,7 +92,7 @@ def draw_report(
     # Videos without objects have no recall: they come last, those with most errors first.
     worst = sorted(recalls, key=lambda number: (recalls[number] < 0, recalls[number], -len(faults[number])))[:videos]
     shown = [_video_section(matches, number, recalls[number], faults[number], root) for number in worst]
-    page = _page(*names, evaluation, breakdown, shown, len(truth.videos))
+    page = _page(*names, evaluation, breakdown, shown, len(truth.videos), notes)
     with written_aside(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return Report(Path(path), evaluation, breakdown, len(shown))
@@ -120,7 +125,7 @@ def _video_section(matches: Matches, number: int, recall: float, faults: Sequenc
         legend.append(f"{_dot(colour)}{name} {matches.found[d].score:.2f}: {verdict}")
     counts = Counter(fault.kind for fault in faults)
     summary = ", ".join(f"{count} {kind}" for kind, count in counts.most_common()) or "no errors"
-    share = "no objects" if recall < 0 else f"{percent(recall)} % of its objects found"
+    share = "no objects" if recall < 0 else f"{percent(recall)} % of its objects found, mean over the IoUs 0.50 to 0.95"
     name = escape(video.name)
     return (
         f"<section class='video'><h3>{name} <small>{share}; at IoU 0.50: {summary}</small></h3><div class='strip'>"
@@ -132,7 +137,7 @@ def _video_section(matches: Matches, number: int, recall: float, faults: Sequenc
 
 def _object_name(matches: Matches, g: int) -> str:
     track = matches.truth.tracks[g]
-    return escape(matches.truth.categories[track.category_id]) + (" (crowd)" if track.crowd else "")
+    return escape(matches.truth.categories[track.category_id]) + (" (crowd: need not be found)" if track.crowd else "")
 
 
 def _shown_results(matches: Matches, number: int) -> list[int]:
@@ -152,7 +157,13 @@ def _dot(colour_id: int) -> str:
 
 
 def _page(
-    results: str, truth: str, evaluation: Evaluation, breakdown: Breakdown, videos: Sequence[str], count: int
+    results: str,
+    truth: str,
+    evaluation: Evaluation,
+    breakdown: Breakdown,
+    videos: Sequence[str],
+    count: int,
+    notes: Sequence[str],
 ) -> str:
     scores = evaluation.scores
     cards = "".join(f"<div><b>{percent(getattr(scores, key))}</b>{key}</div>" for key in HEADLINE)
@@ -160,14 +171,16 @@ def _page(
     rest = " &nbsp; ".join(f"{key} {percent(getattr(scores, key))}" for key in others)
     shown = f"{len(videos)} of {count} videos, those with the fewest objects found first. Upper row: truth, lower row: "
     shown += f"hits and the best {SURPLUS} other results; one colour is one object."
+    said = "".join(f"<p class='note'>{escape(text)}</p>" for text in notes)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(Path(results).name)}: evaluation</title><style>{_STYLE}</style></head><body><main>
 <h1>{escape(Path(results).name)}</h1><p>against {escape(Path(truth).name)}, in percent, as YouTube-VIS scores</p>
-<div class="cards">{cards}</div><p class="rest">{rest}</p>
+<div class="cards">{cards}</div><p class="rest">{rest}</p>{said}
 <h2>Where average precision is lost</h2>{loss_bar(breakdown)}<div class="wide">{loss_table(breakdown)}</div>
 <p class="note">Gain: that kind mended alone. After: mended together with all kinds above it; the bar shows these steps.
-Counts are those at IoU 0.50.</p>
+Counts are those at IoU 0.50,
+gains are over all thresholds; kinds stand in the order in which they are mended.</p>
 <div class="pair"><section><h2>Precision over recall</h2>{curves(evaluation)}</section>
 <section><h2>Classes</h2><p class="note">AP / AP50</p>{class_bars(evaluation)}</section></div>
 <h2>Videos</h2><p class="note">{shown}</p>{"".join(videos)}

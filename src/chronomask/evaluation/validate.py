@@ -17,23 +17,21 @@ from rich.text import Text
 
 from chronomask import rle
 from chronomask.annotations.content import Content, Source, whole_value
-from chronomask.annotations.listing import Listing, read_listing
+from chronomask.annotations.listing import STILLS, Listing, read_listing
 from chronomask.annotations.masks import Masks
 from chronomask.annotations.problems import Problem, Problems
-from chronomask.annotations.reader import Reading, opened_annotations, read
+from chronomask.annotations.reader import Reading, form_of, opened_annotations, read
 from chronomask.annotations.records import Track
 from chronomask.annotations.row import Row
 from chronomask.errors import InputError
+from chronomask.evaluation.coverage import of_unseen_classes, without_results
 from chronomask.evaluation.records import MAX_RESULTS, GroundTruth
 from chronomask.formats.against import Against
-from chronomask.formats.conversion_losses import counted, listed
+from chronomask.formats.conversion_losses import counted
 from chronomask.formats.reading import Note, opened_or_recognised, read_any, unheard
 
 _TOLERANCE = 1.0
 """Pixels by which stated areas and boxes may differ from those of the masks: tools round in different ways."""
-
-_NAMES = 20
-"""Videos or classes that a problem names."""
 
 
 def read_truth(source: Source, note: Note = unheard) -> GroundTruth:
@@ -79,12 +77,22 @@ class Validation:
         kind: "annotations" or "results".
         problems: all faults, in the order of the file.
         entries: how many annotations or results it holds.
+        crowds: how many of the annotations are no single objects.
+        left_out: how many of the results the annotations have no place for.
+        videos: how many there are; with `against`, those of the annotations.
+        frames: of all these.
+        format: that the file was read as.
     """
 
     file: str
     kind: Literal["annotations", "results"]
     problems: tuple[Problem, ...]
     entries: int
+    crowds: int
+    left_out: int
+    videos: int
+    frames: int
+    format: str
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -108,15 +116,15 @@ def validate(file: Source, against: Source | None = None, note: Note = unheard) 
 
     Args:
         file: annotations, or results (a list, or annotations with a `score`).
-        against: the annotations that the results belong to. Only videos and categories are read, since test sets come
-            without annotations. Without it, masks of one video must only agree in size and number.
+        against: the annotations that the results belong to; only videos and categories must be there, since test sets
+            come without annotations. Without it, masks of one video must only agree in size and number.
         note: called with what reading other formats assumes or leaves out, a sentence each.
 
     Raises:
         InputError: a file is missing or is no json, or the videos or categories of `against` have faults of their own.
     """
     content = opened_or_recognised(file)
-    listing = None if against is None else _listing(against)
+    listing, present = (None, None) if against is None else _listing(against)
     if isinstance(content, Content):
         scored = _are_results(content, against is not None)
         if not scored and against is not None:
@@ -129,11 +137,28 @@ def validate(file: Source, against: Source | None = None, note: Note = unheard) 
         scored = against is not None
         reading = read_any(file, "collect", against=None if listing is None else Against(listing), note=note)
     _Strict(reading, scored).look()
+    tracks, videos, entries = list(reading.tracks.values()), reading.listing.videos, reading.content.entries
     if listing is not None:
-        _warn_of_silence(reading, listing)
-    entries = reading.content.entries if isinstance(reading.content.entries, list) else reading.tracks
-    kind = "results" if scored else "annotations"
-    return Validation(reading.content.file, kind, tuple(reading.problems.found), len(entries))
+        unseen = () if present is None else of_unseen_classes(tracks, present, listing.categories)
+        for text in (*unseen, *without_results(tracks, listing.videos)):
+            reading.problems.warn("file", text)
+    return Validation(
+        reading.content.file,
+        "results" if scored else "annotations",
+        tuple(reading.problems.found),
+        len(entries) if isinstance(entries, list) else len(tracks) + reading.left_out,
+        sum(track.crowd for track in tracks),
+        reading.left_out,
+        len(videos),
+        sum(video.length for video in videos.values()),
+        _format_of(content) if isinstance(content, Content) else content,
+    )
+
+
+def _format_of(content: Content) -> str:
+    if content.listed == "results":
+        return "a list of results"
+    return "coco" if form_of(content) is STILLS else "youtube-vis"
 
 
 def _are_results(content: Content, if_empty: bool) -> bool:
@@ -142,28 +167,28 @@ def _are_results(content: Content, if_empty: bool) -> bool:
         return True
     if content.entries == []:
         return if_empty
-    return any("score" in row for _, row in content.rows("annotations", Problems(content.file, "collect")))
+    rows = content.rows("annotations", Problems(content.file, "collect"))
+    scores = [row.fields["score"] for _, row in rows if "score" in row]
+    return any(score != 1 for score in scores) or (if_empty and bool(scores))  # converted annotations are all sure
 
 
-def _listing(source: Source) -> Listing:
-    """Videos and categories of an annotation file whose annotations may be held back, as those of test sets are."""
+def _listing(source: Source) -> tuple[Listing, set[int] | None]:
+    """Videos and categories of an annotation file, and ids of the categories with annotations.
+
+    These are None where they may be held back, as those of test sets are.
+    """
     found = opened_or_recognised(source)
     if not isinstance(found, Content):
-        return read_any(source).listing
+        reading = read_any(source)
+        return reading.listing, {track.category_id for track in reading.tracks.values()}
     content = opened_annotations(found)
     problems = Problems(content.file, "collect")
-    listing = read_listing(content, problems)
+    listing = read_listing(content, problems, form_of(content))
     problems.raise_errors()
-    return listing
-
-
-def _warn_of_silence(reading: Reading, listing: Listing) -> None:
-    silent = sorted(set(listing.videos) - {track.video_id for track in reading.tracks.values()})
-    if silent:
-        names = listed((listing.videos[number].name for number in silent), _NAMES)
-        reading.problems.warn(
-            "file", f"no result for {len(silent)} of {counted(len(listing.videos), 'video')}: {names}"
-        )
+    if not content.entries:
+        return listing, None
+    used = {row.fields.get("category_id") for _, row in content.rows("annotations", problems)}
+    return listing, {number for number in listing.categories if number in used}
 
 
 @dataclass(frozen=True)
@@ -176,10 +201,14 @@ class _Strict:
     def look(self) -> None:
         """Warns of fields that the official evaluator stops without, and of contradictions."""
         problems = self.reading.problems
+        missing: dict[str, list[str]] = {}
         for index, row in self.reading.content.rows(self.reading.content.listed, Problems(problems.file, "collect")):
-            self._fields(row, index)
+            self._fields(row, missing)
             if (track := self.reading.tracks.get(index)) is not None:
                 self._track(row, track)
+        for key, rows in missing.items():
+            more = f" here and in {len(rows) - 1} more" if len(rows) > 1 else ""
+            problems.warn(f"{rows[0]}.{key}", f"missing{more}, and the official evaluator stops without")
         counts = Counter((track.video_id, track.category_id) for track in self.reading.tracks.values())
         for (video_id, category_id), count in counts.items():
             if self.scored and count > MAX_RESULTS:
@@ -188,14 +217,15 @@ class _Strict:
                 )
                 problems.warn(self.reading.content.listed, message)
 
-    def _fields(self, row: Row, index: int) -> None:
+    def _fields(self, row: Row, missing: dict[str, list[str]]) -> None:
+        """Places of missing fields are collected by their names: whoever leaves one out does so everywhere."""
         warn = self.reading.problems.warn
         if row.fields.get("id") == 0 and self.reading.content.listed == "annotations":
             warn(f"{row.place}.id", "0, which other evaluators take for unmatched")
         if not self.scored:
-            for key in ("iscrowd", "areas"):
+            for key in ("iscrowd", form_of(self.reading.content).areas):
                 if key not in row:
-                    warn(f"{row.place}.{key}", "missing, and the official evaluator stops without")
+                    missing.setdefault(key, []).append(row.place)
 
     def _track(self, row: Row, track: Track) -> None:
         warn, masks = self.reading.problems.warn, track.masks
@@ -237,7 +267,8 @@ class _Strict:
 def validation_table(validation: Validation) -> Table | Text:
     """The problems as a table for the terminal, errors first; a line where there is none."""
     errors, warnings = len(validation.errors), len(validation.warnings)
-    title = f"{validation.file}: {validation.entries} {validation.kind}, {errors} errors, {warnings} warnings"
+    faults = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    title = f"{validation.file}: {_counts(validation)}, read as {validation.format}: {faults}"
     if not validation.problems:
         return Text(title)
     table = Table("", "place", "problem", title=title, title_justify="left")
@@ -245,3 +276,15 @@ def validation_table(validation: Validation) -> Table | Text:
         style = "red" if problem.severity == "error" else "yellow"
         table.add_row(problem.severity, problem.place, problem.message, style=style)
     return table
+
+
+def _counts(validation: Validation) -> str:
+    """Such as "5 objects, 2 crowds in 3 videos of 24 frames"."""
+    if validation.kind == "results":
+        held = counted(validation.entries, "result") + (
+            f" ({validation.left_out} left out)" if validation.left_out else ""
+        )
+    else:
+        crowds = f", {counted(validation.crowds, 'crowd')}" if validation.crowds else ""
+        held = counted(validation.entries - validation.crowds, "object") + crowds
+    return f"{held} in {counted(validation.videos, 'video')} of {counted(validation.frames, 'frame')}"

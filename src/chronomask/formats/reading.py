@@ -115,7 +115,7 @@ def _joined(reading: Reading, joint: Joint, against: Against, note: Note) -> Rea
     for text in joint.left_out:
         reading.problems.warn("results", text)
     tracks = {index: joined for index, track in reading.tracks.items() if (joined := joint.of(track)) is not None}
-    return replace(reading, listing=against.listing, tracks=tracks)
+    return replace(reading, listing=against.listing, tracks=tracks, left_out=len(reading.tracks) - len(tracks))
 
 
 def _reading_of(file: TracksFile, name: str) -> Reading:

@@ -44,7 +44,10 @@ def _recognise_folder(path: Path) -> Format:
     kinds = [suffix for suffix, files in found.items() if files]
     if len(kinds) != 1:
         held = " and ".join(kinds) if kinds else "no .png, .json, .xml or .txt"
-        raise InputError(f"{path}: holds {held} files; say --from {'|'.join(FORMATS)}")
+        raise InputError(
+            f"{path}: holds {held} files, and so no format that is recognised; name the file or folder of the"
+            f" annotations or results itself, or say which format it is: chronomask convert --from {'|'.join(FORMATS)}"
+        )
     match kinds[0]:
         case ".xml":
             return "cvat"
