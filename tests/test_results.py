@@ -65,6 +65,7 @@ def test_the_fields_of_a_frame():
     assert result.boxes.tolist() == [[8, 4, 30, 20], [40, 30, 64, 40]]
     assert repr(result) == "FrameResult(7 at 0.280 s: 2 dog 0.88, 5 object 0.50)"
     assert repr(result.masks) == "CodedMasks(2 of 64x48)"
+    assert [info.label for info in result.tracks] == ["2 dog 75%", "5 object"]
 
 
 def test_nothing_found():

@@ -51,7 +51,7 @@ def draw_tracks(
         image: RGB, left as it is.
         masks: one a track; a track whose mask is empty is left out.
         track_ids: they choose the colours, see `track_colour`.
-        labels: one a track, such as "3 cat 0.87". An empty text draws no label.
+        labels: one a track, such as "3 cat 87%". An empty text draws no label.
 
     Returns:
         A new RGB image.

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from PIL import Image
 
 from chronomask import rle
-from chronomask.categories import Category
+from chronomask.categories import OBJECT, Category
 from chronomask.errors import InputError
 from chronomask.rle import Rle
 
@@ -43,8 +43,9 @@ class TrackInfo:
 
     @property
     def label(self) -> str:
-        """Id, name and score, as the overlay shows them."""
-        return f"{self.id} {self.category.name} {self.score:.2f}"
+        """Id, name and how likely the name is, as the overlay shows them: a number beside a name is read as its own."""
+        known = "" if self.category == OBJECT else f" {self.class_score:.0%}"
+        return f"{self.id} {self.category.name}{known}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +204,8 @@ class FrameResult:
         )
 
     def __repr__(self) -> str:
-        listed = ", ".join(info.label for info in self.tracks[:5]) + ", ..." * (len(self.tracks) > 5)
+        listed = ", ".join(f"{info.id} {info.category.name} {info.score:.2f}" for info in self.tracks[:5])
+        listed += ", ..." * (len(self.tracks) > 5)
         return f"FrameResult({self.index} at {self.time:.3f} s: {listed or 'no tracks'})"
 
     def _repr_png_(self) -> bytes:

@@ -58,3 +58,14 @@ def test_of_some_names_and_object_the_probabilities_are_among_these():
 
 def test_a_track_without_pixels_has_no_score():
     assert summary_of((0, [0.1, 0.8, 0.1], 0.9)).verdict(CLASSES, 0.0).score == 0
+
+
+def test_a_network_may_know_what_is_none_of_its_classes():
+    dog, none = summary_of((4, [0.2, 0.5, 0.3], 0.9)), summary_of((4, [0.1, 0.3, 0.6], 0.9))
+    assert dog.verdict(CLASSES[:2], 0.25).category == CLASSES[1]
+    assert none.verdict(CLASSES[:2], 0.25).category == OBJECT
+    # Among the allowed it counts as well; where nothing may be an object, the score tells.
+    assert none.verdict(CLASSES[:2], 0.25, {"dog", "object"}).category == OBJECT
+    assert dog.verdict(CLASSES[:2], 0.25, {"dog", "object"}).class_score == pytest.approx(0.5 / 0.8)
+    info = none.verdict(CLASSES[:2], 0.0, {"dog"})
+    assert (info.category, info.score) == (CLASSES[1], pytest.approx(0.9 * 0.3 / 0.6))

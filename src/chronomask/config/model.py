@@ -49,6 +49,7 @@ class ModelConfig:
             backbone, where ImageNet's knowledge of names survives (stride-4 features collapse to the commonest class).
         foreground: a fifth output, the probability that a pixel belongs to any instance; clustering looks only there.
         categories: the classes, in the order of the network's indices.
+        others: the class scores have one more row, behind those of the classes: of what is none of them.
         stride_in_1x1: ResNet-50 and -101 halve the size in the first 1x1 convolution of a stage instead of its 3x3, as
             the published models of detectron2 and maskrcnn-benchmark do: with their weights, and only with them, true.
         aggregation: how frames learn of each other: "squeeze" is the time pyramid; "flow" gathers features along
@@ -68,6 +69,7 @@ class ModelConfig:
     class_source: ClassSource = "decoder"
     foreground: bool = False
     categories: tuple[Category, ...] = LITE
+    others: bool = False
     stride_in_1x1: bool = False
     aggregation: Aggregation = "squeeze"
     tube_score: tuple[float, ...] = ()
@@ -85,7 +87,7 @@ class ModelConfig:
         for name in ("channels", "reduction"):
             if not (type(getattr(self, name)) is int and 1 <= getattr(self, name) <= MAX_CHANNELS):
                 raise InputError(f"{name} {getattr(self, name)!r:.80}: must be a whole number, 1 to {MAX_CHANNELS}")
-        for name in ("decoder_activation", "foreground", "stride_in_1x1"):
+        for name in ("decoder_activation", "foreground", "others", "stride_in_1x1"):
             if type(getattr(self, name)) is not bool:
                 raise InputError(f"{name} {getattr(self, name)!r:.80}: must be true or false")
         if not all(type(number) is int and 0 <= number <= MAX_SQUEEZES for number in self.squeezes):

@@ -37,6 +37,10 @@ class BackboneNetwork(nn.Module):
         self.backbone.eval()
         return self
 
+    def fixed_parameters(self) -> list[nn.Parameter]:
+        """Parameters beside the backbone that no training may change."""
+        return []
+
     def freeze_backbone(self) -> None:
         """Takes the backbone out of training, and runs a copy with folded batch norm (the same function, faster)."""
         self.backbone.requires_grad_(False)

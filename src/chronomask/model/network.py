@@ -76,8 +76,12 @@ class BackboneClassHead(nn.Module):
         self.scores = nn.Conv2d(CLASS_HIDDEN, classes, 1)
 
     def forward(self, fine: Float[Tensor, "N c h w"], coarse: Float[Tensor, "N d _ _"]) -> Float[Tensor, "N L h w"]:
+        return self.scores(self.hidden(fine, coarse))
+
+    def hidden(self, fine: Float[Tensor, "N c h w"], coarse: Float[Tensor, "N d _ _"]) -> Float[Tensor, "N C h w"]:
+        """What the scores are a linear map of."""
         upsampled = F.interpolate(self.coarse(coarse), size=fine.shape[2:], mode="bilinear", align_corners=False)
-        return self.scores((self.fine(fine) + upsampled).relu())
+        return (self.fine(fine) + upsampled).relu()
 
 
 class Network(BackboneNetwork):
@@ -105,13 +109,17 @@ class Network(BackboneNetwork):
         self.variance_head = PointwiseConvolution(channels, dimensions)
         self.heat_head = PointwiseConvolution(channels, 1)
         self.foreground_head = PointwiseConvolution(channels, 1) if config.foreground else None
-        classes = len(config.categories)
+        classes = len(config.categories) + config.others
         self.class_head: nn.Module
         if config.class_source == "backbone":
             self.class_head = BackboneClassHead(self.backbone.channels[2:], classes)
         else:
             self.class_head = PointwiseConvolution(channels, classes)
         self._initialise_heads()
+
+    def fixed_parameters(self) -> list[nn.Parameter]:
+        """Those of a class head that tells its classes from all others: no clip shows what these are."""
+        return list(self.class_head.parameters()) if self.config.others else []
 
     def _initialise_heads(self) -> None:
         # sigma about 0.3 of half the short side: neither every pixel nor none is a member at the first step.

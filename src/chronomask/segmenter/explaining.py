@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from chronomask.categories import OBJECT
 from chronomask.engines.engine import Attentive, padded
 from chronomask.errors import InputError
 from chronomask.segmenter.clips import FoundClip
@@ -222,7 +223,7 @@ class ClipExplainer:
     @cached_property
     def _instances(self) -> tuple[Instance, ...]:
         (height, width), (_, rows, columns) = self.clip.size, self.scene.shape
-        heat, categories = self.scene.sight.outputs.heat, self.segmenter.engine.description.categories
+        heat, categories = self.scene.sight.outputs.heat, (*self.segmenter.engine.description.categories, OBJECT)
         found = []
         for number, (frame, row, column) in enumerate(self.scene.search.seeds):
             tube = self.scene.tubes[self._tubes[number]] if number in self._tubes else None

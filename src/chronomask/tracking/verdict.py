@@ -68,8 +68,9 @@ class TrackSummary:
     ) -> TrackInfo:
         """The track's category, its score: the mean objectness of its tubes, and the probability of the category.
 
-        Where no class reaches the probability `object_below`, the track is an `object`: not knowing the name says
-        nothing against the mask, nor does it lower the score.
+        Where no class reaches the probability `object_below`, or that of being none of the classes where the network
+        has one, the track is an `object`: not knowing the name says nothing against the mask, nor does it lower the
+        score.
 
         Args:
             categories: the network's classes.
@@ -78,15 +79,19 @@ class TrackSummary:
                 those among the allowed, of which `object` has a share of its own; a name must have more. Without it
                 the score shrinks by the ratio to the best name of all, for the track may be of no allowed class.
         """
-        probabilities = self.class_evidence / max(self.pixels, 1.0)
-        score, surest = self.object_evidence / max(self.pixels, 1.0), float(probabilities.max())
+        shares = self.class_evidence / max(self.pixels, 1.0)
+        score, surest = self.object_evidence / max(self.pixels, 1.0), float(shares.max())
+        probabilities, none_of_them = shares[: len(categories)], float(shares[len(categories) :].sum())
+        if allowed is None or OBJECT.name in allowed:
+            object_below = max(object_below, none_of_them)
         if allowed is not None:
             probabilities = probabilities * np.array([category.name in allowed for category in categories])
             if OBJECT.name not in allowed:
                 score *= float(probabilities.max()) / max(surest, 1e-9)
             elif any(category.name not in allowed for category in categories):
-                everything = float(probabilities.sum()) + OBJECT_SHARE
-                probabilities, object_below = probabilities / everything, max(object_below, OBJECT_SHARE / everything)
+                share = max(OBJECT_SHARE, none_of_them)
+                everything = float(probabilities.sum()) + share
+                probabilities, object_below = probabilities / everything, max(object_below, share / everything)
         best = int(probabilities.argmax())
         probability = float(probabilities[best])
         if probability < object_below:

@@ -37,17 +37,18 @@ DROPPED = 0.3
 """With a teacher: share of the backbone's channels that the head has to do without, others for every view."""
 
 
-def with_classes(network: Network, categories: Sequence[Category]) -> tuple[Network, list[str]]:
+def with_classes(network: Network, categories: Sequence[Category], others: bool = False) -> tuple[Network, list[str]]:
     """A copy of a network for other classes; the scores of classes that it knows by name are taken over.
 
     Args:
         network: with trained weights.
         categories: the classes of the copy.
+        others: whether the copy also scores what is none of them.
 
     Returns:
         The copy, whose scores of new classes have random weights, and the names that were known.
     """
-    copy = Network(replace(network.config, categories=tuple(categories)))
+    copy = Network(replace(network.config, categories=tuple(categories), others=others))
     scores = "class_head.scores" if network.config.class_source == "backbone" else "class_head"
     row_of = {plain(category.name): row for row, category in enumerate(network.config.categories)}
     rows = [(new, row_of[plain(c.name)]) for new, c in enumerate(categories) if plain(c.name) in row_of]
@@ -113,7 +114,7 @@ def fit_class_head(
     if not isinstance(head, BackboneClassHead):
         return True
     mixture = ClipMixture(sources, replace(data, length=1), seed, stills, skip_broken)
-    seen = _looked_at(network, mixture, teacher, progress)
+    seen = looked_at(network, mixture, teacher, progress)
     if not seen:
         return True
     optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
@@ -173,7 +174,7 @@ def calibrate_class_head(
     """
     head = network.class_head
     assert isinstance(head, BackboneClassHead), "heads that read the decoder have no names of their own"
-    seen = _looked_at(network, ClipMixture(sources, replace(data, length=1), seed, stills), None, silent)
+    seen = looked_at(network, ClipMixture(sources, replace(data, length=1), seed, stills), None, silent)
     with torch.no_grad():
         scores = torch.cat([_scores(head, still) for still in seen])
     factors, offsets = fitted_calibration(scores, torch.cat([still.classes for still in seen]).argmax(1), prior)
@@ -232,7 +233,8 @@ def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
     optimizer.step(step)
 
 
-def _looked_at(network: Network, mixture: ClipMixture, teacher: Detector | None, progress: Progress) -> list[_Seen]:
+def looked_at(network: Network, mixture: ClipMixture, teacher: Detector | None, progress: Progress) -> list[_Seen]:
+    """What the class head reads of some views, of those that have an object with a class."""
     seen = []
     for number in progress(range(len(mixture)), "looking at the classes", len(mixture)):
         batch = collate([mixture[number]], 4)

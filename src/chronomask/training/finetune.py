@@ -27,6 +27,7 @@ from chronomask.model.checkpoint import load_network
 from chronomask.model.network import Network
 from chronomask.progress import Progress
 from chronomask.training.class_head import fit_class_head, with_classes
+from chronomask.training.known_objects import KnownObjects, fit_among_others, known_objects
 
 MOST_HELD = 40
 """More entries are not held back: each is segmented twice, which takes a second or more."""
@@ -41,12 +42,15 @@ class FineTuning:
         training: entries to train on.
         held: entries held back for validation; empty where there is none.
         known: names of the classes that the initial weights had already.
+        others: what the network shall not take for one of the annotator's classes; None for networks that see
+            otherwise than the bundled model does, or are about to.
     """
 
     network: Network
     training: EntryReader
     held: EntryReader
     known: tuple[str, ...]
+    others: KnownObjects | None = None
 
     @property
     def source(self) -> WeightedSource:
@@ -73,9 +77,10 @@ def fine_tuning(weights: str, data: str, config: TrainConfig, holdout: float) ->
     categories = classes_in(data, config.skip_broken)
     reader = _opened(data, categories, config.skip_broken)
     training, held = held_back(reader, holdout, config.seed)
+    others = known_objects(pretrained) if config.backbone_rate == 0 else None
     torch.manual_seed(config.seed)  # of the scores of new classes
-    network, known = with_classes(pretrained, categories)
-    return FineTuning(network, training, held, tuple(known))
+    network, known = with_classes(pretrained, categories, others is not None)
+    return FineTuning(network, training, held, tuple(known), others)
 
 
 def classes_in(data: str, skip_broken: bool = False) -> tuple[Category, ...]:
@@ -201,11 +206,24 @@ def fit_new_classes(
 ) -> bool:
     """Gives the classes that are new to the network sensible scores before the joint training.
 
+    Where other objects are known, all classes are fitted here, beside these: the joint training leaves them alone.
+
     Args: as for `fit_class_head`.
 
     Returns:
         Whether it is done; otherwise no time was left, and the next call goes on.
     """
+    if start.others is not None:
+        fit_among_others(
+            start.network,
+            start.others,
+            [start.source],
+            config.data,
+            seed=config.seed,
+            skip_broken=config.skip_broken,
+            progress=progress,
+        )
+        return True
     if len(start.known) == len(start.network.config.categories):
         return True
     return fit_class_head(

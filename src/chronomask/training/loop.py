@@ -133,6 +133,8 @@ def _state(
     if saved is not None:
         with refusing(out, f"the state of step {saved['step']} does not fit; remove it"):
             state.restore(saved)
+    for parameter in network.fixed_parameters():
+        parameter.requires_grad_(False)
     if config.backbone_rate == 0:
         network.freeze_backbone()  # only now, for the frozen copy is of the weights as they are
     return state

@@ -102,8 +102,9 @@ def _found(outputs: PixelOutputs, clip: Clip, model: ModelConfig) -> tuple[Clip,
     full = labels.repeat_interleave(STRIDE, 1).repeat_interleave(STRIDE, 2)[:, :height, :width]
     masks = full == torch.arange(1, len(tubes) + 1).view(-1, 1, 1, 1)
     best = [int(tube.class_probabilities.argmax()) for tube in tubes]
+    categories = (*model.categories, OBJECT)
     names = [
-        f"{model.categories[k].name} {tube.class_probabilities[k] * tube.objectness:.2f}"
+        f"{categories[k].name} {tube.class_probabilities[k] * tube.objectness:.2f}"
         for k, tube in zip(best, tubes, strict=True)
     ]
     nothing = torch.zeros_like(clip.ignore)

@@ -27,8 +27,8 @@ def build_optimizer(network: BackboneNetwork, config: TrainConfig) -> torch.opti
 
     A group's entry "scale" is its share of the learning rate.
     """
-    backbone = {id(parameter) for parameter in network.backbone.parameters()}
-    rest = [parameter for parameter in network.parameters() if id(parameter) not in backbone]
+    apart = {id(parameter) for parameter in (*network.backbone.parameters(), *network.fixed_parameters())}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in apart]
     groups = [{"params": rest, "scale": 1.0}]
     if config.backbone_rate > 0:
         groups.append({"params": list(network.backbone.parameters()), "scale": config.backbone_rate})
