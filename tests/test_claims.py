@@ -24,6 +24,7 @@ def refused(outputs, match, **options):
 def test_what_is_there_is_replaced_only_if_asked_for(tmp_path):
     (tmp_path / "a.json").write_text("mine")
     refused([Output(tmp_path / "a.json")], r"a\.json: exists already; name another file, or say --overwrite")
+    refused([Output(tmp_path / "a.json", inside=True)], r"a\.json: exists already; name another folder, or say")
     check_outputs([Output(tmp_path / "a.json")], overwrite=True)
     check_outputs([Output(tmp_path / "b.json")])
     (tmp_path / "empty").mkdir()

@@ -42,14 +42,19 @@ def test_evaluate_leaves_out_low_scores_of_what_knows_no_scores(
 ) -> None:
     options = ("--davis", "one", "--tracking", "--json", tmp_path / "scores.json")
     assert run("evaluate", TRUTH, RESULTS, *options) == 0
+    weak, every = (sum(row["score"] < most for row in json.loads(RESULTS.read_text())) for most in (0.5, 2))
+    said = f"J and F are of all {every} results together, {weak} of them with a score below 0.5"
+    assert said in capsys.readouterr().err
     usual = json.loads((tmp_path / "scores.json").read_text())
     assert run("evaluate", TRUTH, RESULTS, *options, "--min-score", "1.1", "--overwrite") == 0
+    said = capsys.readouterr()
+    assert "of results from 1.1 on" in " ".join(said.out.split())
+    assert "J and F are of all" not in said.err
     nothing = json.loads((tmp_path / "scores.json").read_text())
     assert usual["AP"] == nothing["AP"]
     assert usual["davis"]["J"] > nothing["davis"]["J"]
     assert usual["tracking"]["HOTA"] > nothing["tracking"]["HOTA"] == 0
     assert run("evaluate", TRUTH, RESULTS, "--min-score", "0.5") == 2
-    assert "of results from 1.1 on" in " ".join(capsys.readouterr().out.split())
 
 
 def _with_unknown_video(tmp_path: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from chronomask import __version__
 from chronomask.cli import COMMANDS, main
-from chronomask.commands.naming import default_out
+from chronomask.commands.naming import default_out, method_names
 
 SAMPLE = Path(__file__).parent.parent / "examples/sample.mp4"
 
@@ -147,6 +147,26 @@ def test_results_go_beside_you_where_no_place_is_named(tmp_path, monkeypatch):
     (tmp_path / "frames").mkdir()
     assert default_out("clip", [tmp_path / "clip.mp4"], "-tracks") == Path("clip")
     assert default_out("frames", [tmp_path / "frames/0.png"], "-tracks") == Path("frames-tracks")
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["ours.json", "theirs.json"], ["ours", "theirs"]),
+        (["scores/ours/results.json", "scores/theirs/results.json"], ["ours", "theirs"]),
+        (["scores/results-a.json", "scores/b/tracks.json"], ["results-a", "b/tracks"]),
+        (["scores/only.json"], ["only"]),
+        (["runs/model-0.5", "runs/model-0.7"], ["model-0.5", "model-0.7"]),  # folders: nothing is an ending
+        (["a.json", "a.xml"], ["a.json", "a.xml"]),
+        (["a", "a/b"], ["a", "a/b"]),
+    ],
+)
+def test_methods_are_called_by_what_their_paths_have_of_their_own(paths, names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in paths:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("") if path.endswith(("json", "xml")) else Path(path).mkdir(exist_ok=True)
+    assert method_names([Path(path) for path in paths]) == dict(zip(names, map(Path, paths), strict=True))
 
 
 @pytest.mark.network

@@ -45,14 +45,21 @@ class Output:
         path: where.
         refusal: of a folder: says why the one that is there, which is not empty, may not be replaced even if that is
             asked for; None where it may. Not given for a file.
+        inside: whether it lies in a folder that the caller named, and is not named itself.
     """
 
     path: Path
     refusal: Callable[[Path], str | None] | None = None
+    inside: bool = False
 
     @property
     def kind(self) -> str:
         return "file" if self.refusal is None else "folder"
+
+    @property
+    def instead(self) -> str:
+        """What the caller can do where it may not be written."""
+        return f"name another {'folder' if self.inside else self.kind}"
 
 
 def only(ours: Callable[[Path], bool]) -> Callable[[Path], str | None]:
@@ -128,7 +135,7 @@ def check_outputs(
         _check_name(output)
         place = _place(output.path)
         if place in taken:
-            raise InputError(f"{output.path}: two outputs would lie there; name another {output.kind}")
+            raise InputError(f"{output.path}: two outputs would lie there; {output.instead}")
         taken.add(place)
         _check_inputs(output, place, inputs, folders)
         _check_there(output, overwrite)
@@ -196,16 +203,15 @@ def _check_name(output: Output) -> None:
 def _check_inputs(
     output: Output, place: Path, reads: Iterable[tuple[str | Path, Path]], roots: Iterable[tuple[str | Path, Path]]
 ) -> None:
-    other = f"name another {output.kind}"
     for path, read in reads:
         if place == read or (place.exists() and read.exists() and place.samefile(read)):
-            raise InputError(f"{output.path}: is read too; {other}")
+            raise InputError(f"{output.path}: is read too; {output.instead}")
         if read in place.parents and place.exists() and read.is_dir():
-            raise InputError(f"{output.path}: lies in {path}, which is read; {other}")
+            raise InputError(f"{output.path}: lies in {path}, which is read; {output.instead}")
     if output.refusal is not None:
         for path, read in (*reads, *roots):
             if place == read or place in read.parents:
-                raise InputError(f"{output.path}: holds {path}, which is read; {other}")
+                raise InputError(f"{output.path}: holds {path}, which is read; {output.instead}")
 
 
 def _check_there(output: Output, overwrite: bool) -> None:
@@ -221,7 +227,7 @@ def _check_there(output: Output, overwrite: bool) -> None:
     if output.refusal is not None and not any(path.iterdir()):
         return
     if not overwrite:
-        raise InputError(f"{path}: exists already; name another {output.kind}, or say --overwrite")
+        raise InputError(f"{path}: exists already; {output.instead}, or say --overwrite")
     if output.refusal is not None and (reason := output.refusal(path)):
         raise InputError(f"{path}: {reason}; name another folder")
 

@@ -110,7 +110,10 @@ def test_sheet_and_video_are_written(tmp_path):
         out = tmp_path / name
         write_preview(entry_strips(reader, [], 1, 0, frames_for(out, 8.0)), out, width=400, fps=8.0)
         with Image.open(out) as image:
-            assert image.width == 400
+            plain = image.size
+    write_preview(entry_strips(reader, [], 1, 0, frames_for(out, 8.0)), out, width=400, fps=8.0, made=True)
+    with Image.open(out) as image:
+        assert (plain, image.size) == ((400, image.height - 2 * BAR), (400, image.height))
     out = tmp_path / "video.mp4"
     write_preview(entry_strips(reader, [], 1, 0, frames_for(out, 8.0)), out, width=320, fps=8.0)
     with av.open(str(out)) as container:

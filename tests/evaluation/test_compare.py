@@ -10,7 +10,7 @@ from track_builders import random_case, result
 
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import HEADLINE, evaluate
-from chronomask.evaluation.compare import compare, comparison_table, comparison_text
+from chronomask.evaluation.compare import compare, comparison_rows, comparison_table, comparison_text
 
 TRUTH, RESULTS = random_case(7, videos=8)
 PERFECT = [
@@ -54,9 +54,17 @@ def test_styles() -> None:
     rows = list(csv.DictReader(io.StringIO(comparison_text(comparison, "csv"))))
     assert [(row["method"], row["minus"]) for row in rows] == [("a_b", ""), ("c|d", ""), ("c|d", "a_b")]
     assert float(rows[0]["AP"]) == comparison.methods[0].scores.AP
-    console = Console(width=120, file=io.StringIO(), record=True)
+
+
+def test_numbers_stay_in_one_piece_at_80_columns() -> None:
+    comparison = compare(TRUTH, {"a tracker with a long name": RESULTS, "another": PERFECT}, resamples=50)
+    console = Console(width=80, file=io.StringIO(), record=True)
     console.print(comparison_table(comparison))
-    assert "95 %" in console.export_text()
+    text = console.export_text()
+    assert "95 %" in text
+    for row in comparison_rows(comparison)[1:]:
+        for cell in row[1:]:
+            assert all(part in text for part in cell.replace(" [", "\n[").split("\n")), cell
 
 
 def test_without_intervals() -> None:

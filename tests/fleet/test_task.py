@@ -32,7 +32,7 @@ def test_tracks_that_could_not_be_cut_out_are_said(tmp_path):
     path, said = film(tmp_path / "a.mkv", moving_square(5), "ffv1"), []
     job = Job(tmp_path / "out", open_colour, outputs=Outputs(overlay=False, cutout="png", cutout_tracks="1,9"))
     outcome = do(open_colour(), job, Task("a", str(path)), said.append)
-    assert (outcome.error, outcome.warning) == ("", "cutout_tracks: there is no track 9; found: 1")
+    assert (outcome.error, outcome.warning) == ("", "--cutout-tracks: there is no track 9; found: 1")
     assert said[0] == 0  # a sign of life at once
     assert said[-1] == 5  # drawing goes on behind the last frame
 

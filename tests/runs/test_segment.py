@@ -8,6 +8,7 @@ import errno
 import functools
 import json
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -275,7 +276,7 @@ def test_video_cut_out(tmp_path, run, which):
 def test_asking_for_a_cutout_of_nobody(tmp_path, run):
     film(tmp_path / "a.mkv", moving_square(6), "ffv1")
     summary = run(tmp_path / "a.mkv", outputs=Outputs(cutout="png", cutout_tracks="1,7"))
-    assert summary.missing == "cutout_tracks: there is no track 7; found: 1"
+    assert summary.missing == "--cutout-tracks: there is no track 7; found: 1"
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"tracks.json", "overlay.mp4", "cutouts"}
     assert [path.name for path in (tmp_path / "out/cutouts").iterdir()] == ["1"]
     again = run(tmp_path / "a.mkv", outputs=Outputs(cutout="png", cutout_tracks="1,7"), resume=True)
@@ -292,9 +293,30 @@ def test_a_run_is_not_lost_for_a_cutout_of_nobody(tmp_path, segmenter, monkeypat
     monkeypatch.setattr(load, "load", lambda *given: segmenter)
     command = ["segment", str(source), "--out", str(tmp_path / "out"), "--cutout", "png", "--cutout-tracks", "7"]
     assert main(command) == 2
-    assert "chronomask: cutout_tracks: there is no track 7; found: 1; the rest is written" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "chronomask: --cutout-tracks: there is no track 7; found: 1; the rest is written" in err
     assert {"tracks.json", "overlay.mp4"} <= {path.name for path in (tmp_path / "out").iterdir()}
     assert not (tmp_path / "out/.partial").exists()
+    assert main(told(err)) == 0
+    assert list((tmp_path / "out/cutouts").iterdir()) == [tmp_path / "out/cutouts/1"]
+
+
+def told(message):
+    """The command that an error tells to type, as the shell would split it."""
+    return shlex.split(message.rpartition(": chronomask ")[2])
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_is_drawn_later_is_told(tmp_path, run, resume):
+    source = film(tmp_path / "a film.mkv", moving_square(6), "ffv1")
+    run(source)
+    masks = Outputs(masks="png", feather=0.0)
+    for folder in ("out", "out-more"):  # where there are masks, others are not replaced
+        with pytest.raises(InputError, match="render") as error:
+            run(source, outputs=dataclasses.replace(masks, cutout=None if folder == "out" else "png"), resume=resume)
+        assert main(told(str(error.value))) == 0
+        assert (tmp_path / folder / "masks").exists()
+    assert {path.name for path in (tmp_path / "out-more").iterdir()} == {"masks", "cutouts"}
 
 
 def test_other_files_are_left_alone(tmp_path, run):

@@ -69,7 +69,7 @@ def test_what_is_saved_is_what_the_command_writes(segmenter, frames, tmp_path):
 def test_the_rule_for_outputs_holds(segmenter, frames, tmp_path):
     result = segment(frames, segmenter)
     result.save(tmp_path / "out", overlay=False)
-    with pytest.raises(InputError, match=r"results.json: exists already"):
+    with pytest.raises(InputError, match=r"tracks.json: exists already"):
         result.save(tmp_path / "out")
     result.save(tmp_path / "out", overwrite=True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["overlay.mp4", "results.json", "tracks.json"]

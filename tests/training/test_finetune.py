@@ -162,7 +162,7 @@ def test_the_classes_are_those_with_instances(tmp_path, weights):
     assert [category.name for category in start.network.config.categories] == ["person", "unicorn"]
     assert start.known == ("person",)
     table = class_table(start)
-    assert [list(column.cells) for column in table.columns][1] == ["from the weights", "anew", ""]
+    assert [list(column.cells) for column in table.columns][1] == ["yes", "no", ""]
     assert [list(column.cells)[-1] for column in table.columns][2:] == ["8", "2"]
 
 

@@ -110,8 +110,8 @@ def table1(
     reads = [checkpoint, *(parse_source(text).path for text in (*judging, *training))]
     work = out / WORK
     outputs = [
-        *(Output(out / name) for name in (*TABLES, SETTINGS)),
-        Output(work, lambda _: None if known else "is of no run"),
+        *(Output(out / name, inside=True) for name in (*TABLES, SETTINGS)),
+        Output(work, lambda _: None if known else "is of no run", inside=True),
     ]
     with claimed(outputs, reads, overwrite=overwrite or known == described):
         sources = open_training_sources(training, load_network(checkpoint).config.categories)

@@ -117,7 +117,8 @@ def preview(
             strips = clip_strips(source, categories, config, count, seed, frames)
         else:
             strips = entry_strips(source.reader, names, count, seed, frames)
-        skipped = write_preview(strips, out, width=width, fps=fps, skip_broken=skip_broken, progress=progress_bar)
+        how = {"width": width, "fps": fps, "made": as_trained, "skip_broken": skip_broken}
+        skipped = write_preview(strips, out, **how, progress=progress_bar)
     _list_faults("skipped", [*source.reader.skipped, *skipped])
     print(f"preview: {out}")
 

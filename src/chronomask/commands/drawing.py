@@ -31,7 +31,7 @@ def render(
     Args:
         tracks: a tracks.json, or tracks in another format that convert reads; of one video.
         video: the video or folder of frames that the tracks are of.
-        out: folder for the results; by default one beside you, named after the video with "-drawn".
+        out: folder for the results; by default one in the current folder, named after the video with "-drawn".
         classes: only tracks of these classes, names joined by commas; all by default.
         overwrite: replace what is there already.
         outputs: what is drawn, below.

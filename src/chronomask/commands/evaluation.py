@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
-from chronomask.commands.naming import listed
+from chronomask.commands.naming import listed, method_names
 from chronomask.commands.notes import print_note
 from chronomask.errors import InputError
 from chronomask.terminal import begin, console
@@ -33,22 +33,29 @@ def evaluate(
 ) -> None:
     """Score results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 first, then the rest, overall and per class.
 
+    All numbers are in percent. AP ranks results by their scores, so results without scores (folders of PNGs) are better
+    judged by --davis many or --tracking.
+
     Args:
-        truth: annotations in YouTube-VIS form, or in any format that convert reads.
-        results: a submission list or a tracks.json, or results in any format that convert reads.
+        truth: the annotations: YouTube-VIS json, or any format that convert reads, folders too.
+        results: what is to be scored: a submission list, a tracks.json, or any format that convert reads.
         json: also write the numbers to this file.
-        report: also write an html report: curves, worst videos, and what the lost AP was lost to.
-        frames: folder of the frames, for the pictures in the report: file names lie in it or, where the annotations
-            name none, a folder for each video. Without it masks are drawn on grey.
-        classes: names of the only classes that count, joined by commas or one after the other.
-        class_agnostic: score as if there were one class only.
-        open_vocabulary: a result counts only in videos where its class was looked for: those with an object of it, and
+        report: also write a report to this file (.html): curves, the worst videos with pictures, and what the lost AP
+            was lost to.
+        frames: folder of the frames, for the pictures in the report: the file names of the annotations lie in it or, where
+            they name none, a folder for each video. Without it masks are drawn on grey.
+        classes: count these classes only: names joined by commas, or one after the other.
+        class_agnostic: score masks and tracks alone, as if there were one class only.
+        open_vocabulary: count a result only in videos where its class was looked for: those with an object of it, and
             those that list it as labelled.
         boxes: also print AP of the boxes around the masks.
-        davis: also print J and F: of all objects together (one, as DAVIS-2016) or of each (many, DAVIS-2017).
-        tracking: also print HOTA and IDF1, per class and their mean (needs the package trackeval).
-        min_score: J, F, HOTA and IDF1 know no scores: results below this one are left out of them. By default that is
-            none for J and F, and those below 0.5 for HOTA and IDF1.
+        davis: also print J (overlap) and F (outline): of all objects together (one, as DAVIS-2016), or of each object
+            (many, as DAVIS-2017).
+        tracking: also print HOTA and IDF1, which say how well objects keep their numbers, per class and their mean
+            (needs the package trackeval).
+        min_score: leave results with a lower score out of J, F, HOTA and IDF1, which do not rank. By default none is
+            left out of J and F, and what is below 0.5 out of HOTA and IDF1. With --davis one and a tracks.json of
+            predict you want 0.5: very weak results in the union would spoil it.
         overwrite: replace --json and --report where they are there already.
     """
     begin(f"reading {results}")
@@ -94,8 +101,8 @@ def evaluate(
 def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /, against: Path | None = None) -> int:
     """Find every fault of an annotation or result file, each with its place.
 
-    Errors are what cannot be meant, and every command refuses; the exit code is then 2. Warnings are what servers are
-    strict about beyond that, and what is hardly wanted.
+    An error makes the file useless for every command; the exit code is then 2. A warning is something that you probably
+    do not want, or that evaluation servers refuse. Without --against the file is looked at alone.
 
     Args:
         file: an annotation file, a submission list or a tracks.json.
@@ -122,7 +129,8 @@ def compare(
 
     Args:
         truth: annotations in YouTube-VIS form, or in any format that convert reads.
-        results: one result file a method; the method is called by the file's path without its ending.
+        results: one result file or folder a method. A method is called by what its path has of its own: ours and
+            theirs for scores/ours/results.json and scores/theirs/results.json.
         style: how to print it.
         resamples: how often the videos are drawn anew for the intervals; 0 for none.
     """
@@ -131,7 +139,7 @@ def compare(
     from chronomask.evaluation.compare import compare as run
     from chronomask.evaluation.compare import comparison_table, comparison_text
 
-    comparison = run(truth, {str(path.with_suffix("")): path for path in results}, resamples, note=print_note)
+    comparison = run(truth, method_names(results), resamples, note=print_note)
     if style == "table":
         console().print(comparison_table(comparison))
     else:

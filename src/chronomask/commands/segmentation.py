@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,6 +122,7 @@ def _segment(
     segmenter: Segmenter, source: VideoSource, folder: Path, wanted: Mapping[str, Any], failures: _Failures
 ) -> None:
     """One source; `wanted` are arguments of `segment_to_folder`."""
+    from chronomask.outputs.later import render_command
     from chronomask.runs.live import Live
     from chronomask.runs.segment import segment_to_folder
 
@@ -129,8 +131,10 @@ def _segment(
     _print_summary(summary, source)
     if summary.missing is not None:
         failures.any = True
-        rest = f"the rest is written, and chronomask render {folder / 'tracks.json'} cuts out others"
-        print(f"chronomask: {summary.missing}; {rest}", file=sys.stderr)
+        found = ",".join(str(row.id) for row in summary.tracks)
+        command = found and render_command(folder, source, replace(wanted["outputs"], cutout_tracks=found))
+        others = f"; to cut out what was found: {command}" if command else ""
+        print(f"chronomask: {summary.missing}; the rest is written{others}", file=sys.stderr)
 
 
 def _check_live(sources: Sequence[VideoSource], live: bool) -> None:

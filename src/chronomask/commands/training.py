@@ -37,10 +37,11 @@ class StartOptions:
         backbone_weights: file with others' weights for the backbone: for a ResNet a COCO Mask R-CNN or an ImageNet
             classifier of torchvision, detectron2 or maskrcnn-benchmark; for a MobileNetV2 a frozen TensorFlow graph of
             SSD. Without it the small model starts from the backbone of the bundled weights.
-        import_fpn: take the feature pyramid too from --backbone-weights.
-        fine_tune: bundled model or checkpoint file that shall learn the classes of DATA, which is one file or folder
-            then. Changes the values below to those of a short run.
-        holdout: with --fine-tune, share of the images or videos (40 at most) that are not trained on but scored.
+        import_fpn: take the feature pyramid from --backbone-weights too.
+        fine_tune: start from this bundled model (lite) or checkpoint file, and learn the classes of DATA, one file or
+            folder. The settings below then are those of a short run: 200 steps instead of 6000, learning rate 3e-4,
+            clips of 4 frames. With it, --help shows them: chronomask train --fine-tune lite --help.
+        holdout: with --fine-tune, the share of the pictures or videos (40 at most) that are not trained on but scored.
     """
 
     init: Path | None = None
@@ -63,26 +64,29 @@ def train(
 ) -> int:
     """Train a network on annotated stills and videos.
 
-    A run that was killed or stopped continues when the same command is given again. Several processes, on one machine
-    or many, train together under torchrun: torchrun --nproc-per-node 2 --no-python chronomask train ...
+    For your own objects: chronomask train FOLDER --fine-tune lite --out RUN. The bundled model then learns the classes
+    of that folder, in minutes on a laptop. It draws what it will learn from (preview.png), holds a fifth of the entries
+    back, and says how well it finds those before and after. Without --fine-tune a network is trained from its backbone
+    on, which takes hours or days.
 
-    With --fine-tune lite the bundled model learns the classes of one annotated folder, in minutes on a laptop. It draws
-    what it will learn from (preview.png), holds some entries back, and says how well it finds those before and after.
+    A run that was killed or stopped goes on when the same command is given again. Several processes, on one machine or
+    many, train together under torchrun: torchrun --nproc-per-node 2 --no-python chronomask train ...
 
     Args:
-        data: annotation files or folders of COCO, YouTube-VIS or Pascal VOC form, or of any format that convert reads,
-            each with options behind commas:
-            weight=0.4 (share of the clips; by default 0.6 for videos, 0.3 for COCO and 0.1 for VOC), partial (not every
-            object is annotated), stills (pictures of a LabelMe folder are no video), without=boat+hike (entries to
-            leave out), mapping=FILE (class names to the network's), unmapped=object|ignore|drop (classes that the
-            network has not), images=FOLDER.
-        out: folder of the run: config.json, log.csv, model.safetensors (moving average), best.safetensors (where there
-            is a validation), state-*.pt (to continue) and skipped.txt.
-        recipe: which values the settings below have where nothing else is said: those of the small model, or those of
-            section 5.3 of the paper.
+        data: annotation files or folders in COCO, YouTube-VIS or Pascal VOC form, or in any format that convert reads.
+            Options follow behind commas, as in mine,partial:
+            partial (not every object has a mask: what has none is unknown, not background), images=FOLDER (where the
+            pictures are), stills (the pictures of a LabelMe folder are no video), without=boat+hike (leave these
+            entries out), weight=0.4 (share of the clips; by default 0.6 for videos, 0.3 for COCO and 0.1 for VOC),
+            mapping=FILE (other names for classes), unmapped=object|ignore|drop (what to do with classes that the
+            network does not have).
+        out: folder of the run. It will hold model.safetensors (the weights, a moving average), best.safetensors (the
+            best ones, where there is a validation), config.json, log.csv, state-*.pt (to go on from) and skipped.txt.
+        recipe: what the settings below are where you say nothing else: those of the small model, or those of the paper
+            (section 5.3).
         start: the options below.
-        overwrite: replace a run with other settings in --out, or files there that are no run's. They go when the first
-            checkpoint is complete.
+        overwrite: replace what is in --out: a run with other settings, or files that belong to no run. They go when the
+            first checkpoint is complete.
         watch: the settings below.
         config: the settings below.
         machine: the settings below.

@@ -25,6 +25,11 @@ BAR = 20
 _INK = (235, 235, 235)
 _DOT = (90, 170, 255)
 
+_MADE = (
+    "made for training, and no fault: the view moves, objects are copied in, and sometimes",
+    "a strip of another picture, which has no mask, hides an object for a while",
+)
+
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
@@ -74,9 +79,14 @@ def draw_panel(panel: Panel, width: int) -> Picture:
     return np.vstack([_text_bar(panel.title, width), draw_tracks(image, masks, numbers, labels)])
 
 
-def legend(width: int) -> Picture:
-    """What the marks mean, as a bar of a width."""
+def legend(width: int, made: bool = False) -> Picture:
+    """What the marks mean, as a bar of a width.
+
+    Args:
+        made: whether the pictures are clips that were made for training, which hold what no photograph did.
+    """
     bar = _text_bar("", width)
+    about = [_text_bar(text, width) for text in _MADE] if made else []
     x = 6
     for text, marks in (
         ("instance: number and class in its colour", None),
@@ -91,7 +101,7 @@ def legend(width: int) -> Picture:
             shown[:] = sample[:, : shown.shape[1]]
             x += sample.shape[1] + 6
         x += _write(bar, text, x) + 24
-    return bar
+    return np.vstack([bar, *about])
 
 
 def _scaled(masks: Bool[np.ndarray, "K H W"], height: int, width: int) -> Bool[np.ndarray, "K h w"]:

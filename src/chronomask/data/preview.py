@@ -13,7 +13,7 @@ from PIL import Image
 from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.config import MixtureConfig
 from chronomask.data.mixture import ClipMixture
-from chronomask.data.panels import BAR, PAPER, Panel, draw_panel, legend, panels
+from chronomask.data.panels import BAR, PAPER, Panel, Picture, draw_panel, legend, panels
 from chronomask.data.protocol import Reader, WeightedSource
 from chronomask.errors import InputError
 from chronomask.files import written_aside
@@ -102,6 +102,7 @@ def write_preview(
     *,
     width: int,
     fps: float,
+    made: bool = False,
     skip_broken: bool = False,
     progress: Progress = silent,
 ) -> list[str]:
@@ -112,6 +113,7 @@ def write_preview(
         out: its ending tells which of both.
         width: of the sheet or video, in pixels.
         fps: frames a second of a video.
+        made: whether the strips are clips that were made for training: the legend says what is in them.
         skip_broken: go on where something cannot be read.
         progress: shows how far the work is.
 
@@ -121,9 +123,9 @@ def write_preview(
     skipped: list[str] = []
     shown = _readable(progress(strips, "drawing", len(strips)), skipped if skip_broken else None)
     if out.suffix.lower() in VIDEOS:
-        _write_video(shown, out, width, fps)
+        _write_video(shown, out, legend(width, made), fps)
     else:
-        _write_sheet(shown, out, width)
+        _write_sheet(shown, out, legend(width, made))
     return skipped
 
 
@@ -142,17 +144,18 @@ def _readable(strips: Iterable[Strip], skipped: list[str] | None) -> Iterator[Pa
         raise InputError("there is nothing to show" + (f"; the first fault: {skipped[0]}" if skipped else ""))
 
 
-def _write_sheet(shown: Iterable[Panel], out: Path, width: int) -> None:
+def _write_sheet(shown: Iterable[Panel], out: Path, foot: Picture) -> None:
+    width = foot.shape[1]
     cell = (width - _GAP * (COLUMNS + 1)) // COLUMNS
     sheet = contact_sheet([draw_panel(panel, cell) for panel in shown], COLUMNS, width)
     with written_aside(out) as aside:
-        Image.fromarray(np.vstack([sheet, legend(width)])).save(aside)
+        Image.fromarray(np.vstack([sheet, foot])).save(aside)
 
 
-def _write_video(shown: Iterable[Panel], out: Path, width: int, fps: float) -> None:
+def _write_video(shown: Iterable[Panel], out: Path, foot: Picture, fps: float) -> None:
     """Every picture as large as it fits into 16:9, over the legend."""
+    width = foot.shape[1]
     height = round(width * 9 / 16)
-    foot = legend(width)
     with VideoWriter(out, width, height + len(foot), fps) as writer:
         for panel in shown:
             rows, columns = panel.image.shape[:2]

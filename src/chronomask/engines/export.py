@@ -159,7 +159,7 @@ def outputs_of(out: Path, form: Format) -> list[Output]:
         if path not in written and path.exists():
             hint = "say --format both, or name another folder"
             raise InputError(f"{path}: is of an earlier export, and would not fit this one; {hint}")
-    return [Output(path) for path in (*written, out / FILE)]
+    return [Output(path, inside=True) for path in (*written, out / FILE)]
 
 
 def _halves(encoder: nn.Module, decoder: nn.Module, known: Description) -> tuple[_Half, _Half]:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from chronomask.annotations.content import Source
@@ -212,11 +213,14 @@ def comparison_note(comparison: Comparison) -> str:
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """The comparison for the terminal."""
-    header, *rows = comparison_rows(comparison)
-    table = Table(*header, caption=comparison_note(comparison))
-    for number, row in enumerate(rows, 1):
-        table.add_row(*row, end_section=number == len(comparison.methods))
+    """The comparison for the terminal: intervals below their numbers, so that these fit into 80 columns unbroken."""
+    (first, *columns), *rows = comparison_rows(comparison)
+    table = Table(first, caption=comparison_note(comparison), box=SIMPLE_HEAD, show_edge=False, padding=0)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for number, (name, *cells) in enumerate(rows, 1):
+        broken = (cell.replace(" [", "\n[") for cell in cells)
+        table.add_row(name, *broken, end_section=number == len(comparison.methods))
     return table
 
 

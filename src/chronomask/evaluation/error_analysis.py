@@ -250,7 +250,10 @@ def _category_ap(hits: Sequence[bool], objects: int) -> float:
 
 def breakdown_table(breakdown: Breakdown) -> Table:
     """The breakdown in percent for the terminal."""
-    caption = "gain: mended alone; after: mended with all kinds above"
+    caption = (
+        "gain: if this kind alone were mended; after: if it and all kinds above were\n"
+        "counts at IoU 0.50; AP is a mean over ten IoUs, so a kind without a count can cost AP"
+    )
     head = ("error", "count", "AP gain", "AP50 gain", "AP after", "AP50 after")
     table = Table(*head, title=f"AP {percent(breakdown.AP)}, AP50 {percent(breakdown.AP50)}", caption=caption)
     for column in table.columns[1:]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chronomask.claims import Output, claimed
+from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
 from chronomask.evaluation import ap
 from chronomask.evaluation.ap import Evaluation
@@ -21,6 +22,9 @@ from chronomask.evaluation.tracking import TrackingReport, installed_metrics, sc
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
 from chronomask.formats.reading import Note, unheard
+
+USUAL_SCORE = SegmentConfig().score
+"""What `segment` writes has this score or a higher one, if nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,11 @@ def evaluate(
             written = draw_report(report, (str(results), str(truth)), annotated, found, frames, notes=said)
             masks, breakdown = written.evaluation, written.breakdown
         threshold = {} if min_score is None else {"min_score": min_score}
+        if davis == "one" and min_score is None and (weak := sum(track.score < USUAL_SCORE for track in found)):
+            note(
+                f"J and F are of all {len(found)} results together, {weak} of them with a score below {USUAL_SCORE}; "
+                f"--min-score {USUAL_SCORE} leaves out what segment would not have written"
+            )
         measured = Measured(
             ap.score(annotated, found) if masks is None else masks,
             breakdown,

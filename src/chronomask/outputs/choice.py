@@ -32,17 +32,19 @@ class Outputs:
 
     Attributes:
         overlay: write overlay.mp4: the video with masks, ids, names and scores drawn in, with its sound and timing.
-        masks: "png" writes masks/00000.png, ...: one image a frame whose pixels are track ids, 0 for the background. In
-            the overlay's colours, or with 16 bits if ids exceed 255.
-        cutout: cut the objects out, everything else transparent, one video for each track: "webm" (cutouts/ID.webm, VP9
-            with alpha), "mov" (cutouts/ID.mov, ProRes 4444 with alpha, for editing programs) or "matte"
-            (cutouts/ID.mp4, white on black). "png" writes RGBA images instead, as cutouts/ID/00000.png. Videos keep the
-            sound and timing of the source.
-        cutout_tracks: what to cut out: "all", each by itself; "together", in one picture; or ids such as "1,3".
+        masks: "png" writes masks/00000.png and so on: a picture for each frame, in which every pixel is the number of
+            its track, 0 for the background. In the overlay's colours, or with 16 bits if a number exceeds 255.
+        cutout: cut the objects out, one video for each track, everything else transparent: "mov" (cutouts/1.mov,
+            ProRes 4444, for editing programs), "webm" (cutouts/1.webm, VP9, small, for web pages) or "matte"
+            (cutouts/1.mp4, white on black). "png" writes pictures instead, cutouts/1/00000.png and so on. Videos keep
+            the sound and timing of the source.
+        cutout_tracks: what to cut out: "all" tracks, each by itself; "together", all in one picture; or the numbers of
+            some, such as "1" or "1,3".
         feather: how soft the edges of cut-outs are, in pixels to either side; 0 for hard ones.
         background: write background.mp4: the objects before another background, "green", "blur" or the path of a
             picture.
-        csv: write tracks.csv: a line for every track in every frame, with class, its score, score, time, box and area.
+        csv: write tracks.csv: a line for every track in every frame, with track, class, score, class score, frame,
+            time, box (x, y, w, h) and area.
     """
 
     overlay: bool = True
@@ -57,7 +59,7 @@ class Outputs:
         if self.cutout_tracks not in ("all", "together"):
             self._named_ids()
         if self.cutout_tracks != "all" and self.cutout is None:
-            raise InputError("cutout_tracks: is for --cutout webm, mov, matte or png")
+            raise InputError("--cutout-tracks: is for --cutout webm, mov, matte or png")
         if not 0 <= self.feather <= 50:
             raise InputError(f"feather {self.feather}: must lie between 0 and 50 pixels")
 
@@ -77,7 +79,7 @@ class Outputs:
         wanted = [] if self.cutout_tracks in ("all", "together") else self._named_ids()
         if absent := [number for number in wanted if number not in track_ids]:
             found = ", ".join(str(number) for number in sorted(track_ids)) or "none"
-            return f"cutout_tracks: there is no track {absent[0]}; found: {found}"
+            return f"--cutout-tracks: there is no track {absent[0]}; found: {found}"
         return None
 
     def check_known(self, track_ids: list[int]) -> None:
@@ -145,10 +147,10 @@ class Outputs:
             if path.suffix == ".mp4" or (path.name == "cutouts" and self.cutout != "png"):
                 check_video(path, source.width, source.height, source.fps)
         ours = only(lambda path: _FRAME_FILES.fullmatch(path.as_posix()) is not None)
-        return [Output(path, None if path.suffix else ours) for path in paths]
+        return [Output(path, None if path.suffix else ours, inside=True) for path in paths]
 
     def _named_ids(self) -> list[int]:
         parts = [part.strip() for part in self.cutout_tracks.split(",")]
         if not all(part.isdecimal() for part in parts):
-            raise InputError(f"cutout_tracks {self.cutout_tracks!r}: all, together, or track ids such as 1,3")
+            raise InputError(f"--cutout-tracks {self.cutout_tracks!r}: all, together, or track ids such as 1,3")
         return sorted({int(part) for part in parts})

@@ -13,6 +13,7 @@ from chronomask.claims import check_outputs
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import read_tracks
 from chronomask.outputs.choice import RECORDING, Outputs
+from chronomask.outputs.later import render_command
 from chronomask.progress import Progress, silent
 from chronomask.prompts import Prompt, check_prompts
 from chronomask.runs.choice import TrackRow, check_no_classes, described, known_classes, provenance, track_rows
@@ -90,7 +91,7 @@ def segment_to_folder(
     check_output(out, outputs, source, source.files, overwrite, resume)
     info = provenance(segmenter) | {"source": described(source)}
     if resume and _is_complete(out):
-        return _finished(out, info | {"classes": wanted}, outputs)
+        return _finished(out, source, info | {"classes": wanted}, outputs)
     with workplace(out / PARTIAL, out, out, resume) as place:
         # Again, for another run may have ended there just now.
         check_claims(place.folder, outputs.claims(out, source), source.files, [], overwrite)
@@ -227,6 +228,11 @@ def check_output(
     if resume and not _is_complete(out):
         check_claims(out / PARTIAL, outputs.claims(out, source), reads, [], overwrite)
     elif not resume:
+        if not overwrite and _is_complete(out):
+            command = render_command(out, source, outputs)
+            more = f", or draw more from it: {command}" if command else ""
+            there = out / "tracks.json"
+            raise InputError(f"{there}: exists already; name another folder, or say --overwrite{more}")
         check_outputs(outputs.claims(out, source), reads, overwrite=overwrite)
 
 
@@ -234,7 +240,7 @@ def _is_complete(out: Path) -> bool:
     return (out / "tracks.json").exists() and not (out / PARTIAL / SPOOL).exists()
 
 
-def _finished(out: Path, info: dict[str, Any], outputs: Outputs) -> Summary:
+def _finished(out: Path, source: VideoSource, info: dict[str, Any], outputs: Outputs) -> Summary:
     """The summary of a run that needs no resuming; its tracks may have been corrected since."""
     file = read_tracks(out / "tracks.json")
     if file.info.get("complete") is False:
@@ -247,5 +253,7 @@ def _finished(out: Path, info: dict[str, Any], outputs: Outputs) -> Summary:
     rows, paths = track_rows(file.tracks, file.categories), outputs.paths(out)
     cutouts = outputs.cutout_paths(out, [row.id for row in rows])
     if missing := [path.relative_to(out) for path in (*paths, *cutouts) if not path.exists()]:
-        raise InputError(f"{out}: is complete without {missing[0]}; name another folder, or say --overwrite")
+        command = render_command(out, source, outputs)
+        remedy = f"to draw it: {command}" if command else "name another folder, or say --overwrite"
+        raise InputError(f"{out}: is complete without {missing[0]}; {remedy}")
     return _summary(rows, file.videos[0].length, paths, outputs)

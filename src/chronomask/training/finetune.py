@@ -242,18 +242,18 @@ def draw_preview(start: FineTuning, config: TrainConfig, path: Path, count: int 
     """Draws the first clips that the network will learn from as a contact sheet, with their masks and names."""
     categories = start.network.config.categories
     strips = clip_strips(start.source, categories, config.data, count, config.seed, frames_for(path, fps=1.0))
-    write_preview(strips, path, width=1280, fps=1.0, skip_broken=config.skip_broken)
+    write_preview(strips, path, width=1280, fps=1.0, made=True, skip_broken=config.skip_broken)
 
 
 def class_table(start: FineTuning) -> Table:
     """What is learned, from how much."""
     training, held = counted(start.training), counted(start.held)
-    table = Table("class", "scores begin", "instances", "held back", title="fine-tuning")
+    table = Table("class", "known already", "instances", "held back", title="fine-tuning")
     for column in table.columns[2:]:
         column.justify = "right"
     for category in start.network.config.categories:
-        begin = "from the weights" if category.name in start.known else "anew"
-        table.add_row(category.name, begin, str(training[category.name]), str(held[category.name]))
+        known = "yes" if category.name in start.known else "no"
+        table.add_row(category.name, known, str(training[category.name]), str(held[category.name]))
     table.add_section()
     table.add_row("images or videos", "", str(len(start.training)), str(len(start.held)))
     return table

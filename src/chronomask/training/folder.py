@@ -52,8 +52,8 @@ def run_folder(out: Path, reads: Iterable[str | Path | None], overwrite: bool = 
 def outputs(out: Path) -> list[Output]:
     """All that a run writes, as `chronomask.claims` takes it."""
     # What lies in its folders is the run's, which config.json says; without it, nothing is.
-    files = [Output(out / name) for name in _FILES] + [Output(path) for path in states(out)]
-    return files + [Output(out / name, lambda folder: None) for name in _FOLDERS]
+    files = [Output(path, inside=True) for path in (*(out / name for name in _FILES), *states(out))]
+    return files + [Output(out / name, lambda folder: None, inside=True) for name in _FOLDERS]
 
 
 def states(out: Path) -> list[Path]:
