@@ -12,6 +12,24 @@ import tyro
 
 from chronomask import cli
 
+MOST_USED = (
+    ("segment a video", "chronomask segment video.mp4 --out result"),
+    ("only some classes", "chronomask segment video.mp4 --out result --classes person,dog"),
+    ("one object that you point at", "chronomask segment video.mp4 --out result --point 1.5:320,180"),
+    ("cut objects out", "chronomask segment video.mp4 --out result --cutout mov"),
+    ("draw more from a result", "chronomask render result/tracks.json --video video.mp4 --cutout mov --out drawn"),
+    ("look and correct in a browser", "chronomask web video.mp4"),
+    ("correct on the command line", "chronomask edit result/tracks.json relabel:2=dog --out corrected.json"),
+    ("another format", "chronomask convert result/tracks.json masks --to davis"),
+    ("check files", "chronomask validate results.json --against instances.json"),
+    ("score results", "chronomask evaluate instances.json results.json --report report.html"),
+    ("look at your pictures", "chronomask dataset preview mine --out sheet.png"),
+    ("teach your own classes", "chronomask train mine --fine-tune lite --out runs/mine"),
+    ("a camera", "chronomask segment 0 --out camera"),
+    ("many videos", "chronomask batch videos --out results"),
+)
+"""What people want, and what to type."""
+
 
 def commands() -> str:
     """All commands with their options, as Markdown."""
@@ -21,7 +39,8 @@ def commands() -> str:
         "What `chronomask COMMAND --help` says of each. `chronomask --version` gives the version.",
         "",
     ]
-    lines += ["| command | |", "|---|---|"]
+    lines += ["Most used:", "", "| | |", "|---|---|", *(f"| {told} | `{typed}` |" for told, typed in MOST_USED), ""]
+    lines += ["All of them:", "", "| command | |", "|---|---|"]
     for name, command in cli.COMMANDS.items():
         lines.append(f"| [`{name}`](#chronomask-{name}) | {_text(command.help)} |")
     for name, command in cli.COMMANDS.items():

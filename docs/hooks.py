@@ -1,12 +1,14 @@
 """What the site has beyond the pages of docs/: pages from elsewhere in the repository, and pages made from the code.
 
 Links are written as they work in the repository. Here those between pages of the site are turned, and those to other
-files of the repository become plain text; a link to a file that is not there ends the build.
+files of the repository become plain text; a link to a file that is not there ends the build. A link that is called by
+its file's name gets the name that the page has in the menu, and a page with commands that need the repository says so.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
 from typing import Any
@@ -30,6 +32,11 @@ ELSEWHERE = {
 MADE = {"reference/commands.md": commands, "findings.md": lambda: findings()}
 """Pages that are made from the code."""
 
+OF_THE_REPOSITORY = re.compile(r"python (-m )?(benchmarks|examples|tests)\b|bash findings/")
+HEADING, FENCE = re.compile(r"^#+ .+$", re.MULTILINE), re.compile(r"^```.*?(^```$|\Z)", re.MULTILINE | re.DOTALL)
+CLONE = "*(Commands with `benchmarks/`, `examples/`, `findings/` or `tests` need a clone of the repository.)*"
+"""Said on pages that tell to type such."""
+
 LINK = re.compile(r"(?P<before>```.*?```|`[^`\n]+`)|(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)", re.DOTALL)
 
 
@@ -45,22 +52,51 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
     here = next(
         (source for source, name in ELSEWHERE.items() if name == page.file.src_uri), f"docs/{page.file.src_uri}"
     )
-    return LINK.sub(lambda link: link["before"] or _turned(link, here, page.file.src_uri, files), markdown)
+    named = {page: title for title, page in _menu(config["nav"])}
+    turned = LINK.sub(lambda link: link["before"] or _turned(link, here, page.file.src_uri, files, named), markdown)
+    return _told_to_clone(turned)
 
 
-def _turned(link: re.Match[str], here: str, page: str, files: Files) -> str:
+def _told_to_clone(markdown: str) -> str:
+    """With a sentence at the head of the section in which the first command stands that needs the repository."""
+    if (first := OF_THE_REPOSITORY.search(markdown)) is None:
+        return markdown
+    # Lines of commands may begin like headings.
+    plain = FENCE.sub(lambda block: " " * len(block[0]), markdown[: first.start()])
+    end = max((heading.end() for heading in HEADING.finditer(plain)), default=0)
+    return f"{markdown[:end]}\n\n{CLONE}\n{markdown[end:]}"
+
+
+def _menu(entries: Any) -> Iterator[tuple[str, str]]:
+    """Titles and pages of the menu, parts within parts."""
+    for entry in entries:
+        ((title, inner),) = entry.items()
+        yield from [(title, inner)] if isinstance(inner, str) else _menu(inner)
+
+
+def on_page_content(html: str, page: Page, config: Any, files: Files) -> str:
+    """Options in commands get an element of their own, for browsers would break lines behind their hyphens."""
+
+    def whole(block: re.Match[str]) -> str:
+        return re.sub(r"(?<=\s)--[a-z][\w.-]*", r"<span class='option'>\g<0></span>", block[0])
+
+    return re.sub(r"<div class=\"language-bash.*?</div>", whole, html, flags=re.DOTALL)
+
+
+def _turned(link: re.Match[str], here: str, page: str, files: Files, named: Mapping[str, str]) -> str:
     """A link of a file of the repository as it is on a page of the site."""
     target, _, anchor = link["target"].partition("#")
     if not target or "://" in target or target.startswith("mailto:"):
         return link[0]
     place = normpath(join(dirname(here), target))
     on_site = {"README.md": "index.md", **ELSEWHERE}.get(place, place.removeprefix("docs/"))
+    text = named.get(on_site, link["text"]) if link["text"].endswith(".md") else link["text"]
     if on_site != place and files.get_file_from_path(on_site) is not None:
         turned = relpath(on_site, dirname(page) or ".") + (f"#{anchor}" if anchor else "")
-        return f"{link['mark']}[{link['text']}]({turned})"
+        return f"{link['mark']}[{text}]({turned})"
     if not (ROOT / place).exists():
         raise PluginError(f"{here}: {link['target']}: no such file")
-    return link["text"]
+    return text
 
 
 def findings() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import re
@@ -16,7 +17,7 @@ from PIL import Image
 
 from chronomask import rle
 from chronomask.cli import main
-from chronomask.video import VideoWriter
+from chronomask.video import Selection, VideoWriter, open_source
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -54,15 +55,19 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a reader is: video.mp4, its frames in JPEGImages, instances.json with its one object, and results.json."""
+    """Where a reader is: video.mp4, its frames in JPEGImages, instances.json with its one object, results.json, and the
+    same as folders of label maps: Annotations and found."""
     names, masks = [f"clip/{index:05d}.jpg" for index in range(11)], []
-    (tmp_path / "JPEGImages/clip").mkdir(parents=True)
+    for name in ("JPEGImages", "Annotations", "found"):
+        (tmp_path / name / "clip").mkdir(parents=True)
     with VideoWriter(tmp_path / "video.mp4", 70, 54, 25.0) as writer:
         for index, name in enumerate(names):
             mask = np.zeros((54, 70), bool)
             mask[10:30, 3 * index : 3 * index + 20] = True
             writer.write(image := np.where(mask[..., None], (200, 60, 30), 40).astype(np.uint8))
             Image.fromarray(image).save(tmp_path / "JPEGImages" / name)
+            for label in ("Annotations", "found"):
+                Image.fromarray(mask.view(np.uint8)).save((tmp_path / label / name).with_suffix(".png"))
             masks.append(rle.encode(mask))
     entry = {"id": 1, "width": 70, "height": 54, "length": 11, "file_names": names}
     track = {"id": 1, "video_id": 1, "category_id": 3, "iscrowd": 0, "segmentations": masks}
@@ -76,9 +81,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def any_video(path: Path) -> None:
+    """Two and a half seconds of two objects, of which one is where the points of docs/quick-start.md are."""
+    with VideoWriter(path, 640, 360, 4.0) as writer:
+        for frame in open_source(str(ROOT / "examples/sample.mp4"), selection=Selection(every=6)):
+            writer.write(frame.image)
+
+
 @pytest.mark.parametrize("page", ["docs/quick-start.md", "docs/score-your-tracker.md"])
 def test_commands_run_as_they_stand(folder: Path, page: str) -> None:
     """With the bundled weights, on a small video and data set; training has tests of its own, and takes minutes."""
+    if "quick-start" in page:
+        any_video(folder / "video.mp4")
     typed = [command for command in commands(page) if command[0] not in SLOW and "--checkpoint" not in command]
     assert typed
     for command in typed:
@@ -104,6 +118,16 @@ def test_commands_have_the_options_that_pages_give_them(
         if command[0] == "export" or "0" in command or any("://" in word for word in command):
             continue  # they need no file
         assert main(command) == 2, command
+
+
+def test_the_most_used_commands_have_these_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    most_used = importlib.import_module("command_pages").MOST_USED
+    monkeypatch.chdir(tmp_path)
+    for _, typed in most_used:
+        command = shlex.split(typed)[1:]
+        if "0" not in command:  # a camera needs no file
+            assert main(command) == 2, command
 
 
 def backbones_of_others(folder: Path, patch: pytest.MonkeyPatch) -> None:
