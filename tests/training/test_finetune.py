@@ -279,7 +279,7 @@ def test_nobody_ends_with_worse_weights_than_he_began_with(before, after, tmp_pa
     scores = [ValidationScores(score, score, score) for score in (before, after)]
     monkeypatch.setattr(Validation, "scores", lambda *given: scores.pop(0))
     assert main(command) == 0
-    said = "what is held back was found better before: the weights are those of before"
+    said = "training made it worse on what is held back: these are the weights from before the training"
     assert (said in capsys.readouterr().out) == (after < before)
     model, best = ((tmp_path / "run" / f"{name}.safetensors").read_bytes() for name in ("model", "best"))
     assert (model == best) == (after != before)  # of equal ones the first is the best, and the last is taken

@@ -135,7 +135,7 @@ def _say_how_it_ended(run: TrainingRun) -> None:
     if 0 in run.scores and 0 < run.step in run.scores:
         print(f"held back, before: {run.scores[0]}\nheld back, after:  {run.scores[run.step]}")
     if run.made_worse:
-        print("what is held back was found better before: the weights are those of before")
+        print("training made it worse on what is held back: these are the weights from before the training")
 
 
 def recipe_config(arguments: Sequence[str]) -> TrainConfig:

@@ -47,24 +47,25 @@ class TrainConfig:
     """What one training run does. An interrupted run continues only under the same one.
 
     Attributes:
-        model: the network, where no checkpoint to start from brings its own.
-        classes: of the network; by default those of the checkpoint to start from, else the model's own.
-        steps: optimiser steps of the whole run.
-        batch: clips a step, all processes together.
+        model: the network to build, unless a checkpoint to start from brings one.
+        classes: the names that the network will know; by default those of the checkpoint to start from, else those of
+            the model.
+        steps: training steps of the whole run.
+        batch: clips in a step, all processes together.
         optimizer: AdamW, or SGD as in the paper.
-        learning_rate: of everything but the backbone, after warm-up.
-        backbone_rate: of the backbone, as a share of `learning_rate`; 0 freezes it.
-        momentum: of SGD; AdamW has its own.
-        weight_decay: of either optimiser.
-        warmup: steps of linear warm-up.
-        schedule: how the rate goes on after warm-up: "cosine" falls to 0 at the last step, "exponential" stays until
+        learning_rate: learning rate of everything but the backbone, after warm-up.
+        backbone_rate: learning rate of the backbone, as a share of `learning_rate`; 0 leaves the backbone as it is.
+        momentum: momentum of SGD; AdamW has its own.
+        weight_decay: weight decay, with either optimiser.
+        warmup: steps in which the learning rate rises from 0 to its full value.
+        schedule: how the learning rate goes on after warm-up: "cosine" falls to 0 at the last step, "exponential" stays until
             step `decay_from` and then decays evenly on a logarithmic scale.
         decay_from: step at which the exponential schedule begins to decay.
-        decay_steps: steps that its decay takes.
-        decay: factor of the rate at its end.
-        clip_norm: bound on the norm of the gradient, of the backbone's and of the rest's each; 0 for none.
-        ema: decay of the moving average of the weights, the one that is saved; 0 saves the weights themselves.
-        seed: of weights and data.
+        decay_steps: steps that the exponential decay takes.
+        decay: share of the learning rate that is left after it.
+        clip_norm: largest norm of the gradient, of the backbone and of the rest each; 0 for no limit.
+        ema: decay of the moving average of the weights, which is what is saved; 0 saves the weights themselves.
+        seed: seed of all random choices, of weights and of data.
         skip_broken: go on with other clips where frames or masks cannot be read; skipped.txt lists them.
         losses: weights of the terms of eq. (6), and where they are taken.
         data: what the clips look like.
@@ -111,10 +112,10 @@ class MachineConfig:
 
     Attributes:
         device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
-        precision: of the network's forward and backward pass; the losses and weights are float32 always. "auto" is
+        precision: numbers of the network's forward and backward pass; losses and weights are always float32. "auto" is
             bfloat16 on cards that have it and on processors with matrix units for it, else float32.
-        accumulate: parts in which every process works off its clips of a step, one after the other. More parts need
-            less memory; batch normalisation then sees the clips of one part only.
+        accumulate: into so many parts every process divides its clips of a step, to take them one after the other. More
+            parts need less memory; batch normalisation then sees the clips of one part only.
         gradient_checkpointing: keep only the inputs of the backbone's blocks and of attention for the backward pass,
             and compute the rest again: a third less memory, a quarter more time (`paper` at 256x448), the same result.
         compile: hand the network to torch.compile: a slow start, faster steps.
