@@ -75,12 +75,12 @@ def _menu(entries: Any) -> Iterator[tuple[str, str]]:
 
 
 def on_page_content(html: str, page: Page, config: Any, files: Files) -> str:
-    """Options in commands get an element of their own, for browsers would break lines behind their hyphens."""
-
-    def whole(block: re.Match[str]) -> str:
-        return re.sub(r"(?<=\s)--[a-z][\w.-]*", r"<span class='option'>\g<0></span>", block[0])
-
-    return re.sub(r"<div class=\"language-bash.*?</div>", whole, html, flags=re.DOTALL)
+    """Options get an element of their own, for browsers would break lines behind their hyphens."""
+    return re.sub(
+        r"<[^>]*>|(?<=[\s>])--[a-z][\w.-]*",
+        lambda found: found[0] if found[0].startswith("<") else f"<span class='option'>{found[0]}</span>",
+        html,
+    )
 
 
 def _turned(link: re.Match[str], here: str, page: str, files: Files, named: Mapping[str, str]) -> str:

@@ -58,8 +58,8 @@ class TrainConfig:
         momentum: momentum of SGD; AdamW has its own.
         weight_decay: weight decay, with either optimiser.
         warmup: steps in which the learning rate rises from 0 to its full value.
-        schedule: how the learning rate goes on after warm-up: "cosine" falls to 0 at the last step, "exponential" stays until
-            step `decay_from` and then decays evenly on a logarithmic scale.
+        schedule: how the learning rate goes on after warm-up: "cosine" falls to 0 at the last step, "exponential" stays
+            until step `decay_from` and then decays evenly on a logarithmic scale.
         decay_from: step at which the exponential schedule begins to decay.
         decay_steps: steps that the exponential decay takes.
         decay: share of the learning rate that is left after it.
