@@ -162,7 +162,7 @@ _FORM = re.compile(r"(?:(?P<object>\d+)=)?(?P<when>@\d+|(?:\d+:){0,2}\d+(?:\.\d*
 def read_prompts(points: Iterable[str] = (), negative: Iterable[str] = (), boxes: Iterable[str] = ()) -> list[Prompt]:
     """Prompts as they are typed: [OBJECT=]TIME:X,Y, and [OBJECT=]TIME:LEFT,TOP,RIGHT,BOTTOM for a box.
 
-    TIME is in seconds, hh:mm:ss or @ and the number of a frame; OBJECT is 1 where it is left out.
+    TIME is in seconds, mm:ss, hh:mm:ss or @ and the number of a frame; OBJECT is 1 where it is left out.
 
     Raises:
         InputError: a text is of another form, or says something impossible.
@@ -186,7 +186,7 @@ def seconds(option: str, text: str) -> float:
         InputError: the text, which an option of this name was given, is none of them.
     """
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
-        raise InputError(f"{option} {text!r}: must be seconds, such as 12.5, or hh:mm:ss")
+        raise InputError(f"{option} {text!r}: must be seconds, such as 12.5, mm:ss or hh:mm:ss")
     return sum(float(part) * 60**place for place, part in enumerate(reversed(text.split(":"))))
 
 
@@ -197,7 +197,7 @@ def _parsed(option: str, text: str, form: str, example: str, count: int) -> tupl
     except ValueError:
         places = []
     if match is None or len(places) != count:
-        hint = "seconds, hh:mm:ss or @FRAME before the colon, pixels behind it"
+        hint = "seconds, mm:ss, hh:mm:ss or @FRAME before the colon, pixels behind it"
         raise InputError(
             f"{option} {text!r:.80}: must be {form}, such as {example}: {hint}; OBJECT= in front for a further object"
         )

@@ -32,7 +32,7 @@ def explain(
     Args:
         video: video file, folder of frames or pattern of images.
         out: picture to write, .png, .jpg or .webp.
-        time: of the frame, in seconds (12.5) or as hh:mm:ss.
+        time: which frame: its time in seconds (12.5), mm:ss or hh:mm:ss.
         network: the options below.
         fps: frames a second of folders of frames.
         overwrite: replace the picture.

@@ -24,7 +24,7 @@ class ModelOptions:
 
     Attributes:
         model: a bundled model (lite), or a folder that `chronomask export` wrote.
-        checkpoint: a checkpoint file instead.
+        checkpoint: a checkpoint file instead, such as runs/mine/model.safetensors of train.
         device: auto (a CUDA card where there is one), cpu, cuda, cuda:1, ...
         engine: what computes the network: openvino, onnxruntime (exported networks), torch (cards), or auto.
         precision: float32, bfloat16, or auto: bfloat16 where this processor is faster with it. What was used is written
@@ -56,11 +56,11 @@ class PartOptions:
     """Which frames of a video.
 
     Attributes:
-        start: skip what lies before this time, in seconds (12.5) or as hh:mm:ss.
-        end: skip what lies at this time or later; empty for the end.
+        start: begin at this time: seconds (12.5), mm:ss or hh:mm:ss.
+        end: stop before this time, written alike; by default at the end of the video.
         every: look at every n-th frame only: faster, but what moves fast is lost more easily. All results then hold
             these frames alone.
-        fps: frames a second of folders of frames.
+        fps: frames a second, for folders and patterns of pictures, which do not say.
     """
 
     start: str = "0"
@@ -80,11 +80,12 @@ class PointOptions:
     """What is cut out and followed instead of everything.
 
     Attributes:
-        point: cut out and follow what is there, forwards and backwards, instead of everything: TIME:X,Y, in seconds
-            (1.5 or hh:mm:ss) or @FRAME, and in pixels from the upper left: --point 1.5:320,180. Say it again where a
-            part of the object is missed. A further object has a number: --point 2=1.5:90,200.
-        negative: here the object is not: --negative 1.5:300,240, where something else was taken for a part of it. With
-            a number as --point; both may be about any frames.
+        point: find only the object at this place, and follow it forwards and backwards: TIME:X,Y, such as
+            --point 1.5:320,180, with the time in seconds, mm:ss or hh:mm:ss, or as @FRAME, and with pixels from the
+            left and from the top. Give several where a part of the object is missed. A second object has a number:
+            --point 2=1.5:90,200. What is pointed at is written whatever its score.
+        negative: a place that does not belong to the object, where something else was taken for a part of it:
+            --negative 1.5:300,240. Numbers as for --point; the frame may be any.
         box: a box around an object instead of a point: --box TIME:LEFT,TOP,RIGHT,BOTTOM.
     """
 

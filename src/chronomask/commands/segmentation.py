@@ -53,11 +53,12 @@ def segment(
         sources: video files, folders of frames, patterns of images, cameras (0, 1, ... or camera:NAME) or addresses
             (rtsp://..., http://..., udp://...). With one, the files lie in --out; with several, in a folder of its own
             for each. One that cannot be read does not stop the others; the exit code is then 2.
-        out: folder for the results; made if missing. Other files in it are left alone. By default one beside you, named
-            after the video.
+        out: folder for the results; made if missing. Other files in it are left alone. By default one in the current
+            folder, named after the video.
         network: the options below.
         classes: only tracks of these classes, names joined by commas, such as "person,dog"; all by default. Every track
-            is named by the most probable of them; where none is probable enough it is an `object`, and left out.
+            gets the likeliest of these names; where none is likely enough it is left out. The class score is the
+            probability among these names, so it is higher than among all.
         part: the options below.
         pointed: the options below.
         overwrite: replace the results of an earlier run, finished or not; only those that are written again.

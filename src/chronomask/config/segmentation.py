@@ -90,7 +90,7 @@ class SegmentConfig:
             clips that it is part of, a clip's length less one. With less, later clips cannot improve it any more; with
             less than the overlap, clips also follow each other more closely, which costs time: with the bundled model
             1.3 times as much for 1, 1.8 times for 0.
-        score: leave out tracks with a score below this.
+        score: leave out tracks with a score below this; what is pointed at is written always.
         max_tracks: write only this many tracks, the best ones.
         relink: when a file has ended, join tracks that never meet and are likely one object, lost and found again.
         object_below: tracks whose best class has a probability below this are named `object`.
