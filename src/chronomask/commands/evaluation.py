@@ -42,8 +42,8 @@ def evaluate(
         json: also write the numbers to this file.
         report: also write a report to this file (.html): curves, the worst videos with pictures, and what the lost AP
             was lost to.
-        frames: folder of the frames, for the pictures in the report: the file names of the annotations lie in it or, where
-            they name none, a folder for each video. Without it masks are drawn on grey.
+        frames: folder of the frames, for the pictures in the report: the file names of the annotations lie in it or,
+            where they name none, a folder for each video. Without it masks are drawn on grey.
         classes: count these classes only: names joined by commas, or one after the other.
         class_agnostic: score masks and tracks alone, as if there were one class only.
         open_vocabulary: count a result only in videos where its class was looked for: those with an object of it, and

@@ -251,8 +251,9 @@ def _category_ap(hits: Sequence[bool], objects: int) -> float:
 def breakdown_table(breakdown: Breakdown) -> Table:
     """The breakdown in percent for the terminal."""
     caption = (
-        "gain: if this kind alone were mended; after: if it and all kinds above were\n"
-        "counts at IoU 0.50; AP is a mean over ten IoUs, so a kind without a count can cost AP"
+        "gain: mended alone; after: mended with all kinds above\n"
+        "counts are at IoU 0.50, AP is over ten IoUs:\n"
+        "a kind without a count can cost AP"
     )
     head = ("error", "count", "AP gain", "AP50 gain", "AP after", "AP50 after")
     table = Table(*head, title=f"AP {percent(breakdown.AP)}, AP50 {percent(breakdown.AP50)}", caption=caption)
