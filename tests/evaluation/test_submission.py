@@ -4,9 +4,12 @@ import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from track_builders import annotation, mask, result, truth_file
 
+from chronomask import rle
 from chronomask.errors import InputError
 from chronomask.evaluation.submission import submit
 
@@ -39,3 +42,29 @@ def test_an_interruption_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(KeyboardInterrupt):
         submit([result([A])], tmp_path / "out.zip")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_get_the_ids_of_the_annotations(tmp_path: Path) -> None:
+    truth = truth_file([annotation([A] * 2, 0, 7)], categories=(0,))
+    truth["categories"][0]["name"] = "object"
+    for number in range(2):
+        place = tmp_path / "results" / "video7" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rle.decode(A).astype(np.uint8)).save(place)
+    with pytest.raises(InputError, match=r"results: has not the ids .* say --against INSTANCES.json"):
+        submit(tmp_path / "results", tmp_path / "out.zip")
+    notes: list[str] = []
+    assert submit(tmp_path / "results", tmp_path / "out.zip", truth, notes.append).results == 1
+    assert "every result counts as sure" in notes[0]
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert json.loads(archive.read("results.json")) == [result([A] * 2, 1.0, 0, 7)]
+
+
+def test_named_results_get_the_ids_of_the_annotations(tmp_path: Path) -> None:
+    truth = truth_file([annotation([A] * 2, 2, 7)])
+    tracks = truth_file([annotation([A] * 2, 5, 1) | {"score": 0.5}], categories=(5,))
+    tracks["videos"][0] |= {"name": "video7"}
+    tracks["categories"][0]["name"] = "class2"
+    submit(tracks, tmp_path / "out.zip", truth)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert json.loads(archive.read("results.json")) == [result([A] * 2, 0.5, 2, 7)]

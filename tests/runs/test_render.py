@@ -50,6 +50,18 @@ def test_a_cutout_of_nobody_is_refused_before_the_work(video, result, tracks, tm
     assert not (tmp_path / "out").exists()
 
 
+def test_the_table_is_that_of_segment(video, result, tracks, tmp_path):
+    result.save(tmp_path / "made", overlay=False, csv=True)
+    assert render(tracks, video, tmp_path / "out", Outputs(overlay=False, csv=True)) == [
+        tmp_path / "out" / "tracks.csv"
+    ]
+    table = (tmp_path / "out/tracks.csv").read_text()
+    assert table == (tmp_path / "made/tracks.csv").read_text()
+    assert table.count("\n") > 12
+    with pytest.raises(InputError, match=r"nothing to write: .* or --csv"):
+        render(tracks, video, tmp_path / "other", Outputs(overlay=False))
+
+
 def frames_of(path, decoder=None):
     """Times in thousandths of a second and RGBA pixels, and the seconds of sound."""
     with av.open(str(path)) as container:

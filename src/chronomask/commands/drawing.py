@@ -25,8 +25,8 @@ def render(
 ) -> None:
     """Draw tracks, such as corrected ones, into their video, without the network.
 
-    Writes what segment writes of a video beside the tracks themselves: overlay.mp4, mask images, cutouts, and the
-    objects before another background.
+    Writes what segment writes of a video beside the tracks themselves: overlay.mp4, mask images, cutouts, the objects
+    before another background, and tracks.csv.
 
     Args:
         tracks: a tracks.json, or tracks in another format that convert reads; of one video.

@@ -156,16 +156,17 @@ def submit(
     """Check results and pack them into the zip that evaluation servers take.
 
     Args:
-        results: a submission list or a tracks.json.
+        results: a submission list, a tracks.json, or results in any format that convert reads.
         out: the zip to write.
-        against: the annotation file of the videos, to check the results against.
+        against: the annotation file of the videos, to check the results against; needed for formats other than json,
+            which have not the ids that servers know.
         overwrite: replace --out where it is there already.
     """
     from chronomask.claims import Output, claimed
     from chronomask.evaluation.submission import submit as pack
 
     with claimed([Output(out)], [results, against], overwrite=overwrite):
-        packed = pack(results, out, against)
+        packed = pack(results, out, against, print_note)
     for warning in packed.warnings:
         print(f"chronomask: warning: {warning.place}: {warning.message}", file=sys.stderr)
     print(f"{packed.results} results: {packed.path}")

@@ -7,10 +7,12 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from chronomask.annotations.content import Source, opened, whole_value
+from chronomask.annotations.content import Content, Source
 from chronomask.annotations.problems import Problem, Problems
-from chronomask.evaluation.validate import validate
+from chronomask.errors import InputError
+from chronomask.evaluation.validate import validated
 from chronomask.files import written_aside
+from chronomask.formats.reading import Note, opened_or_recognised, unheard
 
 
 @dataclass(frozen=True)
@@ -28,27 +30,34 @@ class Submission:
     warnings: tuple[Problem, ...]
 
 
-_FIELDS = ("video_id", "category_id", "score", "segmentations")
-
-
-def submit(results: Source, path: str | Path, against: Source | None = None) -> Submission:
+def submit(results: Source, path: str | Path, against: Source | None = None, note: Note = unheard) -> Submission:
     """Check results and pack them for a server.
 
     Args:
-        results: a result list or `tracks.json`; only the fields that servers read are kept.
+        results: a result list, a `tracks.json`, or results in any format; only what servers read is kept.
         path: the zip to write; nothing is left there if anything goes wrong.
-        against: the annotation file of the videos, if there is one: servers publish it without annotations.
+        against: the annotation file of the videos, if there is one: servers publish it without annotations. Formats
+            other than json need it, for its ids of videos and classes are those that the server knows.
+        note: called with what reading assumes, a sentence each.
 
     Raises:
         InputError: naming the place of every error of the results.
     """
-    content = opened(results)
-    checked = validate(content, against)
-    problems = Problems(content.file, "collect", list(checked.problems))
-    problems.raise_errors()
+    if against is None and not isinstance(opened_or_recognised(results), Content):
+        raise InputError(
+            f"{results}: has not the ids of videos and classes by which a server knows them; say --against"
+            " INSTANCES.json, the annotation file that the server publishes"
+        )
+    checked, tracks = validated(results, against, note)
+    Problems(checked.file, "collect", list(checked.problems)).raise_errors()
     listed = [
-        {field: whole_value(row.fields[field]) for field in _FIELDS}
-        for _, row in content.rows(content.listed, problems)
+        {
+            "video_id": track.video_id,
+            "category_id": track.category_id,
+            "score": track.score,
+            "segmentations": list(track.segmentations),
+        }
+        for track in tracks
     ]
     with written_aside(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
         entry = zipfile.ZipInfo("results.json")  # of no time: the same results are the same bytes

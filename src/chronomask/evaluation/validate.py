@@ -7,6 +7,7 @@ wanted, is a second look at the records (`_Strict`): it warns.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -123,6 +124,11 @@ def validate(file: Source, against: Source | None = None, note: Note = unheard) 
     Raises:
         InputError: a file is missing or is no json, or the videos or categories of `against` have faults of their own.
     """
+    return validated(file, against, note)[0]
+
+
+def validated(file: Source, against: Source | None = None, note: Note = unheard) -> tuple[Validation, Sequence[Track]]:
+    """As `validate`, with what was read: the sound part, joined to the videos and categories of `against`."""
     content = opened_or_recognised(file)
     listing, present = (None, None) if against is None else _listing(against)
     if isinstance(content, Content):
@@ -142,7 +148,7 @@ def validate(file: Source, against: Source | None = None, note: Note = unheard) 
         unseen = () if present is None else of_unseen_classes(tracks, present, listing.categories)
         for text in (*unseen, *without_results(tracks, listing.videos)):
             reading.problems.warn("file", text)
-    return Validation(
+    validation = Validation(
         reading.content.file,
         "results" if scored else "annotations",
         tuple(reading.problems.found),
@@ -153,6 +159,7 @@ def validate(file: Source, against: Source | None = None, note: Note = unheard) 
         sum(video.length for video in videos.values()),
         _format_of(content) if isinstance(content, Content) else content,
     )
+    return validation, tracks
 
 
 def _format_of(content: Content) -> str:

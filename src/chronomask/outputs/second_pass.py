@@ -28,8 +28,8 @@ class DrawnFrames(Protocol):
 
 def draw_outputs(
     source: VideoSource, spool: DrawnFrames, folder: Path, outputs: Outputs, tracks: Mapping[int, TrackInfo]
-) -> Generator[int, None, None]:
-    """Makes the overlay, mask images, cutouts and other backgrounds; yields the number of every frame that is done.
+) -> Generator[Frame, None, None]:
+    """Makes the overlay, mask images, cutouts and other backgrounds; yields every frame that is done.
 
     Args:
         spool: what was found in the frames of the source.
@@ -56,7 +56,7 @@ def draw_outputs(
         for frame, chosen in ahead(_again(source, spool, tracks), 2):
             for write in writers:
                 write(frame, chosen)
-            yield frame.index
+            yield frame
 
 
 def _again(

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from chronomask import rle
 from chronomask.files import written_aside
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import Spool
+from chronomask.runs.spool import CodedFrame
 
 COLUMNS = ("track", "class", "score", "class_score", "frame", "time", "x", "y", "w", "h", "area")
 
 
-def write_csv(path: Path, spool: Spool, tracks: Mapping[int, TrackInfo]) -> None:
+def write_csv(path: Path, frames: Iterable[CodedFrame], tracks: Mapping[int, TrackInfo]) -> None:
     """Writes the table in the order of frames.
 
     The box is the tightest around the mask, x and y its left upper corner; all lengths are in pixels, times in seconds.
 
     Args:
-        tracks: by id; others are left out.
+        frames: with the masks of these tracks.
+        tracks: by id.
     """
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        for position in range(len(spool)):
-            frame = spool.coded(position, tracks)
+        for frame in frames:
             for number, mask in frame.masks.items():
                 info = tracks[number]
                 box = (round(value) for value in rle.bbox(mask))

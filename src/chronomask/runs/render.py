@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ from chronomask.errors import InputError, close_names, some_names
 from chronomask.formats.convert import read
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.second_pass import draw_outputs
+from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import SpooledFrame
+from chronomask.runs.spool import CodedFrame, SpooledFrame
 from chronomask.video import Selection, Source, VideoSource, open_source
 
 
@@ -44,6 +44,12 @@ class TracksByFrame:
                 mask[:] = rle.decode(code)
         return SpooledFrame(position, 0.0, np.array([track.id for track in seen], np.int64), masks)
 
+    def coded(self, times: Collection[tuple[int, float]], tracks: Collection[int]) -> Iterator[CodedFrame]:
+        """All frames, whose numbers and seconds in the video these are, with the masks of these tracks."""
+        for position, (index, time) in enumerate(times):
+            seen = [(track.id, track.segmentations[position]) for track in self.tracks if track.id in tracks]
+            yield CodedFrame(index, time, {number: mask for number, mask in seen if mask is not None})
+
 
 def render(
     tracks: Path,
@@ -55,13 +61,13 @@ def render(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> list[Path]:
-    """Draws tracks into their video: overlay, mask images, cutouts, another background.
+    """Draws tracks into their video: overlay, mask images, cutouts, another background; and writes their table.
 
     Args:
         tracks: a file of one video, in any format that `convert` reads.
         video: the one that the tracks belong to; only frames with results are taken from it.
         out: folder for the results.
-        outputs: what is drawn; at least one thing.
+        outputs: what is written; at least one thing.
         classes: only tracks of these names; all if empty.
         overwrite: whether files that are there may be replaced.
         progress: shows how far the work is.
@@ -72,21 +78,23 @@ def render(
     Raises:
         InputError: the video is not that of the tracks, a class or track is unknown, or the outputs may not be written.
     """
-    if not outputs.drawn:
-        raise InputError("nothing to draw: say --overlay, --masks png, --cutout webm or --background blur")
-    if outputs.csv:
-        raise InputError("csv: is written by segment; render draws")
+    if not outputs.drawn and not outputs.csv:
+        raise InputError("nothing to write: say --overlay, --masks png, --cutout webm, --background blur or --csv")
     file = read(tracks)
     source = _opened(file, tracks, video)
     chosen = _chosen(file, classes)
     outputs.check_known([info.id for info in chosen])
     by_frame = TracksByFrame(file.tracks, (source.height, source.width), file.videos[0].length)
     reads = [tracks, *source.files, *([] if outputs.picture is None else [outputs.picture])]
+    by_id = {info.id: info for info in chosen}
     with (
         claimed(outputs.claims(out, source, tracks=False), reads, overwrite=overwrite),
-        closing(draw_outputs(source, by_frame, out, outputs, {info.id: info for info in chosen})) as frames,
+        closing(draw_outputs(source, by_frame, out, outputs, by_id)) as frames,
     ):
-        deque(progress(frames, f"drawing {source.name}", len(by_frame)), maxlen=0)
+        drawn = progress(frames, f"drawing {source.name}", len(by_frame))
+        times = [(frame.index, frame.time) for frame in drawn]
+        if outputs.csv:
+            write_csv(out / "tracks.csv", by_frame.coded(times, by_id), by_id)
     return outputs.paths(out, tracks=False)
 
 

@@ -172,7 +172,8 @@ class VideoResult:
         """
         results, by_id, interrupted = place.results, {info.id: info for info in self.chosen}, None
         if outputs.csv:
-            write_csv(results / "tracks.csv", self.spool, by_id)
+            coded = (self.spool.coded(position, by_id) for position in range(len(self)))
+            write_csv(results / "tracks.csv", coded, by_id)
         if complete and outputs.drawn:
             try:
                 with closing(draw_outputs(self.source, self.spool, results, outputs, by_id)) as frames:
