@@ -82,7 +82,7 @@ def test_names_are_the_files_own(tmp_path):
     reader = open_reader(write_stills(tmp_path, [(textured(50, 70), objects)]), NETWORK)
     (strip,) = entry_strips(reader, [], 1, 0, lambda length: [0])
     (panel,) = strip
-    assert panel.labels == ["unicorn (no class)", "person (no class)"]
+    assert panel.labels == ["unicorn (new)", "person (several)"]
 
 
 def test_clips_of_the_command_have_the_settings_of_training():

@@ -63,7 +63,7 @@ def test_one_missing_image_does_not_hide_the_folder(tmp_path, made):
 
 def test_images_that_are_nowhere(tmp_path, made):
     shutil.move(made / "images", tmp_path / "elsewhere")
-    with pytest.raises(InputError, match=r"stills\.json: its image stills-0\.png is in none of .*JPEGImages"):
+    with pytest.raises(InputError, match=r"stills\.json: its image stills-0\.png was not found in .*JPEGImages"):
         open_reader(made / "stills.json", NETWORK)
     assert open_reader(made / "stills.json", NETWORK, images=tmp_path / "elsewhere").load(0).frames.any()
 

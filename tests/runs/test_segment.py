@@ -31,7 +31,7 @@ from chronomask.render import track_colour
 from chronomask.runs import segment as room
 from chronomask.runs.interruption import Interrupted
 from chronomask.runs.live import Live
-from chronomask.runs.segment import segment_to_folder
+from chronomask.runs.segment import TrackRow, _unclear, segment_to_folder
 from chronomask.segmenter import load, prompting
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Selection, open_source, streams
@@ -724,6 +724,18 @@ def test_nobody_goes_on_with_a_run_that_a_camera_replaced(tmp_path, run, camera)
 def test_a_camera_cannot_be_resumed(run, camera):
     with pytest.raises(InputError, match="live source"):
         run(camera, resume=True)
+
+
+def test_pointing_at_nothing_is_said():
+    rows = [TrackRow(1, "object", 0.004, None, 3, 3, 138.0), TrackRow(2, "cat", 0.8, 0.9, 0, 11, 900.0)]
+    first, other = Point(0.2, 20, time=1.5), Point(5, 5, positive=False)
+    points = [first, other, Point(9, 9, object=2), Point(7, 8, frame=4, object=3)]
+    assert sorted(_unclear(points, rows)) == [
+        "object 1: nothing clear was found at 0.2,20, 1.5 s (score 0.00, frames 3 to 3); point at another place of it,"
+        " or draw a box around it",
+        "object 3: nothing clear was found at 7,8, frame 4 (no mask); point at another place of it, or draw a box"
+        " around it",
+    ]
 
 
 def test_what_is_pointed_at_is_all_that_is_written(segmenter, run, tmp_path, monkeypatch):

@@ -105,21 +105,22 @@ def preview(
 
     from chronomask.claims import Output, claimed
     from chronomask.data.preview import clip_strips, entry_strips, frames_for, write_preview
-    from chronomask.data.sources import open_training_sources
+    from chronomask.data.protocol import WeightedSource
+    from chronomask.data.sources import open_source
 
     names = [name.strip() for name in entries.split(",") if name.strip()]
     _check_preview(names, as_trained, count, width, fps)
     frames, categories = frames_for(out, fps), CLASS_LISTS[classes]
     with claimed([Output(out)], [data.partition(",")[0]], overwrite=overwrite):
-        (source,) = open_training_sources([data], categories, skip_broken=skip_broken)
-        print_notes(source.reader.notes)
+        reader = open_source(data, categories, skip_broken=skip_broken)
+        print_notes(reader.notes)
         if as_trained:
-            strips = clip_strips(source, categories, config, count, seed, frames)
+            strips = clip_strips(WeightedSource(reader, 1.0), categories, config, count, seed, frames)
         else:
-            strips = entry_strips(source.reader, names, count, seed, frames)
+            strips = entry_strips(reader, names, count, seed, frames)
         how = {"width": width, "fps": fps, "made": as_trained, "skip_broken": skip_broken}
         skipped = write_preview(strips, out, **how, progress=progress_bar)
-    _list_faults("skipped", [*source.reader.skipped, *skipped])
+    _list_faults("skipped", [*reader.skipped, *skipped])
     print(f"preview: {out}")
 
 

@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.naming import default_out, listed
+from chronomask.commands.notes import print_notes
 from chronomask.commands.options import ModelOptions, PartOptions, PointOptions
 from chronomask.commands.progress import live_line, progress_bar
 from chronomask.config import SegmentConfig
@@ -240,6 +241,7 @@ def _print_summary(summary: Summary, source: VideoSource) -> None:
     console().print(table if summary.tracks else "no tracks of the wanted score (--score) and class (--classes)")
     for path in summary.paths:
         print(f"written: {path}")
+    print_notes(summary.unclear)
 
 
 def predict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,7 @@ class EntryReader:
     Attributes:
         title: what people call such data.
         file_categories: the categories of the data set, with its own ids.
+        meanings: by the name of a category, what it is to the network.
         notes: what reading it took for granted or left out, one sentence each.
         entries: videos or stills.
     """
@@ -86,6 +87,7 @@ class EntryReader:
         self.annotations, self.images = annotations, images
         self.class_names: tuple[str, ...] = ()
         self.file_categories: tuple[Category, ...] = ()
+        self.meanings: Mapping[str, Meaning] = {}
         self.skipped: list[str] = []
         self.notes: list[str] = []
         self.entries: list[Entry] = []

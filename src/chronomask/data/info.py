@@ -210,10 +210,11 @@ def info_tables(info: DatasetInfo) -> list[Table]:
     whole = Table(title=info.annotations, show_header=False)
     for name, value in _rows(info):
         whole.add_row(name, value)
-    classes = Table("class", "instances", "crowds", "entries", "in lite")
+    classes = Table("class", "instances", "crowds", "entries", "class of lite")
     for count in info.classes:
         numbers = (f"{count.instances:,}", f"{count.crowds:,}", f"{count.entries:,}")
-        classes.add_row(count.name, *numbers, count.lite)
+        new = count.lite == OBJECT.name != count.name
+        classes.add_row(count.name, *numbers, "new: none of lite's classes" if new else count.lite)
     return [whole, classes] if info.classes else [whole]
 
 

@@ -66,8 +66,8 @@ def images_of(annotations: Path, file_names: Sequence[str]) -> Path:
                 return folder
     if not file_names:
         return annotations.parent
-    listed = ", ".join(str(folder) for folder in folders)
-    raise InputError(f"{annotations}: its image {file_names[0]} is in none of {listed}; name the folder of its images")
+    listed = ", ".join("this folder" if folder == Path() else str(folder) for folder in folders)
+    raise InputError(f"{annotations}: its image {file_names[0]} was not found in {listed}; say --images FOLDER")
 
 
 def with_frames(reading: Reading, images: Path | None) -> Reading:

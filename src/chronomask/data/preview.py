@@ -12,9 +12,10 @@ from PIL import Image
 
 from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.config import MixtureConfig
+from chronomask.data.entries import EntryReader
 from chronomask.data.mixture import ClipMixture
 from chronomask.data.panels import BAR, PAPER, Panel, Picture, draw_panel, legend, panels
-from chronomask.data.protocol import Reader, WeightedSource
+from chronomask.data.protocol import WeightedSource
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.progress import Progress, silent
@@ -48,7 +49,7 @@ def frames_for(out: Path, fps: float) -> Frames:
     raise InputError(f"{out}: must end in {', '.join(PICTURES)} (contact sheet) or {', '.join(VIDEOS)} (video)")
 
 
-def entry_strips(reader: Reader, names: Sequence[str], count: int, seed: int, frames: Frames) -> list[Strip]:
+def entry_strips(reader: EntryReader, names: Sequence[str], count: int, seed: int, frames: Frames) -> list[Strip]:
     """The entries of these names or, without names, `count` drawn by chance, in the order of the file.
 
     Raises:
@@ -62,19 +63,26 @@ def entry_strips(reader: Reader, names: Sequence[str], count: int, seed: int, fr
     return [_entry_strip(reader, index, frames(reader.length(index))) for index in chosen]
 
 
-def _entry_strip(reader: Reader, index: int, frames: Sequence[int]) -> Strip:
+def _entry_strip(reader: EntryReader, index: int, frames: Sequence[int]) -> Strip:
     height, width = reader.size(index)
     instances = [info for info in reader.instances(index) if not info.crowd]
     title = f"{reader.name(index)}  {width}x{height}"
     for frame, times in groupby(frames):
         clip = reader.load(index, [frame])
         labels = [
-            info.name if class_id != NO_CLASS or info.name == OBJECT.name else f"{info.name} (no class)"
+            _label(reader, info.name, class_id)
             for info, class_id in zip(instances, clip.class_ids.tolist(), strict=True)
         ]
         shown = title if reader.length(index) == 1 else f"{title}  frame {frame}"
         for panel in panels(clip, labels, shown):
             yield from (panel for _ in times)
+
+
+def _label(reader: EntryReader, name: str, class_id: int) -> str:
+    """The name of an instance, and why it is used without its class: nothing has that class yet, or it is several."""
+    if class_id != NO_CLASS or name == OBJECT.name:
+        return name
+    return f"{name} (new)" if reader.meanings[name].class_id == NO_CLASS else f"{name} (several)"
 
 
 def clip_strips(

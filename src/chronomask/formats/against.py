@@ -172,7 +172,7 @@ def _classes(file: TracksFile, name: str, against: Against) -> tuple[dict[int, i
     lost = Counter(track.category_id for track in file.tracks if track.category_id not in found)
     if not lost:
         return found, ()
-    names = listed(repr(category.name) for category in file.categories if category.id in lost)
+    names = listed((repr(category.name) for category in file.categories if category.id in lost), 20)
     if lost.total() == len(file.tracks):
         theirs = listed(map(repr, against.listing.categories.values()))
         raise InputError(

@@ -76,7 +76,8 @@ def known_classes(segmenter: Segmenter, classes: Collection[str]) -> list[str]:
     """
     names, wanted = [category.name for category in segmenter.categories], sorted(set(classes))
     if unknown := [name for name in wanted if name not in names]:
-        hint = close_names(unknown[0], names) or f"its classes are {some_names(names)}"
+        # All of them: there is no other place where people would look for a class of their own checkpoint.
+        hint = close_names(unknown[0], names) or f"its classes are {some_names(names, 200)}"
         raise InputError(f"classes: {unknown[0]!r} is not a class of this model; {hint}")
     return wanted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,9 @@ from chronomask.segmenter.prompting import Following
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource, VideoWriter
 
+_CLEAR = 0.1
+"""Masks of a lower score are next to nothing: what segment shows unasked has 0.5."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -40,12 +43,14 @@ class Summary:
         frames: number of frames that were segmented.
         paths: files and folders written.
         missing: a sentence on tracks that were to be cut out and were not found; None where there are none.
+        unclear: a sentence on every object that was pointed at and next to nothing was found of.
     """
 
     tracks: list[TrackRow]
     frames: int
     paths: list[Path]
     missing: str | None = None
+    unclear: tuple[str, ...] = ()
 
 
 def segment_to_folder(
@@ -159,7 +164,8 @@ class _Job:
             if interruption.wanted and not len(spool):
                 raise KeyboardInterrupt
             result = prompted_result(following, source, spool, witness, self.info)
-            return self._written(result, complete=not interruption.wanted)
+            summary = self._written(result, complete=not interruption.wanted)
+            return replace(summary, unclear=tuple(_unclear(prompts, summary.tracks)))
 
     def live(self, source: VideoSource) -> Summary:
         """Segments something that passes by once, and records it for the outputs that are drawn later."""
@@ -198,6 +204,18 @@ class _Job:
 
 def _summary(rows: list[TrackRow], frames: int, paths: list[Path], outputs: Outputs) -> Summary:
     return Summary(rows, frames, paths, outputs.missing([row.id for row in rows]))
+
+
+def _unclear(prompts: Sequence[Prompt], rows: Sequence[TrackRow]) -> Iterator[str]:
+    """Objects are written however they score, for whoever points wants a mask; that it means nothing is said."""
+    found = {row.id: row for row in rows}
+    for prompt in {prompt.object: prompt for prompt in reversed(prompts) if prompt.positive}.values():
+        row = found.get(prompt.object)
+        if row is None or row.score < _CLEAR:
+            (x, y), when = prompt.corners[0], f"{prompt.time:g} s" if prompt.frame is None else f"frame {prompt.frame}"
+            what = "no mask" if row is None else f"score {row.score:.2f}, frames {row.first} to {row.last}"
+            advice = "point at another place of it, or draw a box around it"
+            yield f"object {prompt.object}: nothing clear was found at {x:g},{y:g}, {when} ({what}); {advice}"
 
 
 def _stop(source: VideoSource, interruption: Interruption) -> Callable[[], bool]:
