@@ -10,14 +10,14 @@ What is to be ignored is so for every class, and becomes a crowd of each: that i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
 from chronomask.categories import Category
 from chronomask.errors import refusing
-from chronomask.formats.conversion_losses import numbering_notes
-from chronomask.formats.numbering import numbered, numbered_in_video
+from chronomask.formats.collected import Collected
+from chronomask.formats.numbering import numbered_in_video
 from chronomask.rle import Rle
 
 INSTANCES = range(1, 1000)
@@ -32,8 +32,7 @@ IGNORED_ID = 10000
 _KITTI = {1: "car", 2: "pedestrian"}
 
 
-@dataclass(frozen=True)
-class Objects:
+class Objects(NamedTuple):
     """The objects of a video by number: class, and one mask a frame."""
 
     classes: Mapping[int, int]
@@ -74,20 +73,20 @@ def _has_form(number: int, class_id: int) -> bool:
     return number // 1000 == class_id and number % 1000 in INSTANCES
 
 
-def file_of(videos: Sequence[VideoEntry], objects: Sequence[Objects], path: Path) -> TracksFile:
+def file_of(found: Collected, objects: Sequence[Objects], path: Path) -> TracksFile:
     """What was read of all videos, with the names in labels.txt of the folder `path`."""
-    used = sorted({class_id for found in objects for class_id in found.classes.values()} - {IGNORED.id})
-    tracks: list[Track] = []
-    for video, found in zip(videos, objects, strict=True):
-        classes = {number: class_id for number, class_id in found.classes.items() if class_id != IGNORED.id}
+    used = {class_id for own in objects for class_id in own.classes.values()}
+    counted = sorted(used - {IGNORED.id}) or [IGNORED.id]
+    for video, own in zip(found.videos, objects, strict=True):
+        classes = {number: class_id for number, class_id in own.classes.items() if class_id != IGNORED.id}
         ids = ids_of(classes)
         for number, class_id in classes.items():
-            tracks.append(Track(ids[number], video.id, class_id, 1.0, tuple(found.masks[number])))
-        if ignored := [found.masks[number] for number in found.classes.keys() - classes.keys()]:
-            region = tuple(united(masks) for masks in zip(*ignored, strict=True))
-            tracks += [Track(0, video.id, class_id, 1.0, region, crowd=True) for class_id in used or [IGNORED.id]]
-    categories = read_labels(path, (track.category_id for track in tracks))
-    return TracksFile(numbered(tracks), tuple(videos), categories, notes=numbering_notes(tracks))
+            found.add_track(video, ids[number], class_id, own.masks[number])
+        if ignored := [own.masks[number] for number in own.classes.keys() - classes.keys()]:
+            region = [united(masks) for masks in zip(*ignored, strict=True)]
+            for class_id in counted:
+                found.add_track(video, 0, class_id, region, crowd=True)
+    return found.file(read_labels(path, counted if used else ()))
 
 
 def read_labels(path: Path, used: Iterable[int]) -> tuple[Category, ...]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from chronomask.annotations.records import TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile
 from chronomask.formats import mots
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.collected import Collected
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import video_folders
 from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps
@@ -32,13 +33,13 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     Raises:
         InputError: naming a file that is no 16-bit grey PNG, or of another size than the first.
     """
-    videos: list[VideoEntry] = []
+    found = Collected(path, assumed)
     objects: list[mots.Objects] = []
-    for number, folder in enumerate(video_folders(path, ".png"), 1):
-        found = read_label_maps(folder, PIXELS)
-        videos.append(VideoEntry(number, folder.resolve().name, found.width, found.height, found.length))
-        objects.append(mots.Objects({label: label // 1000 for label in found.masks}, found.masks))
-    return mots.file_of(videos, objects, path)
+    for folder in video_folders(path, ".png"):
+        maps = read_label_maps(folder, PIXELS)
+        found.add_video(folder.resolve().name, maps.size, maps.length)
+        objects.append(mots.Objects({label: label // 1000 for label in maps.masks}, maps.masks))
+    return mots.file_of(found, objects, path)
 
 
 def write(file: TracksFile, path: Path) -> None:

@@ -13,6 +13,7 @@ from chronomask.errors import InputError, refusing
 from chronomask.formats import mots
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
+from chronomask.formats.collected import Collected
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of
 from chronomask.rle import Rle
@@ -50,16 +51,19 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     """
     folder = path if path.is_dir() else path.parent
     files = [file for file in files_of(path, ".txt") if file.name != "labels.txt"] if path.is_dir() else [path]
-    videos: list[VideoEntry] = []
+    found = Collected(path, assumed)
     objects: list[mots.Objects] = []
     for file in files:
         if lines := _read_lines(file, assumed.first_frame):
-            video = _video(file, len(videos) + 1, lines, assumed.length)
-            videos.append(video)
+            length = max(line.frame for line in lines) + 1
+            if assumed.length is not None and assumed.length < length:
+                raise InputError(f"{file}: has masks in {length} frames, more than the {assumed.length} of --length")
+            height, width = lines[0].mask["size"]
+            video = found.add_video(file.stem, (width, height), assumed.length or length)
             objects.append(_objects(file, video, lines))
-    if not videos:
+    if not objects:
         raise InputError(f"{path}: holds no text file with a mask")
-    return mots.file_of(videos, objects, folder)
+    return mots.file_of(found, objects, folder)
 
 
 def write(file: TracksFile, path: Path) -> None:
@@ -106,14 +110,6 @@ def _read_line(place: str, words: list[str], first_frame: int, problems: Problem
     frame, number, class_id, height, width = (row.whole(key, least.get(key, 0), most) for key, most in _COLUMNS.items())
     mask = row.mask("counts", {"size": [height, width], "counts": words[5]}, width, height)
     return row, _Line(frame - first_frame, number, class_id, mask)
-
-
-def _video(file: Path, number: int, lines: list[_Line], length: int | None) -> VideoEntry:
-    height, width = lines[0].mask["size"]
-    needed = max(line.frame for line in lines) + 1
-    if length is not None and length < needed:
-        raise InputError(f"{file}: has masks in {needed} frames, more than the {length} of --length")
-    return VideoEntry(number, file.stem, width, height, length or needed)
 
 
 def _objects(file: Path, video: VideoEntry, lines: list[_Line]) -> mots.Objects:
