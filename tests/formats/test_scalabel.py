@@ -59,6 +59,20 @@ def test_outlines_of_a_track(tmp_path: Path, wrap: bool) -> None:
     assert file.notes == ("ids of 1 track are no numbers: counted",)
 
 
+def test_ids_that_are_one_number_are_two_tracks(tmp_path: Path) -> None:
+    def change(frames: Any) -> None:
+        frames[0]["labels"][0]["id"], frames[1]["labels"][0]["id"] = "07", "0012"
+        frames[1]["labels"].append({**frames[1]["labels"][0], "id": "7"})
+
+    file = read(changed(tmp_path, change), assumed=SIZE)
+    assert areas(file) == [[12, None], [None, 12], [None, 12]]
+    assert [track.id for track in file.tracks] == [1, 2, 3]  # 7, 7 and 12 would not tell them apart
+    file = read(
+        changed(tmp_path, lambda frames: [frame["labels"][0].update(id="0012") for frame in frames]), assumed=SIZE
+    )
+    assert ([track.id for track in file.tracks], file.notes) == ([12], ())
+
+
 def test_a_folder_of_files_is_one_file(tmp_path: Path) -> None:
     for name in ("b", "a"):
         changed(tmp_path, lambda frames, name=name: [frame.update(videoName=name) for frame in frames]).rename(

@@ -140,8 +140,8 @@ class Collected:
 
         Args:
             row: the entry, for messages.
-            number: of the track; those with a text are counted behind the others. None where nobody numbered it: tracks
-                are made of such shapes by label and overlap.
+            number: of the track, which may be a text; texts that are no numbers are counted behind the others. None
+                where nobody numbered it: tracks are made of such shapes by label and overlap.
             category: id or name.
             part_of: what ties shapes without a number together, in this frame alone.
             united: whether several masks of a track in a frame are one together, and no fault.
@@ -151,7 +151,7 @@ class Collected:
         else:
             home, key, place, length = self._numbered, (video.id, number), frame, video.length
         if key not in home:
-            home[key] = _Track(number if isinstance(number, int) else 0, video.id, category, [None] * length)
+            home[key] = _Track(_id_of(number), video.id, category, [None] * length)
         track = home[key]
         if track.category != category:
             row.fault(self.category_field, f"is {category!r}, of the same track before {track.category!r}")
@@ -181,7 +181,7 @@ class Collected:
         ids = {category.name: category.id for category in categories}
         tracks = [track.record(ids) for track in found]
         notes = [*self.notes, *numbering_notes(tracks)]
-        if texts := sum(isinstance(number, str) for _, number in self._numbered):
+        if texts := sum(isinstance(number, str) and not _is_number(number) for _, number in self._numbered):
             notes.append(f"ids of {counted(texts, 'track')} are no numbers: counted")
         if self.without_area:
             notes.append(f"{counted(self.without_area, self.shape)} without an area (points, lines) left out")
@@ -201,3 +201,14 @@ class Collected:
             shapes, made = counted(sum(map(len, frames)), self.shape), counted(len(tracks), "track")
             self.notes.append(f"{video.name}: {shapes} without {self.track_field} joined by label and overlap: {made}")
         return tracks.values()
+
+
+def _id_of(number: int | str | None) -> int:
+    """The number, or 0, which is counted behind the others, of what is none."""
+    if isinstance(number, str):
+        return int(number) if _is_number(number) else 0
+    return number or 0
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) < 16

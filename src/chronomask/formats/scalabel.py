@@ -115,8 +115,7 @@ def _read_label(label: Row, video: VideoEntry, frame: int, found: Collected) -> 
         return
     key = "rle" if "rle" in label else "poly2d"
     mask = label.mask(key, label.fields[key] if key == "rle" else polygons, video.width, video.height)
-    name = label.identity("id") if "id" in label else label.place
-    number = int(name) if name.isdecimal() and name.isascii() and len(name) < 16 else name
+    number = label.identity("id") if "id" in label else label.place
     score = label.number("score") if "score" in label else None
     flags = label.inner("attributes")
     crowd = flags.flag("crowd") or flags.flag("ignored")
