@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from chronomask.errors import InputError
 
@@ -27,6 +29,11 @@ def spoken(name: str) -> str:
 def portable(name: str) -> str:
     """The path of a file as annotations have it, which may have been written on Windows, with `/` between folders."""
     return name.replace("\\", "/")
+
+
+def json_text(value: Any) -> str:
+    """A value as json of one line, which every program reads: NaN is none."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _aside(path: Path, end: str = "") -> Path:

@@ -10,7 +10,6 @@ Results have the same form. An object out of sight has no entry: its masks witho
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from chronomask.annotations.problems import shown
 from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
 from chronomask.categories import Category
-from chronomask.files import portable
+from chronomask.files import json_text, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
@@ -149,7 +148,7 @@ def write(file: TracksFile, path: Path) -> None:
         "sequences": [_sequence(file, video) for video in file.videos],
         "categories": [{"id": category.id, "name": category.name} for category in file.categories],
     }
-    path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    path.write_text(json_text(content), encoding="utf-8")
 
 
 def _sequence(file: TracksFile, video: VideoEntry) -> dict[str, Any]:

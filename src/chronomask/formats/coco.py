@@ -6,7 +6,6 @@ makes attributes of all further fields, Datumaro (1.13.12) keeps of these what s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from chronomask.annotations.content import Source
 from chronomask.annotations.listing import STILLS
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
-from chronomask.files import natural
+from chronomask.files import json_text, natural
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
@@ -175,7 +174,7 @@ def write(file: TracksFile, path: Path) -> None:
             for number, (track, frame, mask) in enumerate(_masks(file), 1)
         ],
     }
-    path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    path.write_text(json_text(content), encoding="utf-8")
 
 
 def _masks(file: TracksFile) -> Iterator[tuple[Track, int, Rle]]:

@@ -11,7 +11,6 @@ which they are, so that a data set can be made of the video.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -28,7 +27,7 @@ from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row, is_whole
 from chronomask.bounds import MAX_LENGTH, MAX_SIDE
 from chronomask.categories import OBJECT
-from chronomask.files import natural
+from chronomask.files import json_text, natural
 from chronomask.formats import sav_frames
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import MANY, Capabilities
@@ -158,7 +157,7 @@ def _write_video(file: TracksFile, video: VideoEntry, path: Path) -> None:
         content["video_duration"] = video.length / video.fps
     facts = [_facts(track, video) for track in tracks]
     content |= {key: [fact[key] for fact in facts] for key in (facts[0] if facts else ())}
-    path.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
+    path.write_text(json_text(content), encoding="utf-8")
 
 
 def _facts(track: Track, video: VideoEntry) -> dict[str, float | int | str]:

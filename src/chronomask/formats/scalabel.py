@@ -7,7 +7,6 @@ Every field but the name of a frame is optional: frames without `videoName` are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.errors import InputError
-from chronomask.files import natural, portable
+from chronomask.files import json_text, natural, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected, Size
@@ -128,7 +127,7 @@ def write(file: TracksFile, path: Path) -> None:
     frames = [frame for video in file.videos for frame in _frames(file, video, names)]
     config = {"categories": [{"name": name} for name in names.values()]}
     content = {"frames": frames, "config": config}
-    path.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    path.write_text(json_text(content), encoding="utf-8")
 
 
 def _frames(file: TracksFile, video: VideoEntry, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -17,7 +16,7 @@ from chronomask.annotations.problems import Problems
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import Category
 from chronomask.errors import InputError
-from chronomask.files import written_aside
+from chronomask.files import json_text, written_aside
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.file_format import FileFormat
@@ -62,7 +61,7 @@ def write_tracks(
         "categories": [{"id": category.id, "name": category.name} for category in categories],
     }
     with written_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
-        file.write(_dumped(head)[:-1] + ',"annotations":')
+        file.write(json_text(head)[:-1] + ',"annotations":')
         known = {category.id for category in categories}
         _write_list(file, (_annotation(track) for track in _checked(tracks, videos, known)))
         file.write("}\n")
@@ -205,20 +204,15 @@ def _write_item(file: TextIO, item: dict[str, Any]) -> None:
     The masks of a long track, as Python has them, take many times the memory of their text.
     """
     for place, (key, value) in enumerate(item.items()):
-        file.write(f"{',' if place else '{'}{_dumped(key)}:")
+        file.write(f"{',' if place else '{'}{json_text(key)}:")
         if not isinstance(value, Iterator):
-            file.write(_dumped(value))
+            file.write(json_text(value))
             continue
         file.write("[")
         for number, frames in enumerate(iter(lambda value=value: list(islice(value, 500)), [])):
-            file.write(("," if number else "") + _dumped(frames)[1:-1])
+            file.write(("," if number else "") + json_text(frames)[1:-1])
         file.write("]")
     file.write("}")
-
-
-def _dumped(value: Any) -> str:
-    # NaN is no json: other programs could not read the file.
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def write(file: TracksFile, path: Path) -> None:
