@@ -80,9 +80,13 @@ def test_photographs_are_stills(tmp_path: Path) -> None:
         dataset_info(Path(f"{tmp_path / 'other.json'},stills"))
 
 
-def test_photographs_become_stills_of_coco(tmp_path: Path) -> None:
+def test_photographs_become_stills_of_coco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     equal = pictures(tmp_path / "equal", (60, 20), (60, 20))
     assert main(["convert", str(equal), str(tmp_path / "coco.json"), "--to", "coco", "--stills"]) == 0
+    assert f"names of pictures are relative to {equal}; where they are needed, say --images" in capsys.readouterr().err
+    assert main(["convert", str(equal), str(equal / "coco.json"), "--to", "coco", "--stills"]) == 0
+    assert "names of pictures" not in capsys.readouterr().err
+    (equal / "coco.json").unlink()
     content = json.loads((tmp_path / "coco.json").read_text())
     assert [image["file_name"] for image in content["images"]] == ["0.jpg", "1.jpg"]
     assert len({annotation["image_id"] for annotation in content["annotations"]}) == 2

@@ -179,8 +179,8 @@ def _page(
 <div class="cards">{cards}</div><p class="rest">{rest}</p>{said}
 <h2>Where average precision is lost</h2>{loss_bar(breakdown)}<div class="wide">{loss_table(breakdown)}</div>
 <p class="note">Gain: that kind mended alone. After: mended together with all kinds above it; the bar shows these steps.
-Counts are those at IoU 0.50,
-gains are over all thresholds; kinds stand in the order in which they are mended.</p>
+Counts and AP50 are those at IoU
+0.50, AP is over all thresholds; kinds stand in the order in which they are mended.</p>
 <div class="pair"><section><h2>Precision over recall</h2>{curves(evaluation)}</section>
 <section><h2>Classes</h2><p class="note">AP / AP50</p>{class_bars(evaluation)}</section></div>
 <h2>Videos</h2><p class="note">{shown}</p>{"".join(videos)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from chronomask.annotations.records import TracksFile
 from chronomask.claims import claimed
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Format
@@ -70,4 +71,14 @@ def convert(
             if footage:
                 check_footage(file, footage)
             losses = write(file, target, to, overwrite)
-    return Conversion(len(file.tracks), len(file.videos), file.notes, losses)
+    return Conversion(
+        len(file.tracks), len(file.videos), (*file.notes, *_where_pictures_lie(file, source, target)), losses
+    )
+
+
+def _where_pictures_lie(file: TracksFile, source: Path, target: Path) -> tuple[str, ...]:
+    """A sentence where names of pictures hold beside the source, and not beside the json that was made of it."""
+    name = next((video.file_names[0] for video in file.videos if video.file_names), None)
+    if name is None or target.suffix != ".json" or (target.parent / name).is_file() or not (source / name).is_file():
+        return ()
+    return (f"{target}: names of pictures are relative to {source}; where they are needed, say --images {source}",)
