@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,20 +30,39 @@ if TYPE_CHECKING:
     from chronomask.fleet.schedule import Standing, Watch
 
 
+@dataclass(frozen=True)
+class CrewOptions:
+    """Who does the work, and how much of it at a time; the names are those that `fleet.batch.batch` has for them.
+
+    Attributes:
+        ray: do the work on a Ray cluster, by its address: auto, or HOST:6379 (extra cluster). All its machines must see
+            sources, model and OUT under the same paths.
+        workers: processes; by default one for every core, on a cluster as many as there is room for.
+        threads: cores of each worker; by default its share of the cores of this machine, on a cluster one.
+        attempts: how many times a video is tried whose process died.
+        stall: seconds without a frame after which a process is ended, as where a decoder hangs; its video counts as
+            failed. 0 to wait for ever.
+        piece: videos of many more frames are cut into pieces of about so many frames, for several workers; the tracks
+            are those of the whole video. 0 to cut none.
+    """
+
+    ray: str | None = None
+    workers: int | None = None
+    threads: int | None = None
+    attempts: int = 3
+    stall: float = 600.0
+    piece: int = 1500
+
+
 def batch(
     sources: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="SOURCES...")] = (),
     /,
     out: Path | None = None,
     status: Path | None = None,
-    ray: str | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
-    attempts: int = 3,
-    stall: float = 600.0,
-    piece: int = 1500,
+    crew: Annotated[CrewOptions, tyro.conf.arg(name="")] = CrewOptions(),
     log_json: bool = False,
     metrics_port: int | None = None,
-    network: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions(),  # noqa: B008  (frozen)
+    network: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions(),  # noqa: B008
     classes: str = "",
     every: int = 1,
     fps: float = 25.0,
@@ -66,15 +85,7 @@ def batch(
         out: folder for the results; made if missing.
         status: print how far the batch in this folder is, running or not, and which videos failed; nothing else is
             done.
-        ray: do the work on a Ray cluster, by its address: auto, or HOST:6379 (extra cluster). All its machines must see
-            sources, model and OUT under the same paths.
-        workers: processes; by default one for every core, on a cluster as many as there is room for.
-        threads: cores of each worker; by default its share of the cores of this machine, on a cluster one.
-        attempts: how many times a video is tried whose process died.
-        stall: seconds without a frame after which a process is ended, as where a decoder hangs; its video counts as
-            failed. 0 to wait for ever.
-        piece: videos of many more frames are cut into pieces of about so many frames, for several workers; the tracks
-            are those of the whole video. 0 to cut none.
+        crew: the options below.
         log_json: print a line of json for every video that is begun, done or failed, instead of a progress bar.
         metrics_port: serve the standing as Prometheus reads it, at http://HOST:PORT/metrics.
         network: the options below.
@@ -96,24 +107,17 @@ def batch(
     if find_spec("pyarrow") is None:
         print_note("manifest.parquet is left out: it needs pyarrow: pip install 'chronomask[batch]'")
     began = time.monotonic()
-    with _interruption_told(), _watched(log_json, metrics_port, quiet=ray is not None) as watch:
+    with _interruption_told(), _watched(log_json, metrics_port, quiet=crew.ray is not None) as watch:
         rows = run(
             sources,
             out,
             network.name,
-            workers=workers,
-            ray=ray,
-            threads=threads,
-            attempts=attempts,
-            stall=stall,
-            piece=piece,
+            **asdict(crew),
+            **network.computing,
             classes=listed(classes),
             outputs=outputs,
             every=every,
             fps=fps,
-            device=network.device,
-            engine=network.engine,
-            precision=network.precision,
             config=config,
             overwrite=overwrite,
             watch=watch,
@@ -196,7 +200,7 @@ def _watched(log_json: bool, port: int | None, quiet: bool) -> Generator[Watch, 
 
 def _print_json(say: Callable[[str], None], standing: Standing, row: Row | None) -> None:
     if row is not None:
-        say(json.dumps({"time": round(time.time(), 3), **dataclasses.asdict(row)}))
+        say(json.dumps({"time": round(time.time(), 3), **asdict(row)}))
 
 
 @contextmanager

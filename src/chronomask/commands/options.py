@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -41,6 +41,11 @@ class ModelOptions:
     def name(self) -> str | Path:
         """What `load` takes."""
         return self.checkpoint or self.model
+
+    @property
+    def computing(self) -> dict[str, Any]:
+        """What computes it, by the names that `batch` has for it."""
+        return {"device": self.device, "engine": self.engine, "precision": self.precision}
 
     def open(self, config: SegmentConfig) -> Segmenter:
         """Raises InputError as `load`."""
