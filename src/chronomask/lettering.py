@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 FONTS = (
@@ -44,7 +46,9 @@ _UNASSIGNED = "\U0010fffe"
 
 
 @lru_cache(maxsize=256)
-def plate(text: str, size: int, padding: int, colour: tuple[int, int, int], ink: tuple[int, int, int]) -> Image.Image:
+def plate(
+    text: str, size: int, padding: int, colour: tuple[int, int, int], ink: tuple[int, int, int]
+) -> UInt8[np.ndarray, "_ _ 3"]:
     """A line of text on a ground; RGB, not to be written to.
 
     Args:
@@ -59,7 +63,7 @@ def plate(text: str, size: int, padding: int, colour: tuple[int, int, int], ink:
     ascent, descent = font.getmetrics()
     image = Image.new("RGB", (right - left + 2 * padding, ascent + descent + padding), colour)
     ImageDraw.Draw(image).text((padding - left, padding // 2), text, fill=ink, font=font)
-    return image
+    return np.asarray(image)
 
 
 def _drawable(text: str, size: int) -> tuple[str, ImageFont.FreeTypeFont]:

@@ -34,12 +34,19 @@ def soft_alpha(
     place = np.s_[max(0, box[1] - margin) : box[3] + margin, max(0, box[0] - margin) : box[2] + margin]
     inside = mask[place]
     edge = dilated(inside, 2 * radius) & dilated(~inside, 2 * radius)
-    level = _filtered(image[place].mean(2, dtype=np.float32) / np.float32(255), inside.astype(np.float32), radius)
+    level = _filtered(_brightness(image[place]), inside.astype(np.float32), radius)
     # Two means reach an eighth of the range at the distance of the radius: stretched, they reach its end.
     level = np.clip((level - 0.5) * np.float32(4 / 3) + 0.5, 0, 1)
     near = alpha[place]
     near[edge] = np.rint(255 * level[edge]).astype(np.uint8)
     return alpha
+
+
+def _brightness(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
+    """In [0, 1]: the mean of the channels."""
+    total = np.add(image[..., 0], image[..., 1], dtype=np.uint16)  # ten times as fast as a mean over three values
+    total += image[..., 2]
+    return total.astype(np.float32) / np.float32(3) / np.float32(255)
 
 
 def _filtered(
@@ -53,13 +60,14 @@ def _filtered(
 
 def _mean(values: Float32[np.ndarray, "h w"], radius: int) -> Float32[np.ndarray, "h w"]:
     """Over windows that reach so far to all sides; beyond the edges the outermost values go on."""
-    for axis in (0, 1):
-        length = values.shape[axis]
-        padded = values.take(np.arange(-radius, length + radius).clip(0, length - 1), axis)
-        parts = padded if axis == 0 else padded.T
-        total = parts[:length].copy()
-        for shift in range(1, 2 * radius + 1):
-            total += parts[shift : shift + length]
-        total /= np.float32(2 * radius + 1)
-        values = total if axis == 0 else total.T
-    return values
+    height, width = values.shape
+    padded = np.pad(values, radius, mode="edge")
+    rows = padded[:height].copy()
+    for shift in range(1, 2 * radius + 1):
+        rows += padded[shift : shift + height]
+    rows /= np.float32(2 * radius + 1)
+    total = rows[:, :width].copy()
+    for shift in range(1, 2 * radius + 1):
+        total += rows[:, shift : shift + width]
+    total /= np.float32(2 * radius + 1)
+    return total

@@ -99,7 +99,8 @@ def _images(folder: Path) -> WriteCutout:
     folder.mkdir()
 
     def write(frame: Frame, alpha: UInt8[np.ndarray, "H W"]) -> None:
-        Image.fromarray(_with_alpha(frame.image, alpha, 0)).save(folder / f"{frame.index:05d}.png")
+        # A quarter of the time that the default takes, for files that are a tenth larger.
+        Image.fromarray(_with_alpha(frame.image, alpha, 0)).save(folder / f"{frame.index:05d}.png", compress_level=1)
 
     return write
 

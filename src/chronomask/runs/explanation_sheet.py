@@ -81,7 +81,7 @@ def _shaded(values: Float32[np.ndarray, "h w"]) -> Image.Image:
 def _titled(image: Image.Image, title: str) -> Image.Image:
     """At the width of a panel, under a line of text."""
     image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.NEAREST)
-    head = plate(title, 14, 6, (20, 20, 20), (240, 240, 240))
+    head = Image.fromarray(plate(title, 14, 6, (20, 20, 20), (240, 240, 240)))
     panel = Image.new("RGB", (WIDTH, head.height + image.height), (20, 20, 20))
     panel.paste(head.crop((0, 0, min(WIDTH, head.width), head.height)), (0, 0))
     panel.paste(image, (0, head.height))

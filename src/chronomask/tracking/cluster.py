@@ -115,8 +115,8 @@ class _Candidates:
 
     def instance(self, features: Float32[np.ndarray, " F"]) -> _Instance:
         """The instance of this mean and variance."""
-        mean, spread = np.split(features, 2)
-        embedding = self.features[: len(mean)]
+        dimensions = len(features) // 2
+        mean, spread, embedding = features[:dimensions], features[dimensions:], self.features[:dimensions]
         return _Instance(mean, spread, np.exp(np.float32(-0.5) * squared_distance(embedding, mean, spread)))
 
     def seen(self, inside: Bool[np.ndarray, " P"], before: _Instance) -> _Instance:
