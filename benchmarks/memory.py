@@ -31,7 +31,7 @@ from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.device import cores
 from chronomask.engines.description import Description
 from chronomask.engines.engine import EngineInfo, FrameFeatures
-from chronomask.heap import share_heap
+from chronomask.heap import return_large_blocks, share_heap
 from chronomask.outputs.choice import Outputs
 from chronomask.rle import area
 from chronomask.runs.segment import segment_to_folder
@@ -96,6 +96,9 @@ class ColourEngine:
     def encode(self, frames: np.ndarray) -> list[FrameFeatures]:
         return [FrameFeatures((_averages(frame, 4),), _averages(frame, 16), None) for frame in frames]
 
+    def fine(self, frame: FrameFeatures) -> np.ndarray:
+        return frame.decoded[0]
+
     def decode(self, frames: Sequence[FrameFeatures]) -> np.ndarray:
         colours = np.stack([frame.decoded[0] for frame in frames])
         scores = np.einsum("lc,tcyx->tlyx", self.class_weights, colours)
@@ -112,7 +115,8 @@ def _averages(frame: np.ndarray, side: int) -> np.ndarray:
 
 def run(frames: int) -> dict[str, float]:
     """Segments a video of so many frames, and writes everything."""
-    share_heap()  # as the command does
+    share_heap()  # as the command does, and `load`
+    return_large_blocks()
     config = SegmentConfig(score=0.0, max_tracks=100, cluster=ClusterConfig(seed_threshold=0.7, minimum_pixels=8))
     segmenter = Segmenter(ColourEngine(config.clip_length), config)
     outputs = Outputs(overlay=True, masks="png", cutout="png", cutout_tracks="together", csv=True)

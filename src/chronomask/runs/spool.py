@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -24,7 +24,7 @@ from jaxtyping import Bool, Int64
 from chronomask import rle
 from chronomask.errors import InputError, refusing
 from chronomask.results import FrameResult
-from chronomask.rle import Rle, TrackMasks
+from chronomask.rle import Rle
 
 _SCHEMA = """
     CREATE TABLE frames (position INTEGER PRIMARY KEY, source_index INTEGER, time REAL);
@@ -32,6 +32,8 @@ _SCHEMA = """
         WITHOUT ROWID;  -- kept in the order of tracks, so that a track is one stretch of the file
     CREATE INDEX by_frame ON masks (position, place);
 """
+_CACHE = 512
+"""KiB of pages that are kept, enough for the ends of all tracks: a long video fills the 2,000 of SQLite."""
 _THROWN_AWAY = """
     PRAGMA journal_mode = OFF;  -- the file is thrown away after a crash, so nothing needs to survive one
     PRAGMA synchronous = OFF;
@@ -41,6 +43,7 @@ _KEPT = """
 """
 _FRAME = "SELECT source_index, time FROM frames WHERE position = ?"
 _MASKS = "SELECT track, counts FROM masks WHERE position = ? ORDER BY place"
+_STRETCH = "SELECT position, counts FROM masks WHERE track = ? AND position BETWEEN ? AND ?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,44 @@ class CodedFrame:
     index: int
     time: float
     masks: dict[int, Rle]
+
+
+class SpooledMasks(Sequence[Rle | None]):
+    """The masks of a track in a spool, read when they are looked at: those of an hour would take megabytes.
+
+    Args:
+        spool: stays open for as long as masks are looked at.
+        track_id: of the track.
+    """
+
+    _AT_ONCE = 500
+
+    def __init__(self, spool: Spool, track_id: int) -> None:
+        self._spool, self._track_id = spool, track_id
+        self._start, self._known = 0, list[Rle | None]()
+
+    def __len__(self) -> int:
+        return len(self._spool)
+
+    @overload
+    def __getitem__(self, frame: int) -> Rle | None: ...
+    @overload
+    def __getitem__(self, frame: slice) -> list[Rle | None]: ...
+    def __getitem__(self, frame: int | slice) -> Rle | list[Rle | None] | None:
+        if isinstance(frame, slice):
+            return [self[place] for place in range(len(self))[frame]]
+        if not self._start <= frame < self._start + len(self._known):
+            place = range(len(self))[frame]
+            self._start = place - place % self._AT_ONCE
+            self._known = self._spool.stretch(self._track_id, self._start, self._AT_ONCE)
+            frame = place
+        return self._known[frame - self._start]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it holds the same masks, in whatever kind of list."""
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # as a list
 
 
 SpoolType = TypeVar("SpoolType", bound="Spool")
@@ -201,14 +242,16 @@ class Spool:
                 "UPDATE OR IGNORE masks SET track = ? WHERE track = ?", [(new, old) for old, new in ids.items()]
             )
 
-    def segmentations(self, track_id: int) -> Sequence[Rle | None]:
+    def segmentations(self, track_id: int) -> SpooledMasks:
         """One entry a frame added, None where the track is not in it; all None for an unknown id."""
-        texts: list[str | None] = [None] * self._length
-        query = "SELECT position, counts FROM masks WHERE track = ? AND position BETWEEN ? AND ?"
-        for start in range(0, self._length, 1000):  # all rows at once would take more memory than the texts
-            for position, counts in self._database.execute(query, (track_id, start, start + 999)):
-                texts[position] = counts
-        return TrackMasks(texts, *(self._size or (0, 0)))
+        return SpooledMasks(self, track_id)
+
+    def stretch(self, track_id: int, start: int, count: int) -> list[Rle | None]:
+        """Some of these entries, from number `start` on."""
+        masks: list[Rle | None] = [None] * max(0, min(count, self._length - start))
+        for position, counts in self._database.execute(_STRETCH, (track_id, start, start + count - 1)):
+            masks[position - start] = Rle(size=list(self._known_size()), counts=counts)
+        return masks
 
     def close(self) -> None:
         """Remove the file. Closing twice is allowed."""
@@ -319,6 +362,7 @@ class _Database:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute(f"PRAGMA cache_size = -{_CACHE}")
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows of one statement, all at once."""

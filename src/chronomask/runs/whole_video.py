@@ -31,6 +31,7 @@ from chronomask.progress import Progress, silent
 from chronomask.prompts import Prompt, check_prompts
 from chronomask.render import contact_sheet
 from chronomask.results import CodedMasks, FrameResult, TrackInfo
+from chronomask.rle import TrackMasks
 from chronomask.runs.choice import (
     CodedTracks,
     TrackRow,
@@ -91,7 +92,9 @@ class VideoResult:
 
     def segmentations(self, track_id: int) -> Segmentations:
         """The masks of a track as run lengths, one entry a frame; None where it is out of sight."""
-        return self.spool.segmentations(track_id)
+        # Of their own: the file goes with this object.
+        counts = [mask and mask["counts"] for mask in self.spool.segmentations(track_id)]
+        return TrackMasks(counts, self.source.height, self.source.width)
 
     def __len__(self) -> int:
         return len(self.spool)
