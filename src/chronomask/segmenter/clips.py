@@ -206,7 +206,9 @@ class ClipFinder:
         """As `fresh`, all frames of a video or of the rest of one."""
         with given_up(frames):
             for frame in frames:
-                yield self.fresh(reading, frame)
+                fresh = self.fresh(reading, frame)
+                del frame  # whose picture would stay while the next one is made
+                yield fresh
 
     def clips(self, reading: Reading, frames: Iterable[FreshFrame]) -> Iterator[Future[FoundClip]]:
         """All clips of a video, or of the rest of one."""
