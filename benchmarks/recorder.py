@@ -51,6 +51,10 @@ class Recorder:
         looks = [self._features[mark].look for mark in marks]
         return [features._replace(look=look) for features, look in zip(found, looks, strict=True)]
 
+    def fine(self, frame: FrameFeatures) -> np.ndarray | None:
+        """ "C h w"; None of what is repeated"""
+        return self._engine.fine(frame) if frame.decoded else None
+
     def decode(self, frames: Sequence[FrameFeatures]) -> np.ndarray:
         """ "T D h w" """
         # By looks: they are kept here, so that no other frame's can take their place.

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from chronomask.engines.engine import FrameFeatures, features_of, padded
+from chronomask.engines.engine import FrameFeatures, features_of, fine_of, padded
 from engines.test_description import DESCRIPTION
 
 
@@ -16,6 +18,7 @@ def test_frames_are_padded_with_zeros_to_multiples_of_32(size, expected):
 
 
 def test_features_go_by_their_names():
-    assert features_of(DESCRIPTION, ["look", "fine", "classes"]) == FrameFeatures(
-        decoded=("fine",), look="look", class_logits="classes", fine="fine"
-    )
+    found = features_of(DESCRIPTION, ["look", "fine", "classes"])
+    assert found == FrameFeatures(decoded=("fine",), look="look", class_logits="classes")
+    assert fine_of(DESCRIPTION, found) == "fine"
+    assert fine_of(replace(DESCRIPTION, decoded=("level_8",)), found) is None

@@ -71,6 +71,10 @@ def test_what_flows_between_the_halves_has_the_precision_and_what_leaves_has_not
     features = halved.encode(noise(4, 3, 32, 64).numpy())
     for frame in features:
         assert frame.look.dtype == np.float32
+        fine = halved.fine(frame)
+        assert fine.dtype == np.float32
+        assert fine.shape == (8, 8, 16)
+        np.testing.assert_array_equal(fine, frame.decoded[halved.description.decoded.index("level_4")].float())
         for level in frame.decoded:
             assert level.dtype == getattr(torch, precision)
             assert level.is_inference()

@@ -26,13 +26,11 @@ class FrameFeatures(NamedTuple):
         decoded: what the decoder reads, of the engine's own kind.
         look: level of stride 16, by which objects are told from each other after they were hidden.
         class_logits: class scores at stride 16, where they come from the backbone; else None.
-        fine: level of stride 4, by which pixels near a click are told apart; None where the encoder does not give it.
     """
 
     decoded: tuple[Any, ...]
     look: Float32[np.ndarray, "C h w"]
     class_logits: Float32[np.ndarray, "L h w"] | None
-    fine: Float32[np.ndarray, "C h w"] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,10 @@ class Engine(Protocol):
         """What every frame gives on its own. H and W are multiples of 32."""
         ...
 
+    def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
+        """Level of stride 4, by which pixels near a click are told apart; None where there is none."""
+        ...
+
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         """What is said of every pixel of a clip of T frames; `model.halves.ClipDecoder` names the channels."""
         ...
@@ -107,4 +109,9 @@ def features_of(description: Description, outputs: Sequence[Any]) -> FrameFeatur
     """The features of one frame from what an encoder gives for it, in the order of `Description.features`."""
     by_name = dict(zip(description.features, outputs, strict=True))
     decoded = tuple(by_name[name] for name in description.decoded)
-    return FrameFeatures(decoded, by_name["level_16"], by_name.get("class_logits"), by_name.get("level_4"))
+    return FrameFeatures(decoded, by_name["level_16"], by_name.get("class_logits"))
+
+
+def fine_of(description: Description, frame: FrameFeatures) -> Any | None:
+    """Level of stride 4 of a frame, of the engine's own kind; None where there is none."""
+    return dict(zip(description.decoded, frame.decoded, strict=True)).get("level_4")

@@ -14,7 +14,7 @@ from jaxtyping import Float32, UInt8
 
 from chronomask.device import cores
 from chronomask.engines.description import DECODER, ENCODER, Description
-from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of
+from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of, fine_of
 from chronomask.errors import InputError
 
 
@@ -47,6 +47,9 @@ class OnnxRuntimeEngine:
     def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
         outputs = [self._encoder.run(None, {"frames": frame[None]}) for frame in frames]
         return [features_of(self.description, [values[0] for values in found]) for found in outputs]
+
+    def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
+        return fine_of(self.description, frame)
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         levels = zip(*(frame.decoded for frame in frames), strict=True)

@@ -19,7 +19,7 @@ from jaxtyping import Float32, UInt8
 from chronomask import __version__
 from chronomask.device import cores
 from chronomask.engines.description import DECODER, ENCODER, FILE, Description
-from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of
+from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of, fine_of
 from chronomask.errors import InputError
 
 SAVED = ".xml"
@@ -118,6 +118,9 @@ class OpenVinoEngine:
     def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
         size = frames.shape[2:]
         return [self._features(self._requests(size).encoder.infer([frame[None]])) for frame in frames]
+
+    def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
+        return fine_of(self.description, frame)
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         decoder = self._requests(self._size_of(frames)).decoder

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from chronomask.device import cores
 from chronomask.engines.description import Description
-from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of
+from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of, fine_of
 from chronomask.model.backbone_network import to_channels_last
 from chronomask.model.halves import Halves, Places
 
@@ -48,20 +48,22 @@ class TorchEngine:
     def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
         with torch.inference_mode(), self._autocast():
             outputs = self._encoder(torch.from_numpy(frames).to(self.device))
-        for_tracker = {
+        # What the tracker reads, of all frames at once: each copy from a card is waited for.
+        here = {
             name: values.float().cpu().numpy()
             for name, values in zip(self.description.features, outputs, strict=True)
-            if name in ("level_16", "class_logits", "level_4")
+            if name in ("level_16", "class_logits")
         }
-        found = []
-        for number in range(len(frames)):
-            by_name = {name: values[number] for name, values in zip(self.description.features, outputs, strict=True)}
-            features = features_of(self.description, list(by_name.values()))
-            logits, fine = (
-                for_tracker[name][number] if name in for_tracker else None for name in ("class_logits", "level_4")
-            )
-            found.append(features._replace(look=for_tracker["level_16"][number], class_logits=logits, fine=fine))
-        return found
+        looks, logits = here["level_16"], here.get("class_logits", [None] * len(frames))
+        found = (features_of(self.description, values) for values in zip(*outputs, strict=True))
+        return [
+            features._replace(look=look, class_logits=scores)
+            for features, look, scores in zip(found, looks, logits, strict=True)
+        ]
+
+    def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
+        level = fine_of(self.description, frame)
+        return None if level is None else level.float().cpu().numpy()
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         with torch.inference_mode(), self._autocast():

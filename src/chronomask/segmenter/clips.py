@@ -312,7 +312,7 @@ class ClipFinder:
         clip = FoundClip(found, shared, fresh, [frame.pixels for frame in frames], size)
         if not reading.keep_sight:
             return clip
-        fine = [frame.fine for frame in features if frame.fine is not None]
+        fine = [level for frame in features if (level := self.engine.fine(frame)) is not None]
         return replace(clip, sight=Sight(outputs, looks, np.stack(fine).astype(np.float16) if fine else None))
 
 
