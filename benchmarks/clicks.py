@@ -30,7 +30,7 @@ from chronomask.engines.models import bundled_weights
 from chronomask.evaluation.validate import read_truth
 from chronomask.heap import share_heap
 from chronomask.prompts import Point
-from chronomask.segmenter.clips import FoundClip
+from chronomask.segmenter.found import FoundClip
 from chronomask.segmenter.load import load
 from chronomask.segmenter.prompting import Following, bundled_heads
 from chronomask.segmenter.segmenter import Segmenter

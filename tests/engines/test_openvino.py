@@ -13,7 +13,7 @@ from chronomask.config import SegmentConfig
 from chronomask.engines.engine import padded
 from chronomask.engines.models import model_files
 from chronomask.engines.opening import open_engine
-from chronomask.engines.openvino import SIZES, OpenVinoEngine
+from chronomask.engines.openvino import SIZES, OpenVinoEngine, _Pool
 from chronomask.segmenter.segmenter import Segmenter
 from engines.videos import VIDEOS, tubes_of
 
@@ -75,6 +75,33 @@ def test_many_threads_at_a_time(engine):
 
     with ThreadPoolExecutor(4) as pool:
         check_equal(list(pool.map(decoded, clips)), expected)
+
+
+def test_requests_are_made_when_they_are_needed_and_no_more_than_may_be():
+    made = []
+
+    class Compiled:
+        def __init__(self, count):
+            made.append(count)
+
+        def create_infer_request(self):
+            return object()
+
+    pool = _Pool(Compiled, 2, 1)
+    with pool.taken() as one, pool.taken() as two:
+        assert made == [2]
+        assert one is not two
+    with pool.taken() as one, pool.taken() as two, pool.taken() as three:
+        assert made == [2, 1]
+        assert three not in (one, two)
+        begun, waiting = threading.Event(), []
+        late = threading.Thread(target=lambda: (begun.set(), waiting.append(pool.taken().__enter__())))
+        late.start()
+        begun.wait(20)
+        assert waiting == []
+    late.join(20)
+    assert waiting[0] in (one, two, three)
+    assert made == [2, 1]
 
 
 def test_few_sizes_are_kept_and_all_are_computed(monkeypatch):

@@ -1,6 +1,7 @@
 import faulthandler
 import os
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -60,6 +61,28 @@ def test_every_frame_is_encoded_once_alone_or_with_those_that_come_with_it():
         results[together] = list(Segmenter(engine, settings(8, 4)).segment(Frames(video)))
         assert engine.batches == batches
     same(results[True], results[False])
+
+
+@pytest.mark.parametrize(("pixels", "most"), [(1, 1), (1 << 30, 2)])
+def test_of_large_frames_fewer_clips_are_decoded_at_a_time(monkeypatch, pixels, most):
+    """Two threads could decode two; an engine needs memory for each."""
+    monkeypatch.setattr(room, "LARGE", pixels)
+    engine, busy, seen = ColourEngine(4, threads=2), [], []
+    decode = engine.decode
+
+    def decoded(frames):
+        busy.append(1)
+        late = time.monotonic() + 0.1
+        while len(busy) < 2 and time.monotonic() < late:
+            time.sleep(0.001)
+        seen.append(len(busy))
+        pixels = decode(frames)
+        busy.pop()
+        return pixels
+
+    monkeypatch.setattr(engine, "decode", decoded)
+    assert len(list(Segmenter(engine, settings(4, 2)).segment(Frames(moving_objects(10))))) == 10
+    assert max(seen) == most
 
 
 def test_the_number_of_threads_changes_nothing():

@@ -50,14 +50,21 @@ def test_the_most_urgent_task_is_begun_first_and_else_the_first():
 
 def test_what_needs_a_result_keeps_no_thread_waiting_for_it():
     workers, begun, needed = workers_of(1), [], Future()
-    late = workers.submit(Urgency.PAINTING, begun.append, "late", after=needed)
+    late = workers.submit(Urgency.PAINTING, begun.append, "late", after=[needed])
     workers.submit(Urgency.FRAME, begun.append, "early").result(20)
     needed.set_exception(ValueError("which is for the task to find out"))
     late.result(20)
     assert begun == ["early", "late"]
+    both = [Future(), Future()]
+    late = workers.submit(Urgency.PAINTING, begun.append, "last", after=both)
+    both[1].set_result(None)
+    workers.submit(Urgency.FRAME, begun.append, "between").result(20)
+    both[0].set_result(None)
+    late.result(20)
+    assert begun[2:] == ["between", "last"]
     last = workers.submit(Urgency.FRAME, lambda: 0)
     for _ in range(50):
-        last = workers.submit(Urgency.CLIP, lambda before: before.result() + 1, last, after=last)
+        last = workers.submit(Urgency.CLIP, lambda before: before.result() + 1, last, after=[last])
     assert last.result(20) == 50
 
 
@@ -68,7 +75,7 @@ def test_a_result_keeps_neither_what_needed_it_nor_what_it_needed(function):
     gone = weakref.ref(argument)
     gc.disable()
     try:
-        late = workers.submit(Urgency.CLIP, function, argument, after=needed)
+        late = workers.submit(Urgency.CLIP, function, argument, after=[needed])
         needed.set_result(None)
         failed = late.exception(20) is not None
         workers.submit(Urgency.CLIP, lambda: None).result(20)  # the thread has let go of the task before
@@ -82,7 +89,7 @@ def test_a_result_keeps_neither_what_needed_it_nor_what_it_needed(function):
 def test_a_clip_waits_for_frames_that_end_out_of_order():
     workers, first_may_end = workers_of(3), threading.Event()
     frames = [workers.submit(Urgency.FRAME, first_may_end.wait, 20), workers.submit(Urgency.FRAME, lambda: True)]
-    clip = workers.submit(Urgency.CLIP, lambda: [frame.result(20) for frame in frames], after=frames[-1])
+    clip = workers.submit(Urgency.CLIP, lambda: [frame.result(20) for frame in frames], after=frames[-1:])
     first_may_end.set()
     assert clip.result(20) == [True, True]
 

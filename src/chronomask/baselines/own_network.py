@@ -19,7 +19,8 @@ from jaxtyping import UInt8
 from chronomask.baselines.detections import Detection
 from chronomask.categories import Category
 from chronomask.config import SegmentConfig
-from chronomask.segmenter.clips import ClipFinder, FoundClip, Reading
+from chronomask.segmenter.clips import ClipFinder, Reading
+from chronomask.segmenter.found import FoundClip
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.tracking.memory import visit_of

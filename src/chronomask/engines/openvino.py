@@ -8,9 +8,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,16 +54,50 @@ def imported() -> Any:
     return openvino
 
 
-class _Compiled(NamedTuple):
-    encoder: Any
-    decoder: Any
+class _Pool:
+    """Requests to a network, each of which computes on one core; whoever finds none waits for one.
+
+    Args:
+        compiled: the network, compiled for so many requests at a time.
+        counts: how many are made at first, and how many more as soon as these do not suffice.
+    """
+
+    def __init__(self, compiled: Callable[[int], Any], *counts: int) -> None:
+        self._compiled, self._left, self._lock = compiled, list(counts), threading.Lock()
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        self._make()
+
+    def _make(self) -> None:
+        with self._lock:
+            if self._left and (count := self._left.pop(0)):
+                model = self._compiled(count)
+                for _ in range(count):
+                    self._free.put(model.create_infer_request())
+
+    @contextmanager
+    def taken(self) -> Generator[Any, None, None]:
+        """One of them, for the block alone."""
+        if self._free.empty():
+            self._make()
+        request = self._free.get()
+        try:
+            yield request
+        finally:
+            self._free.put(request)
+
+
+class _Halves(NamedTuple):
+    """The network, ready to compute frames of one size."""
+
+    encoder: _Pool
+    decoder: _Pool
 
 
 class OpenVinoEngine:
     """Compiles the network for every size of frames that it meets; see `Engine`.
 
-    Every thread has requests of its own, and each of them runs on one core: clips and frames are independent, so the
-    cores need not share one. Hence results do not depend on the number of cores.
+    Every request runs on one core: clips and frames are independent, so the cores need not share one. Hence results do
+    not depend on the number of cores.
 
     Args:
         description: of the network.
@@ -77,9 +113,9 @@ class OpenVinoEngine:
         self.description, self.threads = description, cores()
         self.info = EngineInfo("openvino", openvino.__version__.split("-")[0], "cpu", precision)
         self._core, self._models = openvino.Core(), (encoder, decoder)
-        self._compiled: OrderedDict[tuple[int, ...], _Compiled] = OrderedDict()
+        self._known: OrderedDict[tuple[int, ...], _Halves] = OrderedDict()
         self._attentive: tuple[tuple[int, ...], Any] | None = None
-        self._lock, self._thread = threading.Lock(), threading.local()
+        self._lock = threading.Lock()
 
     @classmethod
     def read(cls, folder: Path, description: Description, precision: str) -> OpenVinoEngine:
@@ -116,18 +152,18 @@ class OpenVinoEngine:
         pass
 
     def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
-        size = frames.shape[2:]
-        return [self._features(self._requests(size).encoder.infer([frame[None]])) for frame in frames]
+        with self._halves(frames.shape[2:]).encoder.taken() as encoder:
+            return [self._features(encoder.infer([frame[None]])) for frame in frames]
 
     def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
         return fine_of(self.description, frame)
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
-        decoder = self._requests(self._size_of(frames)).decoder
-        # Straight into its own memory: arrays of all frames would be copied there once more.
-        for place, level in enumerate(zip(*(frame.decoded for frame in frames), strict=True)):
-            np.stack(level, out=decoder.get_input_tensor(place).data)
-        [pixels] = decoder.infer().values()
+        with self._halves(self._size_of(frames)).decoder.taken() as decoder:
+            # Straight into its own memory: arrays of all frames would be copied there once more.
+            for place, level in enumerate(zip(*(frame.decoded for frame in frames), strict=True)):
+                np.stack(level, out=decoder.get_input_tensor(place).data)
+            [pixels] = decoder.infer().values()
         return pixels
 
     def attention(self, frames: Sequence[FrameFeatures]) -> list[Float32[np.ndarray, "t h w"]]:
@@ -136,11 +172,11 @@ class OpenVinoEngine:
         inputs = [np.stack(level) for level in zip(*(frame.decoded for frame in frames), strict=True)]
         with self._lock:
             if self._attentive is None or self._attentive[0] != size:
-                decoder = self._sized(size)[1]
+                decoder = self._decoder(size)
                 # The only logistic functions in it: those of the heads are written as tanh, see `model.halves`.
                 weights = [op.output(0) for op in decoder.get_ordered_ops() if op.get_type_name() == "Sigmoid"]
                 decoder.add_outputs([output for output in weights if output.partial_shape.rank.get_length() == 4])
-                self._attentive = (size, self._core.compile_model(decoder, "CPU", self._options()))
+                self._attentive = (size, self._compiled(decoder, 1))
             outputs = list(self._attentive[1].create_infer_request().infer(inputs).values())
         return sorted((weights[0].copy() for weights in outputs[1:]), key=lambda level: -level.shape[1])
 
@@ -152,49 +188,48 @@ class OpenVinoEngine:
     def _features(self, outputs: Any) -> FrameFeatures:
         return features_of(self.description, [values[0] for values in outputs.values()])
 
-    def _requests(self, size: tuple[int, ...]) -> _Compiled:
-        """The calling thread's requests for frames of a size."""
-        known: OrderedDict[tuple[int, ...], _Compiled] = self._thread.__dict__.setdefault("requests", OrderedDict())
-        if size not in known:
-            known[size] = _Compiled(*(half.create_infer_request() for half in self._compiled_for(size)))
-            if len(known) > SIZES:
-                known.popitem(last=False)
-        known.move_to_end(size)
-        return known[size]
-
-    def _compiled_for(self, size: tuple[int, ...]) -> _Compiled:
+    def _halves(self, size: tuple[int, ...]) -> _Halves:
         with self._lock:
-            if size not in self._compiled:
-                self._compiled[size] = self._compile(size)
-                if len(self._compiled) > SIZES:
-                    self._compiled.popitem(last=False)
-            self._compiled.move_to_end(size)
-            return self._compiled[size]
+            if size not in self._known:
+                self._known[size] = self._compile(size)
+                if len(self._known) > SIZES:
+                    self._known.popitem(last=False)
+            self._known.move_to_end(size)
+            return self._known[size]
 
-    def _compile(self, size: tuple[int, ...]) -> _Compiled:
+    def _compile(self, size: tuple[int, ...]) -> _Halves:
         """For one size, which takes as long as for any, and computes faster."""
-        options = self._options()
-        return _Compiled(*(self._core.compile_model(model, "CPU", options) for model in self._sized(size)))
+        encoder = _Pool(lambda count: self._compiled(self._encoder(size), count), self.threads)
+        # Each request for a clip takes 70 MB: not more than are needed at a time (see `ClipFinder`).
+        few = -(-self.threads // 2)
+        return _Halves(
+            encoder, _Pool(lambda count: self._compiled(self._decoder(size), count), few, self.threads - few)
+        )
 
-    def _options(self) -> dict[str, Any]:
-        return {
+    def _compiled(self, model: Any, count: int) -> Any:
+        options = {
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.info.precision],
-            "NUM_STREAMS": self.threads,
-            "INFERENCE_NUM_THREADS": self.threads,
+            "NUM_STREAMS": count,
+            "INFERENCE_NUM_THREADS": count,
             "ENABLE_CPU_PINNING": False,  # they share the cores with the threads that decode, paint and encode
         }
+        return self._core.compile_model(model, "CPU", options)
 
-    def _sized(self, size: tuple[int, ...]) -> tuple[Any, Any]:
-        """Encoder and decoder for frames of a size."""
-        encoder, decoder = (model.clone() for model in self._models)
+    def _encoder(self, size: tuple[int, ...]) -> Any:
+        """For frames of a size."""
+        encoder = self._models[0].clone()
         encoder.reshape([1, 3, *size])
-        decoder.reshape(
-            {
-                port: _at_size(port.partial_shape, name, size)
-                for port, name in zip(decoder.inputs, self.description.decoded, strict=True)
-            }
-        )
-        return encoder, decoder
+        return encoder
+
+    def _decoder(self, size: tuple[int, ...]) -> Any:
+        """For clips of frames of a size."""
+        decoder = self._models[1].clone()
+        shapes = {
+            port: _at_size(port.partial_shape, name, size)
+            for port, name in zip(decoder.inputs, self.description.decoded, strict=True)
+        }
+        decoder.reshape(shapes)
+        return decoder
 
 
 def _at_size(shape: Any, name: str, size: tuple[int, ...]) -> list[int]:

@@ -14,7 +14,7 @@ from chronomask.errors import InputError, refusing
 from chronomask.files import remove_unfinished, written_aside
 from chronomask.progress import Progress
 from chronomask.runs.choice import described, provenance
-from chronomask.segmenter.clips import Clip
+from chronomask.segmenter.found import Clip
 from chronomask.segmenter.pieces import Piece, joined, record
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource

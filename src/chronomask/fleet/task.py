@@ -22,7 +22,7 @@ from chronomask.outputs.choice import Outputs
 from chronomask.runs.choice import known_classes
 from chronomask.runs.partial import PARTIAL, SPOOL
 from chronomask.runs.segment import Summary, segment_to_folder
-from chronomask.segmenter.clips import Clip
+from chronomask.segmenter.found import Clip
 from chronomask.segmenter.pieces import Misfit, Piece, pieces
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import DEFAULT_FPS, Selection, VideoSource, open_source

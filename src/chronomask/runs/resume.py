@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 
 from chronomask.results import FrameResult
 from chronomask.runs.spool import KeptSpool
-from chronomask.segmenter.clips import Clip
+from chronomask.segmenter.found import Clip
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.snapshot import Snapshot
 from chronomask.state import SNAPSHOT

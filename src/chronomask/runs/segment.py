@@ -25,7 +25,7 @@ from chronomask.runs.resume import join_into, segment_into
 from chronomask.runs.spool import KeptSpool, Spool
 from chronomask.runs.whole_video import VideoResult, prompted_result, result_of
 from chronomask.runs.witness import Witness
-from chronomask.segmenter.clips import Clip
+from chronomask.segmenter.found import Clip
 from chronomask.segmenter.prompting import Following
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import VideoSource, VideoWriter

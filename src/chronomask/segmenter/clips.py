@@ -1,138 +1,36 @@
 """Frames in, what is found in overlapping clips out; every frame passes the backbone once.
 
-Legend: T frames of a clip, C channels, H W pixels of the source, h w pixels at which the network sees them, or their
-cells.
+Legend: H W pixels of the source, h w pixels at which the network sees them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import av
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
-from chronomask import rle
 from chronomask.config import SegmentConfig
 from chronomask.embedding import STRIDE
 from chronomask.engines.engine import Engine, FrameFeatures, padded
 from chronomask.errors import InputError
-from chronomask.painting import paint
-from chronomask.rle import Rle
+from chronomask.segmenter.found import FoundClip, FreshFrame
 from chronomask.segmenter.workers import Urgency, Workers
 from chronomask.tracking.outputs import Sight, place
-from chronomask.tracking.tracker import Found, find
+from chronomask.tracking.tracker import find
 from chronomask.video import Frame, ahead, given_up
+
+LARGE = 4 << 20
+"""Pixels of frames of which most time goes into reading and painting: so many threads need not decode a clip each, for
+which every one would take 70 MB."""
 
 
 class EndsBefore(InputError):
     """Raised where a source has fewer frames than were seen of it, or than it claims."""
-
-
-Painted = dict[int, Rle]
-"""Masks by track id, ascending; disjoint, and none is empty."""
-
-
-@dataclass(frozen=True, eq=False)
-class FreshFrame:
-    """A frame that no clip before had in it, shrunk for the network.
-
-    Attributes:
-        index, time: as in `Frame`.
-        pixels: shrunk for the network.
-        image: as it came, where that was asked for.
-    """
-
-    index: int
-    time: float
-    pixels: UInt8[np.ndarray, "3 h w"]
-    image: UInt8[np.ndarray, "H W 3"] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class FoundClip:
-    """What was found in a clip.
-
-    Attributes:
-        found: tubes, looks and label map.
-        shared: how many of its frames, the first ones, are the last ones of the clip before.
-        fresh: the others.
-        pictures: the frames, shrunk for the network.
-        size: height and width of the source.
-        sight: what the network says of its pixels, where that was asked for.
-    """
-
-    found: Found
-    shared: int
-    fresh: list[FreshFrame]
-    pictures: list[UInt8[np.ndarray, "3 _ _"]]
-    size: tuple[int, int]
-    sight: Sight | None = None
-
-    @property
-    def end(self) -> int:
-        """Number of the frame behind the last one."""
-        return self.fresh[-1].index + 1
-
-    @property
-    def begin(self) -> int:
-        """Number of its first frame."""
-        return self.end - len(self.pictures)
-
-    def paintable(self, tubes: Collection[int]) -> Clip:
-        """The clip, ready to paint these tubes in frames that the clip before had too."""
-        return self
-
-    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
-        """Masks by track id of one frame at full size; what was painted before stays as it is.
-
-        Args:
-            frame: number in the clip.
-            ids: track id of every tube; 0 for one that is not painted.
-            before: what clips before have painted.
-        """
-        levels = [tube.probability[frame] for tube in self.found.tubes]
-        corners = [(tube.box[0].start, tube.box[1].start) for tube in self.found.tubes]
-        canvas = paint(levels, corners, ids, self.pictures[frame], self.size)
-        return beside({} if before is None else before.result(), canvas)
-
-
-def beside(known: Painted, canvas: Int[np.ndarray, "H W"]) -> Painted:
-    """What was painted before, and what else is on a canvas of track ids, which changes."""
-    if known:
-        if not canvas.any():  # the new tracks are in other frames
-            return known
-        canvas[rle.decode(rle.union(list(known.values())))] = 0
-    masks = known | rle.encode_ids(canvas)
-    return {number: masks[number] for number in sorted(masks)}
-
-
-@runtime_checkable
-class Clip(Protocol):
-    """What `Segmenter` needs of a clip, whoever found it; see `FoundClip`."""
-
-    @property
-    def found(self) -> Found: ...
-
-    @property
-    def shared(self) -> int: ...
-
-    @property
-    def fresh(self) -> Sequence[FreshFrame]: ...
-
-    @property
-    def size(self) -> tuple[int, int]: ...
-
-    def paintable(self, tubes: Collection[int]) -> Clip:
-        """As of `FoundClip`."""
-        ...
-
-    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
-        """As of `FoundClip`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +61,7 @@ class Reading:
         waiting: frames that are in no clip yet; fewer than T.
         begun: those of them that have been handed to the backbone already.
         seen: the last frames of the last clip, at most T.
+        finding: done when the last clips have been found, of a video with large frames.
         abandoned: whether nobody wants what is not done yet.
         keep_images: whether frames are wanted back as they came.
         keep_sight: whether what the network says of every clip is wanted.
@@ -172,6 +71,7 @@ class Reading:
     waiting: list[FreshFrame] = field(default_factory=list)
     begun: list[SeenFrame] = field(default_factory=list)
     seen: list[SeenFrame] = field(default_factory=list)
+    finding: list[Future[None]] = field(default_factory=list)
     abandoned: bool = False
     keep_images: bool = False
     keep_sight: bool = False
@@ -273,7 +173,16 @@ class ClipFinder:
         assert reading.size is not None, "there is a frame, and it has a size"
         clip = (reading, reading.seen, shared, fresh, reading.size)
         # After the last frame: by then those before it have been begun, and soon are done as well.
-        return self.workers.submit(Urgency.CLIP, self._find, *clip, after=reading.seen[-1].batch)
+        after: list[Future[Any]] = [reading.seen[-1].batch]
+        most = -(-self.engine.threads // 2)
+        if reading.size[0] * reading.size[1] < LARGE:
+            return self.workers.submit(Urgency.CLIP, self._find, *clip, after=after)
+        if len(reading.finding) == most:
+            after.append(reading.finding.pop(0))
+        found, done = self.workers.submit(Urgency.CLIP, self._find, *clip, after=after), Future[None]()
+        found.add_done_callback(lambda _: done.set_result(None))
+        reading.finding.append(done)
+        return found
 
     def _seen(self, reading: Reading, frames: list[UInt8[np.ndarray, "3 h w"]]) -> list[SeenFrame]:
         """Hands frames to the backbone."""

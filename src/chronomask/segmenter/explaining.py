@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int64, UInt8
 from chronomask.categories import OBJECT
 from chronomask.engines.engine import Attentive, padded
 from chronomask.errors import InputError
-from chronomask.segmenter.clips import FoundClip
+from chronomask.segmenter.found import FoundClip
 from chronomask.segmenter.prompting import scene_of
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.sights import look_at

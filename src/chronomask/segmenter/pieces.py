@@ -24,7 +24,8 @@ from chronomask import rle, state
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError, refusing
 from chronomask.rle import Rle
-from chronomask.segmenter.clips import Clip, EndsBefore, FoundClip, FreshFrame, Painted, Reading
+from chronomask.segmenter.clips import EndsBefore, Reading
+from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, Painted
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.workers import Urgency
 from chronomask.tracking.cluster import Tube, label_map

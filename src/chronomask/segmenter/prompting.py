@@ -22,7 +22,7 @@ from chronomask.painting import paint
 from chronomask.progress import Progress, silent
 from chronomask.prompts import Prompt, check_prompts
 from chronomask.results import CodedMasks, FrameResult, TrackInfo
-from chronomask.segmenter.clips import FoundClip
+from chronomask.segmenter.found import FoundClip
 from chronomask.segmenter.located import Located
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.sights import clips_of

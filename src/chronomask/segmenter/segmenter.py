@@ -20,7 +20,8 @@ from chronomask.config import SegmentConfig
 from chronomask.engines.engine import Engine
 from chronomask.errors import InputError
 from chronomask.results import CodedMasks, FrameResult, TrackInfo
-from chronomask.segmenter.clips import Clip, ClipFinder, FoundClip, check_image
+from chronomask.segmenter.clips import ClipFinder, check_image
+from chronomask.segmenter.found import Clip, FoundClip
 from chronomask.segmenter.snapshot import Snapshot
 from chronomask.segmenter.stream import PendingFrame, Stream
 from chronomask.segmenter.workers import Urgency

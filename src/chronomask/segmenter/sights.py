@@ -7,7 +7,8 @@ from collections.abc import Generator, Iterable, Sequence
 import numpy as np
 
 from chronomask.errors import InputError
-from chronomask.segmenter.clips import FoundClip, Reading, check_image
+from chronomask.segmenter.clips import Reading, check_image
+from chronomask.segmenter.found import FoundClip
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame
 

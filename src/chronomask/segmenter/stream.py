@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chronomask.rle import Rle
-from chronomask.segmenter.clips import Painted, Reading
+from chronomask.segmenter.clips import Reading
+from chronomask.segmenter.found import Painted
 from chronomask.state import State, nested, part
 from chronomask.tracking.tracker import Tracker
 

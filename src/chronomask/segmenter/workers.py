@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import IntEnum
 from itertools import count
@@ -51,12 +51,12 @@ class Workers:
         engine.threads_ready()
 
     def submit(
-        self, urgency: Urgency, function: Callable[..., _Result], *arguments: Any, after: Future[Any] | None = None
+        self, urgency: Urgency, function: Callable[..., _Result], *arguments: Any, after: Sequence[Future[Any]] = ()
     ) -> Future[_Result]:
         """The result of `function(*arguments)`, in one of the threads.
 
         Args:
-            after: a result that the task needs: it is not begun before that is there.
+            after: results that the task waits for: it is not begun before they are there.
 
         Raises:
             RuntimeError: the threads stayed behind in another process, and nothing would ever be done.
@@ -64,12 +64,16 @@ class Workers:
         self.check_process()
         result: Future[_Result] = Future()
         task = (urgency, next(self._numbers), [(result, function, arguments)])
-        if after is None:
-            self._waiting.put(task)
-        else:
-            after.add_done_callback(lambda _: self._waiting.put(task))
+        self._queue(task, iter(after))
         self._pool.submit(self._work)
         return result
+
+    def _queue(self, task: tuple[Urgency, int, _Task], awaited: Iterator[Future[Any]]) -> None:
+        """Lets a task be begun as soon as the results that it waits for are there."""
+        if (result := next(awaited, None)) is None:
+            self._waiting.put(task)
+        else:
+            result.add_done_callback(lambda _: self._queue(task, awaited))
 
     def check_process(self) -> None:
         """Raises RuntimeError in a process that is not the one whose threads these are."""
