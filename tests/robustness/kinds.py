@@ -30,10 +30,10 @@ from chronomask.formats.ytvis import write_results
 from chronomask.model.checkpoint import save_network
 from chronomask.model.importing.reading import read_tensors
 from chronomask.outputs.choice import Outputs
+from chronomask.runs.kept_spool import KeptSpool
 from chronomask.runs.predict import predict
 from chronomask.runs.resume import segment_into
 from chronomask.runs.segment import segment_to_folder
-from chronomask.runs.spool import KeptSpool
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.training.loop import train

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from chronomask.errors import InputError
+from chronomask.runs.kept_spool import KeptSpool
 from chronomask.runs.resume import segment_into
-from chronomask.runs.spool import KeptSpool
 from chronomask.state import to_bytes
 from segmenter.colour import Frames, moving_objects, segmenter_of, settings
 

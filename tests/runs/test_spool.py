@@ -9,7 +9,8 @@ from chronomask import rle
 from chronomask.categories import Category
 from chronomask.errors import InputError
 from chronomask.results import CodedMasks, FrameResult, TrackInfo
-from chronomask.runs.spool import KeptSpool, Spool
+from chronomask.runs.kept_spool import KeptSpool
+from chronomask.runs.spool import Spool
 
 
 def result(index, tracks, size=(12, 16)):

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from chronomask.errors import InputError
-from chronomask.runs.spool import difference
+from chronomask.runs.kept_spool import difference
 
 
 class Log:

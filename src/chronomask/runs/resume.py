@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterable
 
 from chronomask.results import FrameResult
-from chronomask.runs.spool import KeptSpool
+from chronomask.runs.kept_spool import KeptSpool
 from chronomask.segmenter.found import Clip
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.snapshot import Snapshot

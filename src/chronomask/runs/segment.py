@@ -18,11 +18,12 @@ from chronomask.progress import Progress, silent
 from chronomask.prompts import Prompt, check_prompts
 from chronomask.runs.choice import TrackRow, check_no_classes, described, known_classes, provenance, track_rows
 from chronomask.runs.interruption import Interrupted, Interruption
+from chronomask.runs.kept_spool import KeptSpool
 from chronomask.runs.live import Live
 from chronomask.runs.partial import PARTIAL, SPOOL, Workplace, check_claims, check_workplace, workplace
 from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.resume import join_into, segment_into
-from chronomask.runs.spool import KeptSpool, Spool
+from chronomask.runs.spool import Spool
 from chronomask.runs.whole_video import VideoResult, prompted_result, result_of
 from chronomask.runs.witness import Witness
 from chronomask.segmenter.found import Clip

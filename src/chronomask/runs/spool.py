@@ -5,45 +5,26 @@ Legend: K tracks of a frame, H W pixels.
 
 from __future__ import annotations
 
-import errno
-import json
-import sqlite3
 import tempfile
-import threading
-import zlib
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from chronomask import rle
-from chronomask.errors import InputError, refusing
+from chronomask.errors import InputError
 from chronomask.results import FrameResult
 from chronomask.rle import Rle
+from chronomask.runs.spool_file import FRAME, MASKS, SCHEMA, STRETCH, Database, checksum, full_disk_named
 
-_SCHEMA = """
-    CREATE TABLE frames (position INTEGER PRIMARY KEY, source_index INTEGER, time REAL);
-    CREATE TABLE masks (track INTEGER, position INTEGER, place INTEGER, counts TEXT, PRIMARY KEY (track, position))
-        WITHOUT ROWID;  -- kept in the order of tracks, so that a track is one stretch of the file
-    CREATE INDEX by_frame ON masks (position, place);
-"""
-_CACHE = 512
-"""KiB of pages that are kept, enough for the ends of all tracks: a long video fills the 2,000 of SQLite."""
 _THROWN_AWAY = """
     PRAGMA journal_mode = OFF;  -- the file is thrown away after a crash, so nothing needs to survive one
     PRAGMA synchronous = OFF;
 """
-_KEPT = """
-    CREATE TABLE run (description TEXT, height INTEGER, width INTEGER, checksum INTEGER, snapshot BLOB);
-"""
-_FRAME = "SELECT source_index, time FROM frames WHERE position = ?"
-_MASKS = "SELECT track, counts FROM masks WHERE position = ? ORDER BY place"
-_STRETCH = "SELECT position, counts FROM masks WHERE track = ? AND position BETWEEN ? AND ?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +128,8 @@ class Spool:
         self._folder = tempfile.TemporaryDirectory(prefix="chronomask-", dir=folder)
         self._length, self._checksum = 0, 0
         self._size: tuple[int, int] | None = None
-        self._database = _Database(Path(self._folder.name) / "spool.db")
-        self._database.run_script(_THROWN_AWAY + _SCHEMA)
+        self._database = Database(Path(self._folder.name) / "spool.db")
+        self._database.run_script(_THROWN_AWAY + SCHEMA)
         # One transaction, never committed to: each frame on its own would cost a file operation.
         self._database.execute("BEGIN")
 
@@ -197,8 +178,8 @@ class Spool:
         """
         if not 0 <= position < self._length:
             raise IndexError(f"frame {position} of {self._length}")
-        [(index, time)] = self._database.execute(_FRAME, (position,))
-        rows = self._database.execute(_MASKS, (position,))
+        [(index, time)] = self._database.execute(FRAME, (position,))
+        rows = self._database.execute(MASKS, (position,))
         size = list(self._known_size())
         wanted = ((track, counts) for track, counts in rows if tracks is None or track in tracks)
         return CodedFrame(index, time, {track: Rle(size=size, counts=counts) for track, counts in wanted})
@@ -216,10 +197,10 @@ class Spool:
         self._size = size
         coded = enumerate(zip(result.tracks, result.masks.codes, strict=True))
         rows = [(info.id, self._length, place, code["counts"]) for place, (info, code) in coded]
-        with _full_disk_named():
+        with full_disk_named():
             self._database.execute("INSERT INTO frames VALUES (?, ?, ?)", (self._length, result.index, result.time))
             self._database.execute_many("INSERT INTO masks VALUES (?, ?, ?, ?)", rows)
-        self._checksum = _checksum(self._checksum, result.index, result.time, [(row[0], row[3]) for row in rows])
+        self._checksum = checksum(self._checksum, result.index, result.time, [(row[0], row[3]) for row in rows])
         self._length += 1
 
     @property
@@ -236,7 +217,7 @@ class Spool:
 
         A `KeptSpool` that is not saved afterwards forgets it when it is closed: a run goes on with the old ids.
         """
-        with _full_disk_named():
+        with full_disk_named():
             # Of two masks in one frame, which there are not, the one that has the id would stay.
             self._database.execute_many(
                 "UPDATE OR IGNORE masks SET track = ? WHERE track = ?", [(new, old) for old, new in ids.items()]
@@ -249,7 +230,7 @@ class Spool:
     def stretch(self, track_id: int, start: int, count: int) -> list[Rle | None]:
         """Some of these entries, from number `start` on."""
         masks: list[Rle | None] = [None] * max(0, min(count, self._length - start))
-        for position, counts in self._database.execute(_STRETCH, (track_id, start, start + count - 1)):
+        for position, counts in self._database.execute(STRETCH, (track_id, start, start + count - 1)):
             masks[position - start] = Rle(size=list(self._known_size()), counts=counts)
         return masks
 
@@ -261,147 +242,3 @@ class Spool:
     def _known_size(self) -> tuple[int, int]:
         assert self._size is not None, "a spool that holds a frame knows its size"
         return self._size
-
-
-class KeptSpool(Spool):
-    """A spool in a file of the caller's choice, which outlives the process, even one that is killed.
-
-    When it is opened again it holds the frames up to the last `save`; later ones are gone, and come again when the
-    segmentation continues from the snapshot. Closing keeps the file, and drops what was added after the last `save`;
-    the caller removes it when the work is done. `chronomask.runs.resume` puts the two together.
-
-    Attributes:
-        path: of the file.
-    """
-
-    def __init__(self, path: str | Path, description: Mapping[str, Any]) -> None:
-        """Open the spool of a run, or begin it where there is no file.
-
-        Args:
-            path: of the file; its folder exists. While the spool is open, a journal lies beside it.
-            description: what the run depends on (source, weights, settings): anything that json can hold.
-
-        Raises:
-            InputError: the file is no such spool, one of a run with another description, or it has changed since it was
-                saved.
-        """
-        # Not what Spool begins with, which is a file to be thrown away.
-        self.path, text = Path(path), json.dumps(description, sort_keys=True)
-        with refusing(path, "not usable as an interrupted run, start anew by --overwrite"):
-            self._database = _Database(self.path)
-            try:
-                self._open(text)
-            except BaseException:
-                self._database.close()
-                raise
-
-    def _open(self, description: str) -> None:
-        if not self._database.execute("SELECT 1 FROM sqlite_master"):
-            self._database.run_script(f"BEGIN; {_SCHEMA} {_KEPT}")
-            self._database.execute("INSERT INTO run VALUES (?, NULL, NULL, 0, NULL)", (description,))
-            self._database.execute("COMMIT")
-        [(before, height, width, saved, snapshot)] = self._database.execute(
-            "SELECT description, height, width, checksum, snapshot FROM run"
-        )
-        if before != description:
-            found = difference(json.loads(before), json.loads(description))
-            raise InputError(f"{self.path}: {found}; give the same, or start anew by --overwrite")
-        [(self._length,)] = self._database.execute("SELECT COUNT(*) FROM frames")
-        self._size, self._checksum = None if height is None else (height, width), self._checksum_again()
-        if saved != (0 if snapshot is None else self._sealed(snapshot)):
-            raise InputError(f"{self.path}: has changed since it was saved; start anew by --overwrite")
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")  # nobody else may use it, from here to the end
-        self._database.execute("BEGIN IMMEDIATE")
-        # A damaged file may say that nobody may write to it.
-        self._database.execute("UPDATE run SET checksum = checksum")
-
-    def _sealed(self, snapshot: bytes) -> int:
-        """The checksum of everything."""
-        return zlib.crc32(repr(self._size).encode() + snapshot, self._checksum)
-
-    def _checksum_again(self) -> int:
-        """Of all frames, as they are in the file."""
-        value = 0
-        for position in range(self._length):
-            [(index, time)] = self._database.execute(_FRAME, (position,))
-            value = _checksum(value, index, time, self._database.execute(_MASKS, (position,)))
-        return value
-
-    @property
-    def snapshot(self) -> bytes | None:
-        """What the last `save` was given; None before the first."""
-        [(snapshot,)] = self._database.execute("SELECT snapshot FROM run")
-        return snapshot
-
-    def save(self, snapshot: bytes) -> None:
-        """Make everything added so far permanent, together with the state that continues behind it.
-
-        Raises:
-            OSError: the disk is full (ENOSPC).
-        """
-        with _full_disk_named():
-            self._database.execute(
-                "UPDATE run SET height = ?, width = ?, checksum = ?, snapshot = ?",
-                (*(self._size or (None, None)), self._sealed(snapshot), snapshot),
-            )
-            self._database.execute("COMMIT")
-        self._database.execute("BEGIN")
-
-    def close(self) -> None:
-        """Close the file, which stays. Closing twice is allowed."""
-        self._database.close()
-
-
-class _Database:
-    """A connection that any thread may use.
-
-    Python's own crashes the process when one thread closes it while another reads: whoever draws reads frames in a
-    thread of its own, which may still be at it when an error ends the run.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute(f"PRAGMA cache_size = -{_CACHE}")
-
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """The rows of one statement, all at once."""
-        with self._lock:
-            return self._connection.execute(statement, parameters).fetchall()
-
-    def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        with self._lock:
-            self._connection.executemany(statement, rows)
-
-    def run_script(self, script: str) -> None:
-        with self._lock:
-            self._connection.executescript(script)
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-
-def _checksum(before: int, index: int, time: float, masks: Sequence[tuple[int, str]]) -> int:
-    """Of a frame and all before it."""
-    return zlib.crc32(repr((int(index), float(time), masks)).encode(), before)
-
-
-@contextmanager
-def _full_disk_named() -> Generator[None, None, None]:
-    """SQLite's message for a full disk as the error that everybody else raises."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "full" not in str(error):
-            raise
-        raise OSError(errno.ENOSPC, "no space left for the masks of the frames so far") from error
-
-
-def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The first thing in which two runs differ, for a message."""
-    key = next(key for key in sorted({*before, *now}) if before.get(key) != now.get(key))
-    old, new = before.get(key), now.get(key)
-    if isinstance(old, dict) and isinstance(new, dict):
-        return f"{key}: {difference(old, new)}"
-    return f"the interrupted run had {key} {old!r}, this one has {new!r}"
