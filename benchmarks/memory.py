@@ -101,7 +101,9 @@ class ColourEngine:
 
     def decode(self, frames: Sequence[FrameFeatures]) -> np.ndarray:
         colours = np.stack([frame.decoded[0] for frame in frames])
-        scores = np.einsum("lc,tcyx->tlyx", self.class_weights, colours)
+        scores = (self.class_weights @ colours.reshape(*colours.shape[:2], -1)).reshape(
+            len(colours), -1, *colours.shape[2:]
+        )
         heat = colours.max(1, keepdims=True)
         return np.concatenate([colours * 3, np.full_like(colours, -1), heat, scores], 1)
 
@@ -109,8 +111,9 @@ class ColourEngine:
 def _averages(frame: np.ndarray, side: int) -> np.ndarray:
     """Mean colours, in [0, 1], of the squares of so many pixels of a frame ("3 H W")."""
     _, height, width = frame.shape
-    squares = frame.reshape(3, height // side, side, width // side, side)
-    return squares.mean((2, 4), dtype=np.float32) / np.float32(255)
+    lines = np.add.reduce(frame.reshape(3, height // side, side, width), 2, np.uint16)
+    total = sum(lines[..., column::side] for column in range(1, side)) + lines[..., ::side]  # quicker than of squares
+    return total / np.float32(side * side * 255)
 
 
 def run(frames: int) -> dict[str, float]:
