@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from chronomask.prompts import Box, Point
     from chronomask.results import FrameResult
     from chronomask.runs.predict import predict
-    from chronomask.runs.whole_video import VideoResult, segment
+    from chronomask.runs.video_result import VideoResult
+    from chronomask.runs.whole_video import segment
     from chronomask.segmenter.load import load
     from chronomask.segmenter.segmenter import Segmenter
     from chronomask.training.run import fine_tune, train
@@ -57,7 +58,7 @@ _LAZY = {
     "Point": "chronomask.prompts",
     "SegmentConfig": "chronomask.config",
     "Segmenter": "chronomask.segmenter.segmenter",
-    "VideoResult": "chronomask.runs.whole_video",
+    "VideoResult": "chronomask.runs.video_result",
     "batch": "chronomask.fleet.batch",
     "convert": "chronomask.formats.conversion",
     "evaluate": "chronomask.evaluation.evaluate",

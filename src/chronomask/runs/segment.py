@@ -24,7 +24,7 @@ from chronomask.runs.partial import PARTIAL, SPOOL, Workplace, check_claims, che
 from chronomask.runs.recording import Recorded, Recording
 from chronomask.runs.resume import join_into, segment_into
 from chronomask.runs.spool import Spool
-from chronomask.runs.whole_video import VideoResult, prompted_result, result_of
+from chronomask.runs.video_result import VideoResult, prompted_result, result_of
 from chronomask.runs.witness import Witness
 from chronomask.segmenter.found import Clip
 from chronomask.segmenter.prompting import Following
