@@ -12,7 +12,7 @@ from chronomask.outputs.choice import Outputs
 from chronomask.outputs.cutout import before_background, cutouts
 from chronomask.outputs.drawing import mask_images, overlay
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import Spool, SpooledFrame
+from chronomask.runs.spool import CodedFrame, Spool
 from chronomask.video import Frame, VideoSource, ahead
 
 
@@ -21,7 +21,7 @@ class DrawnFrames(Protocol):
     """Where the masks of frames come from: a spool, or a file of tracks."""
 
     def __len__(self) -> int: ...
-    def frame(self, position: int, tracks: Collection[int]) -> SpooledFrame:
+    def coded(self, position: int, tracks: Collection[int]) -> CodedFrame:
         """Frame number `position`, from 0, with the masks of these tracks."""
         ...
 
@@ -53,21 +53,23 @@ def draw_outputs(
             place = folder / "background.mp4"
             writers.append(stack.enter_context(before_background(place, outputs.background, source, outputs.feather)))
         # While frames are drawn and encoded, the next ones are decoded.
-        for frame, chosen in ahead(_again(source, spool, tracks), 2):
+        for frame, coded in ahead(_again(source, spool, tracks), 2):
+            found = coded.decoded((source.height, source.width))  # now, for masks that wait would fill the memory
             for write in writers:
-                write(frame, chosen)
+                write(frame, found)
+            del found
             yield frame
 
 
 def _again(
     source: VideoSource, spool: DrawnFrames, tracks: Collection[int]
-) -> Generator[tuple[Frame, SpooledFrame], None, None]:
+) -> Generator[tuple[Frame, CodedFrame], None, None]:
     """The frames of a source, each with what was found in it."""
     count = 0
     for frame in source:
         if count == len(spool):
             raise InputError(f"{source.name}: has more frames than when it was segmented; segment it again")
-        found = spool.frame(count, tracks)
+        found = spool.coded(count, tracks)
         # A recording has the frames that passed by, at times of its own; files of tracks know no times.
         if isinstance(spool, Spool) and source.files and (frame.index, frame.time) != (found.index, found.time):
             where = f"frame {frame.index} is at {frame.time} s, and was at {found.time} s when it was segmented"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile
 from chronomask.categories import Category
 from chronomask.claims import claimed
@@ -20,7 +17,7 @@ from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import CodedFrame, SpooledFrame
+from chronomask.runs.spool import CodedFrame
 from chronomask.video import Selection, Source, VideoSource, open_source
 
 
@@ -29,26 +26,15 @@ class TracksByFrame:
     """The tracks of one video, looked at frame by frame."""
 
     tracks: tuple[Track, ...]
-    size: tuple[int, int]
     length: int
 
     def __len__(self) -> int:
         return self.length
 
-    def frame(self, position: int, tracks: Collection[int]) -> SpooledFrame:
+    def coded(self, position: int, tracks: Collection[int]) -> CodedFrame:
         """Frame number `position`, from 0, with the masks of these tracks."""
-        seen = [track for track in self.tracks if track.id in tracks and track.segmentations[position] is not None]
-        masks = np.zeros((len(seen), *self.size), bool)
-        for mask, track in zip(masks, seen, strict=True):
-            if (code := track.segmentations[position]) is not None:
-                mask[:] = rle.decode(code)
-        return SpooledFrame(position, 0.0, np.array([track.id for track in seen], np.int64), masks)
-
-    def coded(self, times: Collection[tuple[int, float]], tracks: Collection[int]) -> Iterator[CodedFrame]:
-        """All frames, whose numbers and seconds in the video these are, with the masks of these tracks."""
-        for position, (index, time) in enumerate(times):
-            seen = [(track.id, track.segmentations[position]) for track in self.tracks if track.id in tracks]
-            yield CodedFrame(index, time, {number: mask for number, mask in seen if mask is not None})
+        seen = ((track.id, track.segmentations[position]) for track in self.tracks if track.id in tracks)
+        return CodedFrame(position, 0.0, {number: mask for number, mask in seen if mask is not None})
 
 
 def render(
@@ -84,7 +70,7 @@ def render(
     source = _opened(file, tracks, video)
     chosen = _chosen(file, classes)
     outputs.check_known([info.id for info in chosen])
-    by_frame = TracksByFrame(file.tracks, (source.height, source.width), file.videos[0].length)
+    by_frame = TracksByFrame(file.tracks, file.videos[0].length)
     reads = [tracks, *source.files, *([] if outputs.picture is None else [outputs.picture])]
     by_id = {info.id: info for info in chosen}
     with (
@@ -94,7 +80,11 @@ def render(
         drawn = progress(frames, f"drawing {source.name}", len(by_frame))
         times = [(frame.index, frame.time) for frame in drawn]
         if outputs.csv:
-            write_csv(out / "tracks.csv", by_frame.coded(times, by_id), by_id)
+            timed = (
+                replace(by_frame.coded(position, by_id), index=index, time=time)
+                for position, (index, time) in enumerate(times)
+            )
+            write_csv(out / "tracks.csv", timed, by_id)
     return outputs.paths(out, tracks=False)
 
 
