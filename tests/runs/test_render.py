@@ -166,7 +166,7 @@ def test_what_cannot_be_meant(video, tracks, tmp_path):
         changed = film(tmp_path / f"{length}.mkv", list(moving_objects(length)), "ffv1", "bgr0")
         with pytest.raises(InputError, match=message):
             render(tracks, changed, out, Outputs())
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="nothing to write"):
         render(tracks, video, out, Outputs(overlay=False))
     with pytest.raises(InputError, match=r"nowhere.png: "):
         render(tracks, video, out, Outputs(background=str(tmp_path / "nowhere.png")))
