@@ -310,13 +310,13 @@ def told(message):
 def test_what_is_drawn_later_is_told(tmp_path, run, resume):
     source = film(tmp_path / "a film.mkv", moving_square(6), "ffv1")
     run(source)
-    masks = Outputs(masks="png", feather=0.0)
+    masks = Outputs(masks="png", feather=0.0, csv=True)
     for folder in ("out", "out-more"):  # where there are masks, others are not replaced
         with pytest.raises(InputError, match="render") as error:
             run(source, outputs=dataclasses.replace(masks, cutout=None if folder == "out" else "png"), resume=resume)
         assert main(told(str(error.value))) == 0
         assert (tmp_path / folder / "masks").exists()
-    assert {path.name for path in (tmp_path / "out-more").iterdir()} == {"masks", "cutouts"}
+    assert {path.name for path in (tmp_path / "out-more").iterdir()} == {"masks", "cutouts", "tracks.csv"}
 
 
 def test_other_files_are_left_alone(tmp_path, run):

@@ -21,10 +21,10 @@ def render_command(folder: Path, source: VideoSource, wanted: Outputs) -> str | 
         wanted: what it shall have; an overlay that is there already is left out.
 
     Returns:
-        None where nothing of it is drawn.
+        None where it writes nothing of it.
     """
-    wanted = replace(wanted, overlay=wanted.overlay and not (folder / "overlay.mp4").exists(), csv=False)
-    if not wanted.drawn:
+    wanted = replace(wanted, overlay=wanted.overlay and not (folder / "overlay.mp4").exists())
+    if not (wanted.drawn or wanted.csv):
         return None
     taken = any(_taken(path) for path in wanted.paths(folder, tracks=False))
     out = folder.with_name(f"{folder.name}-more") if taken else folder
@@ -49,6 +49,10 @@ def _options(outputs: Outputs) -> list[str]:
     typed = []
     for field in fields(outputs):
         name, value = field.name.replace("_", "-"), getattr(outputs, field.name)
-        if value != field.default:
-            typed += [f"--no-{name}"] if value is False else [f"--{name}", str(value)]
+        if value == field.default:
+            continue
+        if isinstance(value, bool):
+            typed.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            typed += [f"--{name}", str(value)]
     return typed
