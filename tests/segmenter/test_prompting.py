@@ -7,7 +7,8 @@ from chronomask import rle
 from chronomask.errors import InputError
 from chronomask.prompts import Box, Point
 from chronomask.segmenter import prompting
-from chronomask.segmenter.prompting import ClipPrompts, Following
+from chronomask.segmenter.pointing import ClipPrompts
+from chronomask.segmenter.prompting import Following
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.sights import look_at
 from chronomask.video import open_source
@@ -109,7 +110,7 @@ def test_a_point_behind_the_last_frame_is_refused(segmenter, point, cause):
 
 def test_a_clip_answers_at_once(segmenter):
     video = moving_objects(12)
-    prompts = ClipPrompts(segmenter, look_at(segmenter, video[6:10], first=6))
+    prompts = ClipPrompts(segmenter, look_at(segmenter, video[6:10], first=6), heads=by_membership())
     masks = prompts.masks([Point(*RED, frame=7), Point(*BLUE, frame=9, object=2)])
     for image, found in zip(video[6:10], masks, strict=True):
         for number, colour in ((1, "red"), (2, "blue")):

@@ -1,5 +1,7 @@
 """How a browser finds frames: by a table of times, and by a copy where it cannot play a file."""
 
+import base64
+
 import av
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from chronomask.errors import InputError
 from chronomask.progress import silent
 from chronomask.video import Selection, VideoWriter, open_source
 from chronomask.web import media
+from chronomask.web.packets import packets_of
 from chronomask.web.tasks import copy, look
 from films import film, moving_square
 
@@ -94,3 +97,29 @@ def test_written_video_keeps_its_colours_by_default(tmp_path):
         writer.write(np.zeros((16, 16, 3), np.uint8))
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert container.streams.video[0].codec_context.colorspace == 1
+
+
+def test_pages_are_told_where_the_packets_of_h264_in_mp4_lie(tmp_path):
+    path = film(tmp_path / "a.mp4", moving_square(12), bf="2", g="6", sounds=["aac"])
+    found = packets_of(path)
+    assert found is not None
+    content, header = path.read_bytes(), found.description
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
+        assert base64.b64decode(header) == container.streams.video[0].codec_context.extradata
+    stretches = [content[begin : begin + size] for begin, size in zip(found.offsets, found.sizes, strict=True)]
+    assert stretches == [bytes(packet) for packet in packets]
+    assert found.keys == [packet.is_keyframe for packet in packets]
+    assert found.times != sorted(found.times)  # they come in the order of decoding
+    times, _ = media.packet_times(path)
+    np.testing.assert_array_equal(np.sort(found.times), times)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("a.mkv", {}), ("a.webm", {"codec": "libvpx-vp9"}), ("a.mp4", {"codec": "mpeg4"})]
+)
+def test_browsers_decode_all_else(tmp_path, name, options):
+    path = film(tmp_path / name, moving_square(4), **options)
+    assert packets_of(path) is None
+    media.write_times(tmp_path / "times.bin", path, 0, None)
+    assert (tmp_path / "times.json").read_bytes() == b"null"

@@ -40,6 +40,10 @@ def test_what_is_pointed_at_is_cut_out_at_once(found, frame):
     assert (mask & truth).sum() / (mask | truth).sum() > 0.9
     refused = client.status("POST", f"{project}/point", {"frame": frame, "prompts": [{"x": 1, "path": "/etc"}]})
     assert (refused[0], refused[1].startswith("point: ")) == (422, True)
+    huge = {"frame": frame, "prompts": [{"x": 10**400, "y": 1}]}
+    assert client.status("POST", f"{project}/point", huge)[0] in (400, 422)
+    many = {"frame": frame, "prompts": prompts * 201}
+    assert client.status("POST", f"{project}/point", many) == (400, "prompts: 201; at most 200 are taken")
 
 
 def test_it_is_followed_as_a_step_that_can_be_undone(found):
@@ -55,3 +59,20 @@ def test_it_is_followed_as_a_step_that_can_be_undone(found):
     assert (len(after["tracks"]), new["id"], new["spans"], after["undo"]) == (4, before["nextId"], [[0, 19]], "points")
     assert client.json("POST", f"{project}/undo")["tracks"] == before["tracks"]
     assert client.json("POST", f"{project}/redo")["tracks"] == after["tracks"]
+
+
+def test_the_model_is_asked_for_names(found):
+    client, project, _ = found
+    for track in client.json("GET", project)["tracks"][:3]:
+        names = client.json("POST", f"{project}/names", {"track": track["id"], "frame": 9})["names"]
+        assert names[0]["name"] == track["name"]
+        assert sorted(one["name"] for one in names) == ["cat", "dog", "person"]
+        assert sum(one["probability"] for one in names) == pytest.approx(1, abs=1e-3)
+    last = client.json("GET", project)["tracks"][2]  # is not seen in the first frames
+    for track, frame, sentence in (
+        (last["id"], 0, "it is too small here for the model to name it"),
+        (77, 0, "track 77: there is none"),
+        (1, 20, "frame 20: the video has 20, counted from 0"),
+    ):
+        asked = {"track": track, "frame": frame}
+        assert client.status("POST", f"{project}/names", asked) == (422, sentence)

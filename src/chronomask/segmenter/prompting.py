@@ -31,7 +31,7 @@ from chronomask.tracking.following import NOTHING, Followed, Sweep
 from chronomask.tracking.heads import Heads
 from chronomask.tracking.memory import visit_of
 from chronomask.tracking.outputs import Sight
-from chronomask.tracking.prompted import Clicks, cut_out
+from chronomask.tracking.prompted import Clicks
 from chronomask.tracking.scene import Scene
 from chronomask.tracking.verdict import TrackSummary
 from chronomask.video import VideoSource
@@ -211,38 +211,6 @@ def bundled_heads() -> Heads:
     """Those that were fitted with the bundled model."""
     with np.load(WEIGHTS / "clicks.npz", allow_pickle=False) as arrays:
         return Heads.of(arrays)
-
-
-class ClipPrompts:
-    """One clip that is prompted again and again, as on a page: every answer takes a fraction of a second.
-
-    >>> clip = look_at(segmenter, images, first=120)  # doctest: +SKIP
-    >>> ClipPrompts(segmenter, clip).masks([Point(320, 180, frame=123)])[3]  # doctest: +SKIP
-
-    Args:
-        segmenter: what has seen the clip.
-        clip: of `sights.look_at` or `sights.clips_of`.
-    """
-
-    def __init__(self, segmenter: Segmenter, clip: FoundClip) -> None:
-        self.clip, self.scene = clip, scene_of(segmenter, clip)
-
-    def masks(self, prompts: Sequence[Prompt]) -> list[dict[int, rle.Rle]]:
-        """Of every frame of the clip the masks of the objects that are seen in it, by their numbers.
-
-        Args:
-            prompts: with the numbers of their frames, all of this clip; one of another clip says nothing.
-        """
-        located = Located(prompts)
-        located.frames_of.update({n: p.frame for n, p in enumerate(prompts) if p.frame is not None})
-        rows, columns = self.scene.shape[1:]
-        said = located.clicks(self.clip.begin, range(self.clip.begin, self.clip.end), self.clip.size, (rows, columns))
-        levels = cut_out(self.scene, {}, said, bundled_heads())
-        tubes = {number: tube for number, level in levels.items() if (tube := self.scene.tube(level)) is not None}
-        return [
-            painted(self.clip, frame, [Seen(number, tube, frame) for number, tube in tubes.items()])
-            for frame in range(len(self.clip.pictures))
-        ]
 
 
 def _rounded(clip: FoundClip) -> FoundClip:

@@ -21,6 +21,7 @@ from chronomask.progress import Progress, silent
 from chronomask.video import Selection, VideoSource, VideoWriter
 from chronomask.video.decoding import decoded, open_container, video_stream
 from chronomask.video.writer import H264
+from chronomask.web.packets import write_packets
 
 _CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 _CODECS = ("h264", "vp8", "vp9", "av1")
@@ -115,7 +116,8 @@ def decoded_times(path: Path) -> Float64[np.ndarray, " T"]:
 def write_times(path: Path, media: Path, length: int, selection: Selection | None, progress: Progress = silent) -> int:
     """Writes the table of the frames that tracks speak of: two rows of float64, little-endian.
 
-    The first is the time of each frame, the second the time at which it is asked for.
+    The first is the time of each frame, the second the time at which it is asked for. The packets of the file are
+    written beside it.
 
     Args:
         path: of the table.
@@ -142,6 +144,7 @@ def write_times(path: Path, media: Path, length: int, selection: Selection | Non
     table = table[:, : length or None]
     with written_aside(path) as aside:
         aside.write_bytes(np.ascontiguousarray(table).astype("<f8").tobytes())
+    write_packets(path.with_suffix(".json"), media)
     return table.shape[1]
 
 

@@ -1,7 +1,7 @@
 """A process that sits beside the server with the model at hand, and answers what the page asks of a frame at once.
 
 It reads lines of json and answers each with one. The first says which video is meant; `explain` asks what the network
-says of a frame, `point` which masks objects have that a user points at there.
+says of a frame, `point` which masks objects have that a user points at there, `names` what it would call an object.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ from chronomask.video import Selection, open_source
 
 AROUND = 3
 """Frames of the clip before the one that is asked for."""
+
+GUESSES = 5
+"""Names of an object that are told."""
+
+_QUESTIONS = ("explain", "point", "names")
+"""Methods of `Seat` that may be called."""
 
 
 class Seat:
@@ -83,12 +89,24 @@ class Seat:
 
     def point(self, frame: int, begin: int, since: float, prompts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Run lengths of the objects that are pointed at in a frame, by their numbers."""
-        from chronomask.segmenter.prompting import ClipPrompts
+        masks = self._prompted(frame, begin, since).masks([prompt_of(prompt) for prompt in prompts])
+        return {"frame": frame, "masks": {number: mask["counts"] for number, mask in masks[frame - begin].items()}}
+
+    def names(self, frame: int, begin: int, since: float, masks: Sequence[Any]) -> dict[str, Any]:
+        """The likeliest names of an object, with probabilities.
+
+        Args:
+            masks: of the object, from frame `begin` on; more than a clip has do no harm.
+        """
+        found = self._prompted(frame, begin, since).names(masks)
+        return {"names": [{"name": name, "probability": share} for name, share in found[:GUESSES]]}
+
+    def _prompted(self, frame: int, begin: int, since: float) -> Any:
+        from chronomask.segmenter.pointing import ClipPrompts
 
         clip = self._clip(frame, begin, since).clip
         self._prompts = self._prompts or ClipPrompts(self._segmenter, clip)
-        masks = self._prompts.masks([prompt_of(prompt) for prompt in prompts])
-        return {"frame": frame, "masks": {number: mask["counts"] for number, mask in masks[frame - begin].items()}}
+        return self._prompts
 
 
 def prompt_of(said: Mapping[str, Any]) -> Prompt:
@@ -100,7 +118,7 @@ def prompt_of(said: Mapping[str, Any]) -> Prompt:
     kind = Box if "left" in said else Point
     try:
         return kind(**said)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise InputError(f"point: {dict(said)!r:.80} is none") from error
 
 
@@ -124,7 +142,9 @@ def main() -> None:
                 seat = Seat(**request)
                 answer: dict[str, Any] = {}
             else:
-                answer = getattr(seat, {"explain": "explain", "point": "point"}[request.pop("do")])(**request)
+                asked = request.pop("do")
+                assert asked in _QUESTIONS, "the server asks no others"
+                answer = getattr(seat, asked)(**request)
         except InputError as error:
             answer = {"error": str(error)}
         stream.write(json.dumps(answer) + "\n")

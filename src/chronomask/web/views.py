@@ -10,6 +10,7 @@ import numpy as np
 
 from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile
+from chronomask.errors import InputError
 from chronomask.render import track_colour
 from chronomask.web.jobs import Job, Jobs
 from chronomask.web.project import Project
@@ -155,6 +156,19 @@ def masks_json(project: Project, first: int, count: int) -> dict[str, Any]:
             if (mask := track.segmentations[frame]) is not None:
                 frames[place][str(track.id)] = mask["counts"]
     return {"revision": corrections.journal.revision, "run": project.state.run, "first": first, "frames": frames}
+
+
+def masks_from(project: Project, first: int, number: object) -> list[rle.Rle | None]:
+    """The masks of a track in some frames from one on, at least as many as a clip has.
+
+    Raises:
+        InputError: there is no such track.
+    """
+    for track in project.corrections.now.tracks:
+        if track.id == number:
+            frames = range(first, min(len(track.segmentations), first + MOST_FRAMES))
+            return [track.segmentations[frame] for frame in frames]
+    raise InputError(f"track {number!r:.20}: there is none")
 
 
 def job_json(job: Job, jobs: Jobs) -> dict[str, Any]:

@@ -112,6 +112,7 @@ class Work:
             "rate": state.fps,
             "selection": state.selection,
             "length": state.length if state.run else 0,
+            **self._bounds(project),
         }
 
         def then(found: Mapping[str, Any]) -> None:
@@ -208,6 +209,7 @@ class Work:
             "media_file": os.fspath(project.media),
             "wanted": wanted,
             "folder": os.fspath(project.pictures),
+            **self._bounds(project),
         }
 
         def then(found: Any) -> None:
@@ -215,6 +217,10 @@ class Work:
             self.pictures(session, project)
 
         job = self._jobs.add(Job(session.id, project.id, "thumbs", "quick", request, then))
+
+    def _bounds(self, project: Project) -> dict[str, int]:
+        """Of a process that does nothing but decode, where a browser sent what it decodes."""
+        return {"memory": self._limits.memory_bytes} if project.state.own else {}
 
     def _at_work(self, kind: str, project: Project) -> bool:
         return any(j.kind == kind and j.project == project.id and not j.ended for j in self._jobs.all.values())
@@ -250,6 +256,8 @@ class Work:
         def then(found: Mapping[str, Any]) -> None:
             os.replace(found["weights"], project.folder / "taught.safetensors")
             shutil.rmtree(folder, ignore_errors=True)
+            for begun in project.folder.glob("run-*/.partial"):  # by the model of before: nothing goes on with it
+                shutil.rmtree(begun, ignore_errors=True)
             project.change(model=os.fspath(project.folder / "taught.safetensors"))
 
         return self._of_tracks("teach", session, project, ids, folder, then, weights="lite")

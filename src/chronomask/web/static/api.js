@@ -22,8 +22,8 @@ export const post = (path, body = {}) => call("POST", path, body);
 export const put = (path, body) => call("PUT", path, body);
 export const remove = (path) => call("DELETE", path);
 
-export async function bytes(path) {
-  const response = await fetch(path);
+export async function bytes(path, headers = {}) {
+  const response = await fetch(path, { headers, cache: "no-store" });
   if (!response.ok) return answered(response);
   return response.arrayBuffer();
 }

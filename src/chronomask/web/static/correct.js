@@ -1,18 +1,11 @@
 // Corrections of the chosen object.
 
+import { post } from "./api.js";
 import { ask, button, h, toast } from "./dom.js";
 
 export class Corrections {
   constructor(work) {
     this.work = work;
-  }
-
-  keys() {
-    const chosen = (action) => () => (this.work.selected === null ? false : action());
-    return {
-      h: chosen(() => this.hide()), r: chosen(() => this.rename()), m: chosen(() => this.merge()), s: chosen(() => this.split()),
-      x: chosen(() => this.swap()), Delete: chosen(() => this.remove()), Backspace: chosen(() => this.remove()),
-    };
   }
 
   get track() {
@@ -37,8 +30,18 @@ export class Corrections {
 
   async rename() {
     const { track } = this;
-    const name = await this.askName(`Rename ${track.name} ${track.id}`, track.name);
+    const name = await this.askName(`Rename ${track.name} ${track.id}`, track.name, this.guesses(track));
     if (name && name !== track.name) await this.work.step([...this.adding(name), `relabel:${track.id}=${name}`], `${track.id} is a ${name}`);
+  }
+
+  // What the model would call it, from the frames around this one, or where it is seen first.
+  async guesses(track) {
+    const { work } = this;
+    const seen = track.spans.some(([first, last]) => first <= work.frame && work.frame <= last);
+    if (!track.spans.length) return [];
+    const frame = seen ? work.frame : track.spans[0][0];
+    const { names } = await post(`/api/projects/${work.project.id}/names`, { track: track.id, frame });
+    return names;
   }
 
   async draw() {
@@ -55,13 +58,16 @@ export class Corrections {
     return this.work.project.categories.includes(name) ? [] : [`class:${name}`];
   }
 
-  askName(title, name) {
+  askName(title, name, guesses = null) {
     return ask(title, (done) => {
+      const room = h("div", { class: "guesses", role: "status" }, guesses && h("p", { class: "note" }, "Asking the model …"));
+      guesses?.then((names) => room.replaceChildren(names.length ? h("p", { class: "note" }, "The model’s guesses") : "", h("div", { class: "chips" }, names.map((guess) =>
+        button(`${guess.name} ${Math.round(100 * guess.probability)} %`, () => done(guess.name), { class: "chip" })))), (error) => room.replaceChildren(h("p", { class: "note" }, error.message)));
       const input = h("input", { id: "class-name", list: "classes", value: name, autocomplete: "off", maxLength: 80, required: true, autofocus: true });
       const answer = () => { const text = input.value.trim(); if (text && !/[=@]/.test(text)) done(text); };
       input.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); answer(); } });
       return [
-        h("label", { for: "class-name" }, "Class"), input,
+        room, h("label", { for: "class-name" }, "Class"), input,
         h("datalist", { id: "classes" }, this.work.project.categories.map((category) => h("option", { value: category }))),
         h("p", { class: "note" }, "A name that the model does not know is added as a class of your own."),
         h("div", { class: "dialog-buttons" }, button("Cancel", () => done(null)), button("Use this name", answer, { class: "primary" }))];
@@ -79,9 +85,10 @@ export class Corrections {
       return Promise.resolve(null);
     }
     return ask(title, (done) => {
-      const select = h("select", { id: "other" }, others.map((track) => h("option", { value: track.id }, `${track.name} ${track.id}`)));
+      const answer = () => done(Number(select.value));
+      const select = h("select", { id: "other", autofocus: true, onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); answer(); } } }, others.map((track) => h("option", { value: track.id }, `${track.name} ${track.id}`)));
       return [h("label", { for: "other" }, "The other object"), select, h("p", { class: "note" }, note),
-        h("div", { class: "dialog-buttons" }, button("Cancel", () => done(null)), button(verb, () => done(Number(select.value)), { class: "primary" }))];
+        h("div", { class: "dialog-buttons" }, button("Cancel", () => done(null)), button(verb, answer, { class: "primary" }))];
     });
   }
 

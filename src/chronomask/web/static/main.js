@@ -4,6 +4,7 @@ import { get, post, remove, upload } from "./api.js";
 import { ask, button, duration, h, icon, say, toast } from "./dom.js";
 import { Work } from "./work.js";
 import { showHelp } from "./help.js";
+import { KEYS, obey } from "./keys.js";
 
 const $ = (id) => document.getElementById(id);
 const VERBS = {
@@ -201,7 +202,7 @@ function listen() {
   $("home").addEventListener("click", goHome);
   $("page-buttons").append(
     button("Change between dark and light", toggleTheme, { icon: "sun", iconOnly: true, class: "quiet" }),
-    button("Keys and help", showHelp, { icon: "help", iconOnly: true, class: "quiet" }));
+    button("Keys and help", () => showHelp(KEYS), { icon: "help", iconOnly: true, class: "quiet" }));
   for (const kind of ["dragover", "drop"]) {
     document.addEventListener(kind, (event) => {
       if (![...event.dataTransfer.types].includes("Files")) return;
@@ -211,7 +212,7 @@ function listen() {
     });
   }
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("dragging"); });
-  document.addEventListener("keydown", (event) => page.work?.key(event));
+  document.addEventListener("keydown", (event) => page.work && obey(page.work, event));
 }
 
 async function begin() {

@@ -24,7 +24,7 @@ export class Painter {
   }
 
   // shown: [{id, counts, colour, map?}], the largest first. look: {opacity, outline, background, selected}
-  draw(shown, look, video, content) {
+  draw(shown, look, picture, content) {
     this.ids = shown.map((one) => one.id);
     this.wipe();
     shown.forEach((one, place) => {
@@ -32,7 +32,7 @@ export class Painter {
       else this.filled(one.counts, place + 1);
     });
     if (look.background === "video") this.tint(shown, look);
-    else this.cut(shown, look, video, content);
+    else this.cut(look, picture, content);
   }
 
   // Only what was written to is wiped, coloured and drawn: the columns from `left` to `right`, in stretches.
@@ -101,18 +101,19 @@ export class Painter {
   }
 
   // Keeps the video where masks are, over another ground.
-  cut(shown, look, video, content) {
+  cut(look, picture, content) {
     const { context, width, height, pixels, stretches } = this;
     for (let i = 0; i < stretches.length; i += 2) pixels.fill(0xff000000, stretches[i], stretches[i + 1]);
     this.before = [0, width];
     this.stand();
-    const part = [0, 0, video.videoWidth * content[0], video.videoHeight * content[1], 0, 0, width, height];
+    const [whole, tall] = [picture.videoWidth ?? picture.width, picture.videoHeight ?? picture.height];
+    const part = [0, 0, whole * content[0], tall * content[1], 0, 0, width, height];
     context.globalCompositeOperation = "source-in";
-    context.drawImage(video, ...part);
+    context.drawImage(picture, ...part);
     context.globalCompositeOperation = "destination-over";
     if (look.background === "blur") {
       context.filter = `blur(${Math.max(width, height) / 80}px)`;
-      context.drawImage(video, ...part);
+      context.drawImage(picture, ...part);
       context.filter = "none";
     } else if (look.background === "green") {
       context.fillStyle = GREEN;

@@ -1,32 +1,47 @@
 // A video of which every frame can be shown by its number.
 //
-// Browsers find frames by time. A frame is asked for by a time between its own and the next one's, and which one is
-// shown is told by requestVideoFrameCallback alone: before its first call a picture may be blank.
+// A frame that stands still is decoded by the page where that can be (stills.js), and lies over the video. Else, and
+// while it plays, the browser shows the video. Browsers find frames by time: one is asked for by a time between its own
+// and the next one's, and which one is shown is told by requestVideoFrameCallback alone: before its first call a picture
+// may be blank.
 
 import { bytes } from "./api.js";
+import { Stills } from "./stills.js";
 
 export class Player {
-  constructor(video, shown, failed) {
-    Object.assign(this, { video, shown, failed });
+  constructor(video, still, shown, failed) {
+    Object.assign(this, { video, still, shown, failed });
     this.frame = -1;
     this.wanted = null;
     this.seeking = null;
-    video.preload = "auto";
+    this.stills = null;
+    this.decoding = false; // rather than asking the video for the frame that is sought
+    still.hidden = true;
     video.muted = true;
     video.playsInline = true;
     video.disablePictureInPicture = true;
     video.addEventListener("error", () => this.video.getAttribute("src") && this.failed());
     video.addEventListener("seeked", () => this.sought());
+    video.addEventListener("pause", () => this.paused());
   }
 
-  async open(media, times) {
+  async open(media, times, packets) {
     const table = new Float64Array(await bytes(times));
+    const stills = await Stills.opened(media, packets);
+    this.stills?.close();
+    if (this.watching === null) { // closed meanwhile
+      stills?.close();
+      return;
+    }
+    this.stills = stills;
     this.length = table.length / 2;
     this.times = table.subarray(0, this.length);
     this.asked = table.subarray(this.length);
+    this.video.preload = this.stills ? "metadata" : "auto";
     this.video.src = media;
     this.frame = -1;
     this.seeking = null;
+    this.decoding = false;
     this.watch();
   }
 
@@ -34,10 +49,18 @@ export class Player {
     const token = (this.watching = {});
     const next = (now, data) => {
       if (token !== this.watching) return;
-      this.take(this.nearest(data.mediaTime));
+      if (this.playing || !this.stills || (this.seeking !== null && !this.decoding)) {
+        this.still.hidden = true;
+        this.take(this.nearest(data.mediaTime));
+      }
       this.video.requestVideoFrameCallback(next);
     };
     this.video.requestVideoFrameCallback(next);
+  }
+
+  // What is seen: the video, or the still picture over it.
+  get picture() {
+    return this.still.hidden ? this.video : this.still;
   }
 
   nearest(time) {
@@ -74,12 +97,49 @@ export class Player {
     this.wanted = null;
     if (frame === this.frame && !this.playing) return;
     this.seeking = frame;
-    this.video.currentTime = this.asked[frame];
+    if (this.stills && !this.playing) this.decode(frame);
+    else this.video.currentTime = this.asked[frame];
+  }
+
+  async decode(frame) {
+    const { stills, still } = this;
+    this.decoding = true;
+    let picture = null;
+    try { picture = await stills.at(this.times[frame]); } catch { /* the browser is asked instead */ }
+    if (stills !== this.stills) {
+      picture?.close();
+      return;
+    }
+    this.decoding = false;
+    if (picture === null) {
+      stills.close();
+      this.stills = null;
+      this.video.preload = "auto";
+      this.video.currentTime = this.asked[frame];
+      return;
+    }
+    const { displayWidth: width, displayHeight: height } = picture;
+    if (still.width !== width || still.height !== height) Object.assign(still, { width, height });
+    still.getContext("2d", { alpha: false }).drawImage(picture, 0, 0, width, height);
+    picture.close();
+    if (this.playing) { // begun meanwhile
+      this.arrived();
+      return;
+    }
+    still.hidden = false;
+    this.take(frame);
+  }
+
+  // The browser tells of its last picture before or after it pauses: the frame that counts is shown by its number.
+  paused() {
+    if (!this.stills || this.seeking !== null || this.frame < 0) return;
+    this.seeking = this.frame;
+    this.decode(this.frame);
   }
 
   // The callback may have come before, or comes in a moment, or never: where the picture stays the same.
   sought() {
-    if (this.seeking === null) return;
+    if (this.seeking === null || this.decoding) return;
     const sought = this.seeking;
     clearTimeout(this.patience);
     this.patience = setTimeout(() => { if (this.seeking === sought) this.take(sought); }, 120);
@@ -93,13 +153,16 @@ export class Player {
   toggle() {
     if (this.playing) this.video.pause();
     else {
-      if (this.frame >= this.length - 1) this.video.currentTime = this.asked[0];
+      if (this.frame >= this.length - 1 || this.video.ended) this.video.currentTime = this.asked[0];
+      else if (this.stills) this.video.currentTime = this.asked[Math.max(0, this.frame)];
       this.video.play().catch(() => {});
     }
   }
 
   close() {
     this.watching = null;
+    this.stills?.close();
+    this.stills = null;
     this.video.pause();
     this.video.removeAttribute("src");
     this.video.load();

@@ -4,7 +4,6 @@ import { get, post, put } from "./api.js";
 import { button, colourOf, h, say, toast } from "./dom.js";
 import { Brush } from "./brush.js";
 import { Corrections } from "./correct.js";
-import { showHelp } from "./help.js";
 import { Masks } from "./masks.js";
 import { measured, Painter } from "./painter.js";
 import { Panel } from "./panel.js";
@@ -25,11 +24,12 @@ export class Work {
     this.frame = -1;
     this.masks = new Masks(project.id, () => this.reload());
     this.video = h("video", { "aria-hidden": "true", tabIndex: -1 });
+    this.still = h("canvas", { class: "still", "aria-hidden": "true" });
     this.canvas = h("canvas", { class: "masks", "aria-hidden": "true" });
     this.names = h("div", { class: "names", "aria-hidden": "true" });
     this.waiting = h("div", { class: "waiting", role: "status" });
     this.painter = new Painter(this.canvas, project.width, project.height);
-    this.player = new Player(this.video, (frame) => this.shown(frame), () => this.unplayable());
+    this.player = new Player(this.video, this.still, (frame) => this.shown(frame), () => this.unplayable());
     this.corrections = new Corrections(this);
     this.brush = new Brush(this);
     this.pointing = new Pointing(this);
@@ -43,7 +43,7 @@ export class Work {
     const { project } = this;
     const stage = $("stage");
     stage.style.setProperty("--ratio", project.width / project.height);
-    stage.replaceChildren(this.video, this.canvas, this.understand.canvas, this.names, this.waiting);
+    stage.replaceChildren(this.video, this.still, this.canvas, this.understand.canvas, this.names, this.waiting);
     this.stage = stage;
     this.brush.listen(stage);
     this.transport();
@@ -64,16 +64,19 @@ export class Work {
     }
     this.wait("");
     try {
-      await this.player.open(`/api/projects/${id}/media/${plays}`, `/api/projects/${id}/times/${plays}`);
+      const [media, times, packets] = ["media", "times", "packets"].map((kind) => `/api/projects/${id}/${kind}/${plays}`);
+      await this.player.open(media, times, packets);
     } catch (error) { toast(error.message, "error"); return; }
     this.video.addEventListener("loadedmetadata", () => {
       // Sides of H.264 are even: of an odd size, a row or column behind the picture is cut off.
-      const picture = copySize ?? [width, height];
+      const whole = copySize ?? [width, height];
       const { videoWidth, videoHeight } = this.video;
-      const padded = (side, whole) => (whole - side === 1 ? side / whole : 1);
-      this.content = [padded(picture[0], videoWidth), padded(picture[1], videoHeight)];
-      this.video.style.width = `${100 / this.content[0]}%`;
-      this.video.style.height = `${100 / this.content[1]}%`;
+      const padded = (side, even) => (even - side === 1 ? side / even : 1);
+      this.content = [padded(whole[0], videoWidth), padded(whole[1], videoHeight)];
+      for (const picture of [this.video, this.still]) {
+        picture.style.width = `${100 / this.content[0]}%`;
+        picture.style.height = `${100 / this.content[1]}%`;
+      }
     }, { once: true });
     this.goTo(Math.min(this.view.frame, this.player.length - 1));
   }
@@ -210,7 +213,7 @@ export class Work {
     }
     shown.sort((one, other) => other.area - one.area);
     const painted = [...this.brush.painted(shown), ...this.pointing.shown];
-    this.painter.draw(painted, { ...this.view, selected: this.selected }, this.video, this.content ?? [1, 1]);
+    this.painter.draw(painted, { ...this.view, selected: this.selected }, this.player.picture, this.content ?? [1, 1]);
     this.label(shown);
     this.drawn = frame;
     this.understand.follow();
@@ -283,7 +286,7 @@ export class Work {
     }
   }
 
-  // --- buttons and keys ---
+  // --- buttons ---
 
   buttons() {
     const { project } = this;
@@ -310,43 +313,6 @@ export class Work {
       button("Frame on", () => this.goTo(this.frame + 1), { ...small, icon: "next", id: "on" }),
       h("label", { class: "frame" }, "Frame ", this.frameInput), this.clock, this.speed,
       h("span", { class: "grow" }), this.brush.tools());
-  }
-
-  key(event) {
-    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    const field = event.target.closest("input, select, textarea");
-    const typing = field && !["range", "checkbox", "radio"].includes(field.type);
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && !typing) {
-      event.preventDefault();
-      if (event.shiftKey) this.redo();
-      else this.undo();
-      return;
-    }
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (this.brush.key(event)) return;
-    const step = event.shiftKey ? 10 : 1;
-    const onControl = event.target.closest("button, a, [role=tab], input, select, summary");
-    const arrows = field || event.target.closest("[role=tab]");
-    const actions = {
-      " ": () => !onControl && this.player.toggle(),
-      ArrowLeft: () => !arrows && this.goTo(this.target - step),
-      ArrowRight: () => !arrows && this.goTo(this.target + step),
-      ArrowUp: () => !arrows && this.selectNext(-1),
-      ArrowDown: () => !arrows && this.selectNext(1),
-      Home: () => !arrows && this.goTo(0),
-      End: () => !arrows && this.goTo(this.player.length - 1),
-      Escape: () => { if (this.brush.tool !== "point") this.brush.use("point"); else this.select(null); },
-      "?": () => showHelp(),
-      1: () => this.brush.use("point"),
-      2: () => this.brush.use("paint"),
-      3: () => this.brush.use("erase"),
-      4: () => this.brush.use("cut"),
-      "[": () => this.brush.resize(-1),
-      "]": () => this.brush.resize(1),
-      ...this.corrections.keys(),
-    };
-    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (action && action() !== false) event.preventDefault();
   }
 
   // The frame that is shown, or on the way.
