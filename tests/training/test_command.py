@@ -69,7 +69,7 @@ def test_help_shows_the_recipes_values_and_explains_every_option(recipe, steps, 
     with pytest.raises(SystemExit):
         main(["train", "--recipe", recipe, "--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert f"--steps INT optimiser steps of the whole run. (default: {steps})" in shown
+    assert f"--steps INT training steps of the whole run. (default: {steps})" in shown
     losses = {f"losses.{name}": value for name, value in asdict(LossConfig()).items()}
     for name, value in (asdict(paper_recipe()) | asdict(MachineConfig()) | losses).items():
         if not isinstance(value, dict):

@@ -55,12 +55,23 @@ def write_tracks(
         ValueError: a track whose id is below 1 or used twice, whose video or category is not listed, one of whose
             scores is outside [0, 1], or whose segmentations are not one a frame or not of the video's size.
     """
+    with written_aside(path) as aside:
+        _write_tracks(aside, videos, categories, tracks, info)
+
+
+def _write_tracks(
+    path: Path,
+    videos: Sequence[VideoEntry],
+    categories: Sequence[Category],
+    tracks: Iterable[Track],
+    info: Mapping[str, Any],
+) -> None:
     head = {
         "info": dict(info),
         "videos": [_video_to_json(video) for video in videos],
         "categories": [{"id": category.id, "name": category.name} for category in categories],
     }
-    with written_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write(json_text(head)[:-1] + ',"annotations":')
         known = {category.id for category in categories}
         _write_list(file, (_annotation(track) for track in _checked(tracks, videos, known)))
@@ -216,8 +227,8 @@ def _write_item(file: TextIO, item: dict[str, Any]) -> None:
 
 
 def write(file: TracksFile, path: Path) -> None:
-    """Write a whole file as `tracks.json`."""
-    write_tracks(path, file.videos, file.categories, file.tracks, file.info)
+    """Write a whole file as `tracks.json`, straight to the path, which whoever converts has put aside."""
+    _write_tracks(path, file.videos, file.categories, file.tracks, file.info)
 
 
 FORMAT = FileFormat("youtube-vis", CAPABILITIES, read, write, ending=".json", is_json=lambda json: True)

@@ -248,6 +248,8 @@ def check_output(
         check_claims(out / PARTIAL, outputs.claims(out, source), reads, [], overwrite)
     elif not resume:
         if not overwrite and _is_complete(out):
+            # What cannot be written at all is said first.
+            check_outputs(outputs.claims(out, source), reads, overwrite=True)
             command = render_command(out, source, outputs)
             more = f", or draw more from it: {command}" if command else ""
             there = out / "tracks.json"
