@@ -1,9 +1,11 @@
 """Networks that OpenVINO has compiled: any size, from any thread, and the same whatever the machine is busy with."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -102,6 +104,20 @@ def test_requests_are_made_when_they_are_needed_and_no_more_than_may_be():
     late.join(20)
     assert waiting[0] in (one, two, three)
     assert made == [2, 1]
+
+
+def test_it_goes_without_the_garbage_collector():
+    """Which takes cycles apart in any order: OpenVINO crashed."""
+    engine = opened()
+    gc.collect()
+    gc.disable()
+    try:
+        engine.encode(frames_of())
+        gone = weakref.ref(engine)
+        del engine
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_few_sizes_are_kept_and_all_are_computed(monkeypatch):

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
@@ -176,7 +177,7 @@ class OpenVinoEngine:
                 # The only logistic functions in it: those of the heads are written as tanh, see `model.halves`.
                 weights = [op.output(0) for op in decoder.get_ordered_ops() if op.get_type_name() == "Sigmoid"]
                 decoder.add_outputs([output for output in weights if output.partial_shape.rank.get_length() == 4])
-                self._attentive = (size, self._compiled(decoder, 1))
+                self._attentive = (size, _compiled(self._core, decoder, self.info.precision, 1))
             outputs = list(self._attentive[1].create_infer_request().infer(inputs).values())
         return sorted((weights[0].copy() for weights in outputs[1:]), key=lambda level: -level.shape[1])
 
@@ -199,21 +200,14 @@ class OpenVinoEngine:
 
     def _compile(self, size: tuple[int, ...]) -> _Halves:
         """For one size, which takes as long as for any, and computes faster."""
-        encoder = _Pool(lambda count: self._compiled(self._encoder(size), count), self.threads)
+        # Pools that refer to the engine would be taken apart in any order, as all cycles, and OpenVINO would crash.
+        encoder, decoder = (
+            partial(_compiled, self._core, model, self.info.precision)
+            for model in (self._encoder(size), self._decoder(size))
+        )
         # Each request for a clip takes 70 MB: not more than are needed at a time (see `ClipFinder`).
         few = -(-self.threads // 2)
-        return _Halves(
-            encoder, _Pool(lambda count: self._compiled(self._decoder(size), count), few, self.threads - few)
-        )
-
-    def _compiled(self, model: Any, count: int) -> Any:
-        options = {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.info.precision],
-            "NUM_STREAMS": count,
-            "INFERENCE_NUM_THREADS": count,
-            "ENABLE_CPU_PINNING": False,  # they share the cores with the threads that decode, paint and encode
-        }
-        return self._core.compile_model(model, "CPU", options)
+        return _Halves(_Pool(encoder, self.threads), _Pool(decoder, few, self.threads - few))
 
     def _encoder(self, size: tuple[int, ...]) -> Any:
         """For frames of a size."""
@@ -230,6 +224,17 @@ class OpenVinoEngine:
         }
         decoder.reshape(shapes)
         return decoder
+
+
+def _compiled(core: Any, model: Any, precision: str, count: int) -> Any:
+    """The network for so many requests at a time."""
+    options = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "NUM_STREAMS": count,
+        "INFERENCE_NUM_THREADS": count,
+        "ENABLE_CPU_PINNING": False,  # they share the cores with the threads that decode, paint and encode
+    }
+    return core.compile_model(model, "CPU", options)
 
 
 def _at_size(shape: Any, name: str, size: tuple[int, ...]) -> list[int]:
