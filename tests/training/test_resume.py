@@ -1,6 +1,7 @@
 """A run that is stopped in any way continues as if nothing had happened."""
 
 import csv
+import functools
 import json
 import re
 import resource
@@ -154,6 +155,49 @@ def test_another_configuration_is_refused_and_the_machine_may_change(data, whole
     with pytest.raises(InputError, match=r"origin.data is None there and \['x'\] now"):
         train(network, sources, SHORT, out, MACHINE, origin={"data": ["x"]})
     train(network, sources, SHORT, out, replace(MACHINE, workers=1, gradient_checkpointing=True))
+
+
+def test_a_setting_that_an_older_version_did_not_know_counts_as_what_it_did(data, tmp_path):
+    network, sources, path = thin_network(), open_sources(data), tmp_path / "config.json"
+    before = replace(SHORT, data=replace(SHORT.data, moving=0.0, meeting=0.0, behind=0.0, hidden=0.0))
+    origin = {"data": ["x"], "init": "None", "import_fpn": False}
+    train(network, sources, before, tmp_path, MACHINE, origin=origin)
+
+    def forget(*names):
+        described = json.loads(path.read_text())
+        for name in names:
+            *parts, last = name.split(".")
+            del functools.reduce(dict.__getitem__, parts, described)[last]
+        path.write_text(json.dumps(described))
+
+    forget("model.others", "model.aggregation", "model.tube_score", "origin.init", "origin.import_fpn")
+    train(network, sources, before, tmp_path, MACHINE, origin=origin)
+    forget("train.ema", "train.skip_broken", "train.losses.pull", "train.data.objects", "train.data.camera.streak")
+    forget("train.data.moving", "train.data.meeting", "train.data.behind", "train.data.hidden", "machine.workers")
+    train(network, sources, before, tmp_path, MACHINE, origin=origin)
+
+    seen, closer = replace(before.data, moving=0.5), replace(before.data.camera, zoom=0.5)
+    for missing, model, now, difference in (
+        ("model.others", replace(MODEL, others=True), before, "model.others is False there and True now"),
+        ("train.ema", MODEL, replace(before, ema=0.5), "train.ema is 0.998 there and 0.5 now"),
+        ("train.data.moving", MODEL, replace(before, data=seen), "train.data.moving is 0.0 there and 0.5 now"),
+        (
+            "train.data.camera.zoom",
+            MODEL,
+            replace(before, data=replace(before.data, camera=closer)),
+            "train.data.camera.zoom is 0.15 there and 0.5 now",
+        ),
+    ):
+        forget(missing)
+        with pytest.raises(InputError, match=difference):
+            train(thin_network(model), sources, now, tmp_path, MACHINE, origin=origin)
+        train(network, sources, before, tmp_path, MACHINE, origin=origin)
+    forget("origin.data")
+    with pytest.raises(InputError, match=r"origin.data is None there and \['x'\] now"):
+        train(network, sources, before, tmp_path, MACHINE, origin=origin)
+    forget("model.channels")
+    with pytest.raises(InputError, match=r"model.channels is None there and 8 now"):
+        train(network, sources, before, tmp_path, MACHINE, origin={})
 
 
 def test_steps_are_logged_once_however_often_a_run_is_stopped(data, tmp_path):

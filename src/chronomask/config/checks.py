@@ -1,8 +1,34 @@
-"""What several settings are checked for."""
+"""What several settings are checked for, and what they mean in files of older versions."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from typing import Any
+
 from chronomask.errors import InputError
+
+BEFORE = "before"
+"""In the metadata of a field: what was done before there was this setting, where that is not its default."""
+
+
+def with_later_settings(saved: Any, config: object) -> Any:
+    """What an older version saved of a configuration, with the settings that came later: as it worked without them.
+
+    Args:
+        saved: as json has it.
+        config: one of today, of the same kind.
+    """
+    if not (dataclasses.is_dataclass(config) and isinstance(saved, dict)):
+        return saved
+    whole = dict(saved)
+    for field in dataclasses.fields(config):
+        if field.name in saved:
+            whole[field.name] = with_later_settings(saved[field.name], getattr(config, field.name))
+        elif field.default is not dataclasses.MISSING:
+            value = field.metadata.get(BEFORE, field.default)
+            whole[field.name] = json.loads(json.dumps(value, default=dataclasses.asdict))
+    return whole
 
 
 def at_least(config: object, name: str, least: int) -> None:

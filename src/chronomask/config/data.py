@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from chronomask.config.checks import at_least, within
+from chronomask.config.checks import BEFORE, at_least, within
 from chronomask.errors import InputError
 
 
@@ -88,10 +88,10 @@ class MixtureConfig:
     long_side: int = 1196
     max_stride: int = 4
     max_pastes: int = 2
-    moving: float = 0.5
-    meeting: float = 0.5
-    behind: float = 0.3
-    hidden: float = 0.1
+    moving: float = field(default=0.5, metadata={BEFORE: 0.0})
+    meeting: float = field(default=0.5, metadata={BEFORE: 0.0})
+    behind: float = field(default=0.3, metadata={BEFORE: 0.0})
+    hidden: float = field(default=0.1, metadata={BEFORE: 0.0})
     colours: float = 0.3
     max_instances: int = 16
     camera: MotionConfig = MotionConfig()

@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from chronomask.config import MachineConfig, TrainConfig
+from chronomask.config.checks import with_later_settings
 from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
 from chronomask.model.backbone_network import BackboneNetwork
@@ -38,6 +39,9 @@ from chronomask.training.folder import (
 
 KEPT = 2
 """Number of newest states that stay: should the newest be unreadable, the run continues from the one before."""
+
+_NOT_ASKED_FOR = (None, "None", False)
+"""What an option that is not given is in a description: an older version may not have known it."""
 
 
 @dataclass
@@ -105,7 +109,7 @@ def claim_run(
     path, described = out / DESCRIPTION, json.loads(json.dumps(description))
     if not path.exists():
         set_aside(out) if overwrite else check_no_run(out)
-    elif difference := _difference(_read_description(path), {**described, "machine": None}):
+    elif difference := _difference(_of_today(_read_description(path), network, config, origin), described):
         if not overwrite:
             message = f"the folder holds a run with another configuration: {difference}"
             raise InputError(f"{path}: {message}; name another folder, or say --overwrite")
@@ -223,10 +227,18 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
+def _of_today(there: dict[str, Any], network: BackboneNetwork, config: TrainConfig, origin: Any) -> dict[str, Any]:
+    """A description, which may be of an older version, as it would be written now; without what is free to change."""
+    today = {key: part for key, part in there.items() if key != "machine"}
+    for key, part in (("model", network.config), ("train", config)):
+        today[key] = with_later_settings(today.get(key), part)
+    if isinstance(today.get("origin"), dict):
+        today["origin"] = {key: origin[key] for key in origin if origin[key] in _NOT_ASKED_FOR} | today["origin"]
+    return today
+
+
 def _difference(there: Any, here: Any, name: str = "") -> str:
-    """Names the first field that differs, `machine` aside; empty where nothing does."""
-    if name == "machine":
-        return ""
+    """Names the first field that differs; empty where nothing does."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in {**there, **here}:
             found = _difference(there.get(key), here.get(key), f"{name}.{key}" if name else key)
