@@ -6,7 +6,10 @@ import pytest
 
 from chronomask.categories import NO_CLASS, Category
 from chronomask.data.annotation_file import CocoImages, YtvisVideos
+from chronomask.data.info import dataset_info
 from chronomask.data.sources import open_reader, open_training_sources, parse_source
+from chronomask.data.synthetic_config import SynthesizeConfig
+from chronomask.data.synthetic_videos import synthesize
 from chronomask.data.voc import VocImages
 from chronomask.errors import InputError
 from data.files import NETWORK, box, small_set, textured, write_stills, write_voc
@@ -26,6 +29,24 @@ def moved(made, form, annotations, images, root):
     (root / annotations).parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(made / ("images" if form is CocoImages else "JPEGImages"), root / images, dirs_exist_ok=True)
     return shutil.copy(made / ("stills.json" if form is CocoImages else "videos.json"), root / annotations)
+
+
+@pytest.mark.parametrize(("file", "listed"), [("videos.json", "videos"), ("stills.json", "images")])
+@pytest.mark.parametrize("held_back", [{"annotations": None}, {}])
+def test_public_files_of_test_sets_are_looked_into_but_not_trained_on(made, tmp_path, file, listed, held_back):
+    content = json.loads((made / file).read_text())
+    entries = len(content[listed])
+    del content["annotations"]
+    (made / file).write_text(json.dumps(content | held_back))
+    info = dataset_info(made / file)
+    assert (info.entries, info.empty, info.instances, info.problems) == (entries, entries, 0, ())
+    assert info.notes == (f"{made / file}: no ground truth: it names {listed} and categories alone",)
+    no_truth = rf"{file}: holds no ground truth, only videos and categories, as the public files of test sets do"
+    for skip_broken in (False, True):
+        with pytest.raises(InputError, match=no_truth):
+            open_training_sources([str(made / file)], NETWORK, skip_broken=skip_broken)
+    with pytest.raises(InputError, match=no_truth):
+        synthesize(open_reader(made / file, None), tmp_path / "synthesised", SynthesizeConfig())
 
 
 @pytest.mark.parametrize(

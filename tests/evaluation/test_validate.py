@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from track_builders import HEIGHT, WIDTH, annotation, mask, random_case, result, truth_file
 
+from chronomask.annotations.reader import read
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import evaluate
 from chronomask.evaluation.coverage import left_aside
@@ -35,6 +36,28 @@ def test_sound_files_have_no_problems() -> None:
     assert validate(good_results(), good_truth()).problems == ()
     assert validate(good_results()).problems == ()
     assert validate([], good_truth()).errors == ()
+
+
+@pytest.mark.parametrize("held_back", [{"annotations": None}, {}])
+def test_public_files_of_test_sets_hold_no_ground_truth(tmp_path: Path, held_back: dict[str, Any]) -> None:
+    truth = {key: value for key, value in good_truth().items() if key != "annotations"} | held_back
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps(truth))
+    found = validate(path)
+    assert (found.kind, found.entries, found.errors) == ("annotations", 0, ())
+    assert [str(problem) for problem in found.warnings] == [
+        "annotations: none: this is no ground truth; it names videos and categories alone"
+    ]
+    assert read(path).file.tracks == ()
+    assert validate(good_results(), path).errors == ()
+    with pytest.raises(InputError, match=r"test\.json: holds no ground truth, only videos and categories") as error:
+        evaluate(path, good_results())
+    assert "\n" not in str(error.value)
+    # Neither are they results without a result.
+    with pytest.raises(InputError, match=r"test\.json: annotations: missing, and so there are no results"):
+        read_results(path, read_truth(good_truth()))
+    with pytest.raises(InputError, match="annotations without scores"):
+        validate(path, good_truth())
 
 
 TRUTH_FAULTS = {
@@ -67,7 +90,7 @@ TRUTH_FAULTS = {
     "NaN area": ("annotations[0].areas[1]", lambda d: d["annotations"][0]["areas"].__setitem__(1, float("nan"))),
     "file names of another length": ("videos[0].file_names", lambda d: d["videos"][0]["file_names"].pop()),
     "no height": ("videos[0].height", lambda d: d["videos"][0].pop("height")),
-    "no annotations": ("annotations", lambda d: d.pop("annotations")),
+    "no list of annotations": ("annotations", lambda d: d.update(annotations=5)),
 }
 
 

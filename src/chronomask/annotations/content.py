@@ -79,9 +79,16 @@ class Content:
     entries: Any
     listed: str = "annotations"
 
+    @property
+    def held_back(self) -> bool:
+        """Whether it names videos and categories alone, as the public files of test sets do: no ground truth."""
+        return self.listed == "annotations" and self.entries is None
+
     def rows(self, key: str, problems: Problems) -> Iterator[tuple[int, Row]]:
-        """The entries of a list, `videos` for example, each with its place; those that are no objects are
-        faults."""
+        """The entries of a list, `videos` for example, each with its place; those that are no objects are faults.
+        Annotations that are held back are none."""
+        if key == self.listed and self.held_back:
+            return
         entries = self.entries if key == self.listed else self.head.get(key)
         if not isinstance(entries, list | tuple):
             problems.error(key, "missing" if key not in self.head else f"{shown(entries)} is no list")
@@ -116,6 +123,11 @@ def opened(source: Source) -> Content:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return Content(file, {}, value, "results")
     raise InputError(f"{file}: an annotation file or a list of results is needed, this is {shown(value)}")
+
+
+def no_truth(file: str | Path) -> InputError:
+    """What is said where annotations are needed, and a file holds them back."""
+    return InputError(f"{file}: holds no ground truth, only videos and categories, as the public files of test sets do")
 
 
 def name_of(source: Source) -> str:

@@ -3,7 +3,7 @@
 An annotation file is an object with `videos` (or `images`), `categories` and `annotations`. Results are the plain list
 that servers take, or an annotation file whose annotations have a `score` (`tracks.json`). What every command can do
 without may be missing: `length` where there are `file_names`, `iscrowd` (0), `areas` (those of the masks), the name of
-a video or category. What is there must be right.
+a video or category, and all annotations, where they are held back. What is there must be right.
 """
 
 from __future__ import annotations
@@ -121,6 +121,8 @@ class _Tracks:
 
     def all(self) -> dict[int, Track]:
         """By place of their entry; those with faults are left out."""
+        if self.content.held_back and self.scored:
+            self.problems.error(self.content.listed, "missing, and so there are no results")
         found = {}
         for index, row in self.content.rows(self.content.listed, self.problems):
             number = row.fields.get(self.form.reference)

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 
 from chronomask import __version__
-from chronomask.annotations import reader
 from chronomask.annotations.records import Track, VideoEntry
 from chronomask.baselines.detection_files import read_detections
 from chronomask.baselines.detections import Detection
@@ -21,6 +20,7 @@ from chronomask.baselines.systems import Material, System, SystemName, first_of_
 from chronomask.categories import Category
 from chronomask.claims import Output, claimed
 from chronomask.errors import InputError
+from chronomask.evaluation.validate import read_truth
 from chronomask.formats.ytvis import read_head, write_tracks
 from chronomask.progress import Progress, silent
 from chronomask.runs.predict import category_of_class
@@ -143,7 +143,7 @@ def tracked(
     """
     truth: dict[int, list[Track]] = {}
     if first == "truth":
-        for track in reader.read(data.instances).file.tracks:
+        for track in read_truth(data.instances).tracks:
             truth.setdefault(track.video_id, []).append(track)
     numbers, tracks, seconds = count(1), [], 0.0
     for video in progress(data.videos, "tracking", len(data.videos)):

@@ -37,6 +37,7 @@ from chronomask.engines.models import model_files
 from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError, refusing
 from chronomask.evaluation.compare import compare
+from chronomask.evaluation.validate import read_truth
 from chronomask.files import written_aside
 from chronomask.formats.ytvis import write_tracks
 from chronomask.model.checkpoint import load_network
@@ -228,8 +229,9 @@ def _name_of(text: str) -> str:
 
 
 def _check(text: str) -> None:
-    """Raises InputError where a file to judge on cannot be read, or names of videos to be left out are wrong."""
+    """Raises InputError where a file to judge on is at fault, or names of videos to be left out are wrong."""
     source = parse_source(text)
+    read_truth(source.path)
     known = {video.name for video in DataSet.opened(source.path, Path()).videos}
     if missing := sorted(set(source.without) - known):
         raise InputError(f"{source.path}: no video named {missing[0]}")

@@ -53,7 +53,7 @@ class AnnotationFileReader(EntryReader):
         if reading is None:
             policy = "collect" if skip_broken else "raise"
             reading = read(opened_annotations(annotations), policy, form=self.form, masks="encoded")
-        self.category_names = reading.listing.categories
+        self.category_names, self.held_back = reading.listing.categories, reading.content.held_back
         self.class_names = tuple(dict.fromkeys(self.category_names.values()))
         self.file_categories = reading.listing.named
         categories = self.file_categories if categories is None else categories

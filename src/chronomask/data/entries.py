@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from chronomask import rle
+from chronomask.annotations.content import no_truth
 from chronomask.annotations.masks import EncodedMasks
 from chronomask.categories import Category
 from chronomask.data.labels import FrameLabels, paint, to_masks
@@ -79,9 +80,11 @@ class EntryReader:
         meanings: by the name of a category, what it is to the network.
         notes: what reading it took for granted or left out, one sentence each.
         entries: videos or stills.
+        held_back: whether there are no annotations at all (`need_truth`).
     """
 
     title: str
+    held_back: bool = False
 
     def __init__(self, annotations: Path, images: Path) -> None:
         self.annotations, self.images = annotations, images
@@ -94,6 +97,11 @@ class EntryReader:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def need_truth(self) -> None:
+        """Raises InputError where the annotations are held back, as in the public files of test sets."""
+        if self.held_back:
+            raise no_truth(self.annotations)
 
     def without(self, names: Sequence[str]) -> None:
         """Leaves out the entries of these names.

@@ -76,6 +76,8 @@ def open_reader(
         title = capabilities(held).title
     kind = CocoImages if form is STILLS else YtvisVideos
     reader = kind(found, images, categories, rules, complete=complete, skip_broken=skip_broken, reading=reading)
+    if reader.held_back:
+        notes.append(f"{found}: no ground truth: it names {form.entries} and categories alone")
     reader.title, reader.notes = title or kind.title, notes
     return reader
 
@@ -113,10 +115,12 @@ def open_training_sources(
         skip_broken: leave out what is broken, with a message each in the reader's `skipped`.
 
     Raises:
-        InputError: a specification cannot be understood, or its data not used.
+        InputError: a specification cannot be understood, or its data not used; one holds no ground truth.
     """
     parsed = [parse_source(specification) for specification in specifications]
     readers = [_opened(source, categories, skip_broken) for source in parsed]
+    for reader in readers:
+        reader.need_truth()
     if any(source.weight is not None for source in parsed):
         weights = [1.0 if source.weight is None else source.weight for source in parsed]
     else:

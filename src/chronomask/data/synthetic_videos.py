@@ -80,6 +80,8 @@ def synthesize(
         InputError: `out` holds what is not to be replaced, `source` holds nothing, or something cannot be read.
     """
     check_outputs([data_set(out)], overwrite=overwrite)
+    for reader in (source, objects or source):
+        reader.need_truth()
     with folder_written_aside(out) as aside:
         pasting = Pasting([objects or source], config.pasting)
         writer = _Writer(aside, source.file_categories, config)

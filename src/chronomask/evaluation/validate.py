@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chronomask import rle
-from chronomask.annotations.content import Content, Source, whole_value
+from chronomask.annotations.content import Content, Source, no_truth, whole_value
 from chronomask.annotations.listing import STILLS, Listing, read_listing
 from chronomask.annotations.masks import Masks
 from chronomask.annotations.problems import Problem, Problems
@@ -39,9 +39,11 @@ def read_truth(source: Source, note: Note = unheard) -> GroundTruth:
     """Read annotations, in any format; `note` is told what that takes for granted.
 
     Raises:
-        InputError: naming the file and, one a line, the place and value of its errors.
+        InputError: naming the file and, one a line, the place and value of its errors; or it holds no ground truth.
     """
     reading = _sound(read_any(source, "collect", masks="edges", note=note))
+    if reading.content.held_back:
+        raise no_truth(reading.content.file)
     return GroundTruth(reading.listing.videos, reading.listing.categories, list(reading.tracks.values()))
 
 
@@ -172,8 +174,8 @@ def _are_results(content: Content, if_empty: bool) -> bool:
     """Whether a file holds results rather than truth; without annotations it could be either."""
     if content.listed == "results":
         return True
-    if content.entries == []:
-        return if_empty
+    if not content.entries:
+        return if_empty and not content.held_back
     rows = content.rows("annotations", Problems(content.file, "collect"))
     scores = [row.fields["score"] for _, row in rows if "score" in row]
     return any(score != 1 for score in scores) or (if_empty and bool(scores))  # converted annotations are all sure
@@ -208,6 +210,8 @@ class _Strict:
     def look(self) -> None:
         """Warns of fields that the official evaluator stops without, and of contradictions."""
         problems = self.reading.problems
+        if self.reading.content.held_back:
+            problems.warn("annotations", "none: this is no ground truth; it names videos and categories alone")
         missing: dict[str, list[str]] = {}
         for index, row in self.reading.content.rows(self.reading.content.listed, Problems(problems.file, "collect")):
             self._fields(row, missing)
