@@ -1,6 +1,7 @@
 """Exported files: what lies in the folder, what they compute, and that they need no PyTorch."""
 
 import gc
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from chronomask.model.checkpoint import load_network, save_network
 from chronomask.tracking.outputs import place
 from chronomask.training.objective import tracked_outputs
 from chronomask.video import VideoWriter, open_source
+from engines import small_export
 from model.networks import CATEGORIES, network_of, noise, tensors_of, tiny
 from untyped import untyped
 
@@ -153,6 +155,24 @@ def test_both_forms_are_checked(checkpoint, older, monkeypatch):
 
 def test_no_path_of_this_machine_goes_into_the_files(exported):
     assert not [path.name for path in exported.iterdir() if b"halves.py" in path.read_bytes()]
+
+
+def test_an_export_is_the_same_every_time(tmp_path):
+    """Whatever order the sets of a process have; PyTorch keeps the ranges of sizes in that of one."""
+    folders = [tmp_path / "first", tmp_path / "second"]
+    with quick():
+        folders[0].mkdir()
+        ranges = list(small_export.exported(folders[0]).range_constraints)
+    assert len(ranges) == 5
+    assert ranges == sorted(ranges, key=str)
+    folders[1].mkdir()
+    again = "import pathlib, sys; from engines import small_export; small_export.exported(pathlib.Path(sys.argv[1]))"
+    environment = os.environ | {"PYTHONHASHSEED": "4", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", again, folders[1]], env=environment, check=True)
+    for name in ("encoder.onnx", "encoder.pt2"):
+        first, second = ((folder / name).read_bytes() for folder in folders)
+        assert first == second, name
+        assert b".encoder." not in first  # the name under which it is written aside
 
 
 def test_an_export_over_another_leaves_none_that_would_not_fit(checkpoint, older, monkeypatch):

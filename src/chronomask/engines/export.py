@@ -135,9 +135,7 @@ def _exported(checkpoint: Path, out: Path, clip_length: int, form: Format, half:
         aside = stack.enter_context(written_aside(out / FILE))
         aside.write_text(known.to_json(__version__) + "\n")
         for part in _halves(*halves(network, clip_length), known):
-            program = torch.export.export(part.module, part.traced, dynamic_shapes=part.free)
-            for node in program.graph.nodes:
-                node.meta.pop("stack_trace", None)  # paths of this machine, which would go into the files
+            program = _program(part)
             expected = part.module(*part.checked)
             expected = expected if isinstance(expected, tuple) else (expected,)
             for write in writers:
@@ -177,6 +175,17 @@ def _halves(encoder: nn.Module, decoder: nn.Module, known: Description) -> tuple
         _Half("encoder", encoder, ("frames",), features, ({0: count, 2: 32 * h, 3: 32 * w},), (traced,), (checked,)),
         _Half("decoder", decoder, known.decoded, ("pixels",), (free,), *clips),
     )
+
+
+def _program(part: _Half) -> ExportedProgram:
+    """A half of the network, traced; without what is of this run alone and would go into the files."""
+    program = torch.export.export(part.module, part.traced, dynamic_shapes=part.free)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine
+    ranges = sorted(program.range_constraints.items(), key=str)  # they come in the order of a set
+    program.range_constraints.clear()
+    program.range_constraints.update(ranges)
+    return program
 
 
 def _frames(count: int, height: int, width: int) -> Tensor:
@@ -276,7 +285,8 @@ def _write_torch(
     """As `_write_onnx`; always in float32."""
     path = out / f"{part.name}.pt2"
     aside = stack.enter_context(written_aside(path))
-    torch.export.save(program, aside)
+    with aside.open("wb") as file:  # for the name of a path would go into the file
+        torch.export.save(program, file)
     found = torch.export.load(aside).module()(*part.checked)
     return path.name, [x.numpy() for x in (found if isinstance(found, tuple) else (found,))]
 

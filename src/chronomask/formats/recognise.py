@@ -60,7 +60,7 @@ def _recognise_folder(path: Path) -> Format:
 
 
 def _folders(path: Path) -> list[Path]:
-    return [entry for entry in path.iterdir() if entry.is_dir()]
+    return sorted(entry for entry in path.iterdir() if entry.is_dir())
 
 
 def format_of_ending(path: Path) -> Format:
