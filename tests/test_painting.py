@@ -11,7 +11,9 @@ RECORDED = Path(__file__).parent / "painted.npz"
 
 def paint_whole(probabilities, ids, picture, size):
     """With levels of the whole frame."""
-    return paint(probabilities, [(0, 0)] * len(probabilities), ids, picture, size)
+    levels = [level[None] for level in probabilities]
+    [painted] = paint(levels, [(0, 0)] * len(levels), ids, [picture], size)
+    return painted
 
 
 def cropped(level, reach):
@@ -19,7 +21,8 @@ def cropped(level, reach):
     inside = level > 0.5
     rows, columns = inside.any(1).nonzero()[0], inside.any(0).nonzero()[0]
     top, left = max(0, rows[0] - reach), max(0, columns[0] - reach)
-    return level[top : rows[-1] + 1 + reach, left : columns[-1] + 1 + reach].copy(), (int(top), int(left))
+    near = level[top : rows[-1] + 1 + reach, left : columns[-1] + 1 + reach]
+    return near[None].copy(), (int(top), int(left))
 
 
 def smooth_noise(count, rows, columns, seed):
@@ -91,7 +94,7 @@ def test_levels_around_tubes_give_what_those_of_the_whole_frame_give(size):
     probabilities = disjoint_tubes(4, 12, 15, 1)
     picture = np.random.default_rng(1).integers(0, 256, (3, 48, 60), np.uint8)
     levels, corners = zip(*(cropped(level, REACH) for level in probabilities), strict=True)
-    around = paint(levels, corners, [1, 2, 3, 4], picture, size)
+    [around] = paint(levels, corners, [1, 2, 3, 4], [picture], size)
     np.testing.assert_array_equal(around, paint_whole(probabilities, [1, 2, 3, 4], picture, size))
     assert len(np.unique(around)) == 5
 
@@ -102,7 +105,7 @@ def test_masks_are_those_of_opencv():
         levels = [recorded[key].astype(np.float32) for key in sorted(recorded) if key.startswith("level")]
         picture, expected = recorded["picture"], recorded["ids"]
     levels, corners = zip(*(cropped(level, REACH) for level in levels), strict=True)
-    painted = paint(levels, corners, range(1, 1 + len(levels)), picture, expected.shape)
+    [painted] = paint(levels, corners, range(1, 1 + len(levels)), [picture], expected.shape)
     for number in range(1, 1 + len(levels)):
         assert iou(painted == number, expected == number) >= 0.999
 
@@ -173,4 +176,19 @@ def test_ids_take_the_smallest_type():
     assert paint_whole(probabilities, [1, 128], grey(6, 8), (9, 9)).dtype == np.int16
     assert paint_whole(probabilities, [1, 32_767], grey(6, 8), (9, 9)).dtype == np.int16
     assert paint_whole(probabilities, [1, 32_768], grey(6, 8), (9, 9)).dtype == np.int32
-    assert paint([], [], [], grey(6, 8), (9, 9)).dtype == np.int8
+    assert paint([], [], [], [grey(6, 8)], (9, 9)).dtype == np.int8
+
+
+def test_frames_painted_together_are_what_each_is_alone():
+    """Of tubes that move, are hidden in a frame, or lie near one that is painted in some frames only."""
+    frames = [disjoint_tubes(4, 12, 15, seed) for seed in range(5)]
+    levels = list(np.stack(frames, 1))
+    levels[0][2] = levels[1][3:] = 0
+    pictures = list(np.random.default_rng(2).integers(0, 256, (5, 3, 48, 60), np.uint8))
+    for ids in ([1, 2, 3, 4], [0, 2, 0, 0]):
+        together = paint(levels, [(0, 0)] * 4, ids, pictures, (47, 85))
+        alone = [
+            paint_whole([level[t] for level in levels], ids, picture, (47, 85)) for t, picture in enumerate(pictures)
+        ]
+        np.testing.assert_array_equal(together, alone)
+        assert set(np.unique(together)) == {0, *ids}

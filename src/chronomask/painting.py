@@ -1,7 +1,7 @@
 """From tubes in cells of the network's output to track ids at the size of the source, along the edges of the picture.
 
-Legend: H W pixels of the source, a b pixels of the picture that the network saw, c d cells of 4 x 4 of them around a
-tube, p q pixels at half the size of the picture.
+Legend: K tubes, T frames, H W pixels of the source, a b pixels of the picture that the network saw, c d cells of 4 x 4
+of them around a tube, p q pixels at half the size of the picture.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Bool, Float32, Float64, Int, Int64, UInt8
 
 CELL = 4
 """Pixels of the picture to a side of a cell."""
@@ -28,69 +28,81 @@ _Box = tuple[slice, slice]
 
 
 def paint(
-    levels: Sequence[Float32[np.ndarray, "_ _"]],
+    levels: Sequence[Float32[np.ndarray, "T _ _"]],
     corners: Sequence[tuple[int, int]],
     ids: Sequence[int],
-    picture: UInt8[np.ndarray, "3 a b"],
+    pictures: Sequence[UInt8[np.ndarray, "3 a b"]],
     size: tuple[int, int],
-) -> Int[np.ndarray, "H W"]:
-    """Track ids of one frame at full size, 0 where no tube is.
+) -> Int[np.ndarray, "T H W"]:
+    """Track ids of some frames at full size, 0 where no tube is.
 
     The levels are brought to the size of the picture, where a guided filter moves their edges to those of the picture,
     by a cell at most; then to the size of the source, and cut at one half. Where two tubes meet, the one found first
-    keeps the pixel. Only what lies around a tube is computed, one tube at a time.
+    keeps the pixel. Only what lies around a tube is computed, one tube at a time, in all frames at once.
 
     Args:
-        levels: of the tubes in this frame, in cells; above 0.5 inside. Each is of shape (c, d), cut out of the frame so
-            that it reaches REACH cells beyond the tube's pixels, or up to the frame's edge.
+        levels: of the tubes in these frames, in cells; above 0.5 inside. Each is of shape (T, c, d), cut out of the
+            frame so that it reaches REACH cells beyond the tube's pixels, or up to the frame's edge.
         corners: row and column, in the frame, of the first cell of every level.
         ids: track id of every tube; 0 for one that keeps its pixels from others, but is not painted.
-        picture: the frame, shrunk for the network.
+        pictures: the frames, shrunk for the network.
         size: height and width of the source.
 
     Returns:
         In the smallest type that holds the ids.
     """
-    canvas = np.zeros(size, np.min_scalar_type(~max(ids, default=0)))
-    cells = (picture.shape[1] // CELL, picture.shape[2] // CELL)
-    boxes = [_box(level, corner) for level, corner in zip(levels, corners, strict=True)]
-    visible = [box for box, number in zip(boxes, ids, strict=True) if box is not None and number]
-    near = {
-        tube: _grown(box, REACH, cells)
-        for tube, box in enumerate(boxes)
-        if box is not None and any(_near(box, other) for other in visible)
-    }
+    canvas = np.zeros((len(pictures), *size), np.min_scalar_type(~max(ids, default=0)))
+    if not any(ids):
+        return canvas
+    cells = (pictures[0].shape[1] // CELL, pictures[0].shape[2] // CELL)
+    places = _places(levels, corners, ids, cells)
+    near = {tube: _box(places[tube], cells) for tube in np.flatnonzero(places.any((1, 2, 3))).tolist()}
     if not near:
         return canvas
-    guide = _Guide.of(picture, _around(list(near.values())))
+    guide = _Guide.of(pictures, _around(list(near.values())))
     # The first tube last, so that it keeps the pixels that others may have too.
     for tube, box in reversed(near.items()):
-        inside = boxes[tube]
-        assert inside is not None, "only those are near"
-        level = guide.filtered(levels[tube][_within(box, corners[tube])], box)
-        painted = _within(_grown(inside, 1, cells), (0, 0), CELL)
-        _write(canvas, ids[tube], level, _within(box, (0, 0), CELL), painted, picture.shape[1:])
+        level = guide.filtered(levels[tube][:, *_within(box, corners[tube])], box)
+        _write(canvas, ids[tube], level, _within(box, (0, 0), CELL), CELL * places[tube], pictures[0].shape[1:])
     return canvas
 
 
-def _box(level: Float32[np.ndarray, "c d"], corner: tuple[int, int]) -> _Box | None:
-    """Around what is inside; None where nothing is."""
-    inside = level > 0.5
-    sides = [np.flatnonzero(inside.any(axis)) for axis in (1, 0)]
-    if not len(sides[0]):
-        return None
-    rows, columns = (slice(int(s[0]) + at, int(s[-1]) + 1 + at) for s, at in zip(sides, corner, strict=True))
-    return rows, columns
+def _places(
+    levels: Sequence[Float32[np.ndarray, "T _ _"]],
+    corners: Sequence[tuple[int, int]],
+    ids: Sequence[int],
+    cells: tuple[int, int],
+) -> Int64[np.ndarray, "K 2 2 T"]:
+    """Where tubes may be painted in frames: the first row, and the one behind the last, then the columns.
+
+    All are 0 where nothing is inside, and where no tube with an id is near enough to be painted on the same pixels.
+    """
+    inside = [level > 0.5 for level in levels]
+    seen = np.array([some.any((1, 2)) for some in inside])
+    bounds = np.array([[_ends(np.any(some, 2)), _ends(np.any(some, 1))] for some in inside])
+    bounds += np.array(corners)[:, :, None, None]
+    first, behind = bounds[:, :, 0], bounds[:, :, 1]
+    before = (first[:, None] <= behind + 1).all(2)  # whether one begins before the other has ended
+    near = seen & (before & np.swapaxes(before, 0, 1) & seen & np.array(ids, bool)[:, None]).any(1)
+    bounds += np.array([[-1], [1]])
+    return bounds.clip(0, np.array(cells)[:, None, None]) * near[:, None, None]
 
 
-def _near(one: _Box, other: _Box) -> bool:
-    """Whether both may be painted on the same pixels."""
-    return all(a.start <= b.stop + 1 and b.start <= a.stop + 1 for a, b in zip(one, other, strict=True))
+def _ends(inside: Bool[np.ndarray, "T c"]) -> tuple[Int64[np.ndarray, " T"], Int64[np.ndarray, " T"]]:
+    """The first place that is inside, and the one behind the last; of no meaning where none is."""
+    return inside.argmax(1), inside.shape[1] - inside[:, ::-1].argmax(1)
 
 
-def _grown(box: _Box, by: int, shape: tuple[int, int]) -> _Box:
-    """By some cells on all sides, within the frame."""
-    rows, columns = (slice(max(0, s.start - by), min(end, s.stop + by)) for s, end in zip(box, shape, strict=True))
+def _first_and_behind(bounds: Int64[np.ndarray, "2 2 T"]) -> Int64[np.ndarray, "2 2"]:
+    """Of the bounds of all frames the outermost."""
+    first, behind = bounds[:, 0], bounds[:, 1]
+    return np.array([first.min(1, where=behind > 0, initial=behind.max()), behind.max(1)]).T
+
+
+def _box(place: Int64[np.ndarray, "2 2 T"], cells: tuple[int, int]) -> _Box:
+    """Around where a tube is painted, with all that it depends on."""
+    ends = zip(_first_and_behind(place).tolist(), cells, strict=True)
+    rows, columns = (slice(max(0, first + 1 - REACH), min(end, behind - 1 + REACH)) for (first, behind), end in ends)
     return rows, columns
 
 
@@ -130,22 +142,22 @@ class _Guide:
     """
 
     corner: tuple[int, int]
-    full: Float32[np.ndarray, "a b"]
-    plain: Float32[np.ndarray, "a b"]
-    half: Float32[np.ndarray, "p q"]
-    mean: Float32[np.ndarray, "p q"]
-    weight: Float32[np.ndarray, "p q"]
-    edges: Float32[np.ndarray, "p q"]
+    full: Float32[np.ndarray, "T a b"]
+    plain: Float32[np.ndarray, "T a b"]
+    half: Float32[np.ndarray, "T p q"]
+    mean: Float32[np.ndarray, "T p q"]
+    weight: Float32[np.ndarray, "T p q"]
+    edges: Float32[np.ndarray, "T p q"]
 
     @classmethod
-    def of(cls, picture: UInt8[np.ndarray, "3 _ _"], box: _Box) -> _Guide:
-        """Of the picture in a box."""
-        red, green, blue = picture[:, *_within(box, (0, 0), CELL)]
+    def of(cls, pictures: Sequence[UInt8[np.ndarray, "3 _ _"]], box: _Box) -> _Guide:
+        """Of the pictures in a box."""
+        red, green, blue = np.stack([picture[:, *_within(box, (0, 0), CELL)] for picture in pictures], 1)
         brightness = np.add(red, green, dtype=np.uint16)
         brightness += blue
         full = brightness * np.float32(1 / 765)
-        rows = full[::2] + full[1::2]
-        half = rows[:, ::2] + rows[:, 1::2]
+        rows = full[:, ::2] + full[:, 1::2]
+        half = rows[..., ::2] + rows[..., 1::2]
         half *= np.float32(1 / 4)
         mean = _mean(half)
         variance = _mean(half * half) - mean * mean
@@ -153,9 +165,9 @@ class _Guide:
         edges = _mean(variance * weight)
         return cls((box[0].start, box[1].start), full, enlarged(1 - edges, 2), half, mean, weight, edges)
 
-    def filtered(self, level: Float32[np.ndarray, "c d"], box: _Box) -> Float32[np.ndarray, "_ _"]:
+    def filtered(self, level: Float32[np.ndarray, "T c d"], box: _Box) -> Float32[np.ndarray, "T _ _"]:
         """The level of the cells in a box, at the size of the picture."""
-        full, half = _within(box, self.corner, CELL), _within(box, self.corner, CELL // 2)
+        full, half = ((slice(None), *_within(box, self.corner, side)) for side in (CELL, CELL // 2))
         p, mean, edges = enlarged(level, CELL // 2), self.mean[half], self.edges[half]
         mean_p = _mean(p)
         p *= self.half[half]
@@ -172,33 +184,34 @@ class _Guide:
         return result
 
 
-def _mean(values: Float32[np.ndarray, "p q"]) -> Float32[np.ndarray, "p q"]:
+def _mean(values: Float32[np.ndarray, "T p q"]) -> Float32[np.ndarray, "T p q"]:
     """Of every window of 3 x 3; beyond the edges the values are mirrored in the outermost ones."""
     rows = np.empty_like(values)
-    np.add(values[:-2], values[2:], out=rows[1:-1])
-    rows[0], rows[-1] = 2 * values[1], 2 * values[-2]
+    np.add(values[:, :-2], values[:, 2:], out=rows[:, 1:-1])
+    rows[:, 0], rows[:, -1] = 2 * values[:, 1], 2 * values[:, -2]
     rows += values
     result = np.empty_like(rows)
     # As one line, which is three times as fast as row by row.
     line = rows.reshape(-1)
     np.add(line[:-2], line[2:], out=result.reshape(-1)[1:-1])
-    result[:, 0], result[:, -1] = 2 * rows[:, 1], 2 * rows[:, -2]
+    result[..., 0], result[..., -1] = 2 * rows[..., 1], 2 * rows[..., -2]
     result += rows
     result *= np.float32(1 / 9)
     return result
 
 
-def enlarged(values: Float32[np.ndarray, "c d"], factor: int) -> Float32[np.ndarray, "_ _"]:
+def enlarged(values: Float32[np.ndarray, "T c d"], factor: int) -> Float32[np.ndarray, "T _ _"]:
     """Interpolated bilinearly at so many times the size, an even number; the outermost values go on to the border."""
-    rows, columns = values.shape
-    wide = np.empty((rows, factor * columns), np.float32)
-    result = np.empty((factor * rows, factor * columns), np.float32)
+    frames, rows, columns = values.shape
+    wide = np.empty((frames, rows, factor * columns), np.float32)
+    result = np.empty((frames, factor * rows, factor * columns), np.float32)
     half = factor // 2
-    # The columns first, while they are few, and as one line; only at its ends a row must not go on in the next one.
+    # The columns first, while they are few, and as one line; only at its ends a row must not go on in the next one, nor
+    # a frame in the next.
     _interpolate(values.reshape(-1), wide.reshape(-1), factor)
-    wide[:, :half], wide[:, -half:] = values[:, :1], values[:, -1:]
-    _interpolate(wide, result, factor)
-    result[:half], result[-half:] = wide[0], wide[-1]
+    wide[..., :half], wide[..., -half:] = values[..., :1], values[..., -1:]
+    _interpolate(wide.reshape(frames * rows, -1), result.reshape(frames * rows * factor, -1), factor)
+    result[:, :half], result[:, -half:] = wide[:, :1], wide[:, -1:]
     return result
 
 
@@ -213,45 +226,76 @@ def _interpolate(values: Float32[np.ndarray, "c *rest"], out: Float32[np.ndarray
 
 
 def _write(
-    canvas: Int[np.ndarray, "H W"],
+    canvas: Int[np.ndarray, "T H W"],
     number: int,
-    level: Float32[np.ndarray, "_ _"],
+    level: Float32[np.ndarray, "T _ _"],
     box: _Box,
-    painted: _Box,
+    place: Int64[np.ndarray, "2 2 T"],
     shape: tuple[int, int],
 ) -> None:
     """Writes a number into a canvas at the size of the source where a level exceeds one half.
 
     Args:
         level: of the pixels of the picture in a box.
-        painted: those of them where it may be written.
+        place: of the pixels of the picture where it may be written, see `_places`.
         shape: height and width of the picture.
     """
-    scales = [ours / theirs for ours, theirs in zip(canvas.shape, shape, strict=True)]
-    rows, columns = (
-        slice(side.start * ours // theirs, -(-side.stop * ours // theirs))
-        for side, ours, theirs in zip(painted, canvas.shape, shape, strict=True)
-    )
-    place = (np.arange(rows.start, rows.stop) + 0.5) / scales[0] - 0.5 - box[0].start
+    sizes = np.array([canvas.shape[1:], shape])
+    (ours, theirs), scales = sizes[..., None], sizes[0] / sizes[1]
+    bounds = np.stack([place[:, 0] * ours // theirs, -(-place[:, 1] * ours // theirs)], 1)
+    (top, bottom), (left, right) = _first_and_behind(bounds).tolist()
     # A pixel more to either side is what the outermost lie between.
-    left, right = max(0, painted[1].start - 1 - box[1].start), painted[1].stop + 1 - box[1].start
-    level = level[:, left:right]
-    place = place.clip(0, len(level) - 1)
-    above = place.astype(np.intp).clip(max=len(level) - 2)
-    lines, below = level.take(above, 0), level.take(above + 1, 0)
-    below -= lines
-    below *= (place - above).astype(np.float32)[:, None]
-    lines += below
-    # Along a line the level is straight from pixel to pixel: it passes one half once where these differ, else never.
-    inside = lines > 0.5
-    row, before = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), inside.shape[1] - 1)
-    one, other = lines[row, before], lines[row, before + 1]
-    turns = (before + (0.5 - one) / (other - one) + (box[1].start + left + 0.5)) * scales[1] - 0.5
-    turns = np.where(other > 0.5, np.floor(turns) + 1, np.ceil(turns)).astype(np.intp)
-    width = columns.stop - columns.start
-    turns = (turns - columns.start).clip(0, width) + row * width
-    # From the end of a line to the beginning of the next.
-    breaks = np.flatnonzero(inside[1:, 0] != inside[:-1, -1]) + 1
-    runs = np.diff(np.sort(np.concatenate([[0, len(lines) * width], turns, breaks * width])))
-    mask = np.repeat(np.arange(len(runs)) % 2 != inside[0, 0], runs).reshape(-1, width)
-    np.copyto(canvas[rows, columns], number, where=mask)
+    begin, end = (_first_and_behind(place)[1] - box[1].start + [-1, 1]).clip(0).tolist()
+    at = (np.arange(top, bottom) + 0.5) / scales[0] - 0.5 - box[0].start
+    lines = _between(_walled(level[..., begin:end]), at)
+    row, turns = _turns(lines)
+    turns = (turns + (box[1].start + begin + 0.5 - _WALL)) * scales[1] - 0.5
+    turns[::2] = np.floor(turns[::2]) + 1
+    turns[1::2] = np.ceil(turns[1::2])
+    numbers, columns = np.arange(top, bottom), bounds[1, :, :, None] - left
+    shown = (numbers >= bounds[0, 0, :, None]) & (numbers < bounds[0, 1, :, None])
+    first, behind = (np.where(shown, column, 0).reshape(-1)[row] for column in columns)
+    width = right - left
+    places = (turns - left).clip(first, behind) + row * width
+    edges = np.concatenate([[0], places, [shown.size * width]]).astype(np.intp)
+    np.maximum.accumulate(edges, out=edges)  # rounding may let a turn come before the one before
+    runs = edges[1:] - edges[:-1]
+    mask = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(*shown.shape, width)
+    np.copyto(canvas[:, top:bottom, left:right], number, where=mask)
+
+
+_WALL = 2
+"""Columns that `_walled` adds to either side."""
+
+
+def _walled(level: Float32[np.ndarray, "T c d"]) -> Float32[np.ndarray, "T c _"]:
+    """The outermost columns once more, and then what lies far below one half: every row begins and ends outside."""
+    walled = np.full((*level.shape[:2], level.shape[2] + 2 * _WALL), -1e9, np.float32)
+    walled[..., _WALL:-_WALL] = level
+    walled[..., 1], walled[..., -2] = level[..., 0], level[..., -1]
+    return walled
+
+
+def _between(values: Float32[np.ndarray, "T c d"], at: Float64[np.ndarray, " n"]) -> Float32[np.ndarray, "T n d"]:
+    """Rows interpolated at these places; the outermost ones go on."""
+    last = values.shape[1] - 1
+    at = at.clip(0, last)
+    above = at.astype(np.intp).clip(max=last - 1)
+    rows, below = values.take(above, 1), values.take(above + 1, 1)
+    below -= rows
+    below *= (at - above).astype(np.float32)[:, None]
+    rows += below
+    return rows
+
+
+def _turns(lines: Float32[np.ndarray, "T n d"]) -> tuple[Int64[np.ndarray, " _"], Float64[np.ndarray, " _"]]:
+    """Where the level passes one half, by turns upwards and downwards: the number of the line, and the place in it.
+
+    Along a line the level is straight from pixel to pixel: it passes one half once where these differ, else never.
+    """
+    flat = lines.reshape(-1)
+    inside = flat > 0.5
+    before = np.flatnonzero(inside[1:] != inside[:-1])
+    one, other = flat[before], flat[before + 1]
+    row, place = np.divmod(before, lines.shape[2])
+    return row, place + (0.5 - one) / (other - one)

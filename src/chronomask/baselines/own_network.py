@@ -74,7 +74,7 @@ class NetworkDetector:
 
     def _detections(self, clip: FoundClip, category_of: Mapping[str, Category]) -> list[Detection]:
         tubes, looks, labels = clip.found
-        masks = clip.painted(0, list(range(1, len(tubes) + 1)))
+        [masks] = clip.painted(range(1), range(1, len(tubes) + 1))
         below, categories = self.segmenter.config.object_below, self.segmenter.engine.description.categories
         found = []
         for number, mask in masks.items():

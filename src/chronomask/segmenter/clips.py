@@ -18,7 +18,7 @@ from chronomask.config import SegmentConfig
 from chronomask.embedding import STRIDE
 from chronomask.engines.engine import Engine, FrameFeatures, padded
 from chronomask.errors import InputError
-from chronomask.segmenter.found import FoundClip, FreshFrame
+from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, PaintedFrame
 from chronomask.segmenter.workers import Urgency, Workers
 from chronomask.tracking.outputs import Sight, place
 from chronomask.tracking.tracker import find
@@ -27,6 +27,9 @@ from chronomask.video import Frame, ahead, given_up
 LARGE = 4 << 20
 """Pixels of frames of which most time goes into reading and painting: so many threads need not decode a clip each, for
 which every one would take 70 MB."""
+
+PAINTED = 1 << 20
+"""Pixels of frames that are painted together. More of them take no less time, and the memory of as many workers."""
 
 
 class EndsBefore(InputError):
@@ -183,6 +186,18 @@ class ClipFinder:
         found.add_done_callback(lambda _: done.set_result(None))
         reading.finding.append(done)
         return found
+
+    def painted(
+        self, clip: Clip, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()
+    ) -> list[PaintedFrame]:
+        """Paints frames of a clip, some at a time; see `FoundClip.painted`."""
+        together = max(1, PAINTED // (clip.size[0] * clip.size[1]))
+        painted = []
+        for start in range(0, len(frames), together):
+            some = slice(start, start + together)
+            batch = self.workers.submit(Urgency.PAINTING, clip.painted, frames[some], ids, before[some])
+            painted += [PaintedFrame(batch, number) for number in range(len(frames[some]))]
+        return painted
 
     def _seen(self, reading: Reading, frames: list[UInt8[np.ndarray, "3 h w"]]) -> list[SeenFrame]:
         """Hands frames to the backbone."""

@@ -24,6 +24,23 @@ Painted = dict[int, Rle]
 
 
 @dataclass(frozen=True, eq=False)
+class PaintedFrame:
+    """The masks of a frame, as soon as a worker has painted them.
+
+    Attributes:
+        batch: of all frames that are painted together with this one.
+        number: of this frame among them.
+    """
+
+    batch: Future[list[Painted]]
+    number: int
+
+    def masks(self) -> Painted:
+        """Of this frame; waits for them."""
+        return self.batch.result()[self.number]
+
+
+@dataclass(frozen=True, eq=False)
 class FreshFrame:
     """A frame that no clip before had in it, shrunk for the network.
 
@@ -73,18 +90,20 @@ class FoundClip:
         """The clip, ready to paint these tubes in frames that the clip before had too."""
         return self
 
-    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
-        """Masks by track id of one frame at full size; what was painted before stays as it is.
+    def painted(self, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()) -> list[Painted]:
+        """Masks by track id of some frames at full size; what was painted before stays as it is.
 
         Args:
-            frame: number in the clip.
+            frames: numbers in the clip, one after the other.
             ids: track id of every tube; 0 for one that is not painted.
-            before: what clips before have painted.
+            before: what clips before have painted of each, if they have.
         """
-        levels = [tube.probability[frame] for tube in self.found.tubes]
+        some = slice(frames.start, frames.stop)
+        levels = [tube.probability[some] for tube in self.found.tubes]
         corners = [(tube.box[0].start, tube.box[1].start) for tube in self.found.tubes]
-        canvas = paint(levels, corners, ids, self.pictures[frame], self.size)
-        return beside({} if before is None else before.result(), canvas)
+        canvas = paint(levels, corners, ids, self.pictures[some], self.size)
+        known = [frame.masks() for frame in before] or [{} for _ in frames]
+        return [beside(*one) for one in zip(known, canvas, strict=True)]
 
 
 def beside(known: Painted, canvas: Int[np.ndarray, "H W"]) -> Painted:
@@ -117,6 +136,6 @@ class Clip(Protocol):
         """As of `FoundClip`."""
         ...
 
-    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
+    def painted(self, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()) -> list[Painted]:
         """As of `FoundClip`."""
         ...

@@ -13,7 +13,6 @@ Legend: K tubes, T frames of a clip, L classes, C channels, M masks.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, pairwise
@@ -25,9 +24,8 @@ from chronomask.config import SegmentConfig
 from chronomask.errors import InputError, refusing
 from chronomask.rle import Rle
 from chronomask.segmenter.clips import EndsBefore, Reading
-from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, Painted
+from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, Painted, PaintedFrame
 from chronomask.segmenter.segmenter import Segmenter
-from chronomask.segmenter.workers import Urgency
 from chronomask.tracking.cluster import Tube, label_map
 from chronomask.tracking.memory import Look
 from chronomask.tracking.tracker import Found, Tracker
@@ -109,11 +107,15 @@ class RecordedClip:
         """See `FoundClip`."""
         return self if self.sure.issuperset(tubes) else self.anew()
 
-    def painted(self, frame: int, ids: Sequence[int], before: Future[Painted] | None = None) -> Painted:
+    def painted(self, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()) -> list[Painted]:
         """See `FoundClip`."""
-        masks = {} if before is None else dict(before.result())
+        known = [frame.masks() for frame in before] or [{} for _ in frames]
+        return [self._painted(*one, ids) for one in zip(known, self.masks[frames.start : frames.stop], strict=True)]
+
+    def _painted(self, known: Painted, found: Mapping[int, Rle], ids: Sequence[int]) -> Painted:
+        masks = dict(known)
         taken = rle.decode(rle.union(list(masks.values()))) if masks else None
-        for tube, code in self.masks[frame].items():
+        for tube, code in found.items():
             if not ids[tube]:
                 continue
             if taken is not None:
@@ -128,18 +130,16 @@ class RecordedClip:
 def record(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[bytes]:
     """Finds the clips of a piece, each as `joined` takes it. None, where the video ends before the piece begins."""
     tracker = Tracker(segmenter.config, segmenter.engine.description.categories)
-    submit = segmenter.finder.workers.submit
+    paint = segmenter.finder.painted
     times: list[float] = []
     for number, clip in enumerate(_found(segmenter, source, piece, times)):
         ids, new = tracker.take(clip.found, clip.shared)
         everything = range(len(ids))
         guess = [tube for tube in everything if number < _SURE or ids[tube] in new]
-        wanted = [guess if frame < clip.shared else everything for frame in range(len(clip.found.labels))]
-        masks = [
-            submit(Urgency.PAINTING, clip.painted, frame, [tube + 1 if tube in tubes else 0 for tube in everything])
-            for frame, tubes in enumerate(wanted)
-        ]
-        yield _to_bytes(clip, [mask.result() for mask in masks], guess, times)
+        guessed = [tube + 1 if tube in guess else 0 for tube in everything]
+        masks = paint(clip, range(clip.shared), guessed)
+        masks += paint(clip, range(clip.shared, len(clip.found.labels)), [tube + 1 for tube in everything])
+        yield _to_bytes(clip, [mask.masks() for mask in masks], guess, times)
         times = [frame.time for frame in clip.fresh]
 
 

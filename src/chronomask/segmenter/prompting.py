@@ -191,9 +191,9 @@ class Following:
 
 def painted(clip: FoundClip, frame: int, seen: Sequence[Seen]) -> dict[int, rle.Rle]:
     """Masks at the size of the source of what is seen in a frame of a clip, by number."""
-    levels = [tube.probability[at] for _, tube, at in seen]
+    levels = [tube.probability[at : at + 1] for _, tube, at in seen]
     corners = [(tube.box[0].start, tube.box[1].start) for _, tube, _ in seen]
-    canvas = paint(levels, corners, [number for number, *_ in seen], clip.pictures[frame], clip.size)
+    [canvas] = paint(levels, corners, [number for number, *_ in seen], [clip.pictures[frame]], clip.size)
     return rle.encode_ids(canvas)
 
 

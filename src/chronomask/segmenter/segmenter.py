@@ -24,7 +24,6 @@ from chronomask.segmenter.clips import ClipFinder, check_image
 from chronomask.segmenter.found import Clip, FoundClip
 from chronomask.segmenter.snapshot import Snapshot
 from chronomask.segmenter.stream import PendingFrame, Stream
-from chronomask.segmenter.workers import Urgency
 from chronomask.tracking.tracker import Tracker
 from chronomask.video import Frame, Source, given_up, open_source
 
@@ -279,7 +278,7 @@ class Segmenter:
             frame = stream.pending.popleft()
             stream.due -= 1
             stream.finished += 1
-            masks = frame.painted.result()
+            masks = frame.painted.masks()
             tracks = [stream.tracker.info(number) for number in masks]
             tracks = tracks if raw else stream.tracker.chosen(tracks)
             assert stream.reading.size is not None, "there is a frame, and it has a size"
@@ -289,17 +288,19 @@ class Segmenter:
 
     def _take_tubes(self, stream: Stream, clip: Clip) -> None:
         """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
-        submit = self.finder.workers.submit
         ids, new = stream.tracker.take(clip.found, clip.shared)
         begin = len(clip.found.labels) - len(stream.pending) - len(clip.fresh)
         # On frames that older clips have seen too, only new tracks have something to add.
         added = [number if number in new else 0 for number in ids]
         if new and stream.pending:
             clip = clip.paintable([tube for tube, number in enumerate(added) if number])
-            for frame, pending in enumerate(stream.pending, begin):
-                pending.painted = submit(Urgency.PAINTING, clip.painted, frame, added, pending.painted)
-        for frame, fresh in enumerate(clip.fresh, begin + len(stream.pending)):
-            painted = submit(Urgency.PAINTING, clip.painted, frame, ids)
+            before = [pending.painted for pending in stream.pending]
+            again = self.finder.painted(clip, range(begin, begin + len(before)), added, before)
+            for pending, painted in zip(stream.pending, again, strict=True):
+                pending.painted = painted
+        behind = len(clip.found.labels)
+        masks = self.finder.painted(clip, range(behind - len(clip.fresh), behind), ids)
+        for fresh, painted in zip(clip.fresh, masks, strict=True):
             stream.pending.append(PendingFrame(fresh.index, fresh.time, painted, fresh.image))
 
 

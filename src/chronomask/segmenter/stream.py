@@ -13,7 +13,7 @@ import numpy as np
 
 from chronomask.rle import Rle
 from chronomask.segmenter.clips import Reading
-from chronomask.segmenter.found import Painted
+from chronomask.segmenter.found import Painted, PaintedFrame
 from chronomask.state import State, nested, part
 from chronomask.tracking.tracker import Tracker
 
@@ -25,13 +25,13 @@ class PendingFrame:
     Attributes:
         index: its number in the video.
         time: at which it is shown, in seconds.
-        painted: the masks of its tracks so far, by id, as soon as a worker has painted them.
+        painted: the masks of its tracks so far.
         image: as it came, "H W 3", where that was asked for.
     """
 
     index: int
     time: float
-    painted: Future[Painted]
+    painted: PaintedFrame
     image: np.ndarray | None = None
 
 
@@ -64,7 +64,7 @@ class Stream:
     def state(self) -> State:
         """The state as of the last clip, for `restore`: frames that wait are not in it, nor are features."""
         height, width = self.reading.size or (0, 0)
-        painted = [frame.painted.result() for frame in self.pending]
+        painted = [frame.painted.masks() for frame in self.pending]
         masks = [(frame, *mask) for frame, found in enumerate(painted) for mask in found.items()]
         return {
             "size": np.array([height, width], np.int64),
@@ -87,12 +87,7 @@ class Stream:
         texts = state["counts"].tobytes().decode("ascii").split()
         for (frame, number), counts in zip(state["painted"].tolist(), texts, strict=True):
             painted[frame][number] = Rle(size=[height, width], counts=counts)
-        pending = zip(state["index"], state["time"], painted, strict=True)
-        self.pending = deque(PendingFrame(int(index), float(time), _done(x)) for index, time, x in pending)
-
-
-def _done(painted: Painted) -> Future[Painted]:
-    """What needs no more work."""
-    future: Future[Painted] = Future()
-    future.set_result(painted)
-    return future
+        done: Future[list[Painted]] = Future()
+        done.set_result(painted)
+        frames = enumerate(zip(state["index"].tolist(), state["time"].tolist(), strict=True))
+        self.pending = deque(PendingFrame(*frame, PaintedFrame(done, number)) for number, frame in frames)

@@ -125,7 +125,7 @@ class Scene:
 
     def on_pixels(self, cells: Float32[np.ndarray, "T hc wc"]) -> Float32[np.ndarray, "T h w"]:
         """Values at stride 16, interpolated at stride 4."""
-        return np.stack([enlarged(frame, CELL)[: self.shape[1], : self.shape[2]] for frame in cells])
+        return enlarged(cells, CELL)[:, : self.shape[1], : self.shape[2]]
 
     def tube(self, level: Float32[np.ndarray, "T h w"]) -> Tube | None:
         """What is inside of a level, as a tube; None where nothing is."""

@@ -165,8 +165,8 @@ class _Video:
     def painted(self, likely: Float[Tensor, "K h w"], picture: UInt8[Tensor, "3 _ _"]) -> dict[int, rle.Rle]:
         """Masks at the size of the video by number from 1, along the edges of the picture, as the network's own are."""
         height, width = (side // STRIDE for side in self.picture.shape[1:])
-        levels = list(likely[:, :height, :width].numpy().astype(np.float32))
-        canvas = paint(levels, [(0, 0)] * len(levels), list(range(1, len(levels) + 1)), self.picture, self.size)
+        levels = list(likely[:, None, :height, :width].numpy().astype(np.float32))
+        [canvas] = paint(levels, [(0, 0)] * len(levels), range(1, len(levels) + 1), [self.picture], self.size)
         return rle.encode_ids(canvas)
 
 
