@@ -129,6 +129,13 @@ def test_an_unreadable_state_gives_way_to_the_one_before(data, whole, tmp_path, 
         train(network, open_sources(data), SHORT, tmp_path, MACHINE)
 
 
+def test_a_folder_called_like_a_state_is_refused_before_the_first_step(data, whole, tmp_path):
+    shutil.copytree(whole[1], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "state-00000001.pt").mkdir()
+    with pytest.raises(InputError, match=r"cannot write .*state-00000001\.pt: it is a folder"):
+        train(thin_network(), open_sources(data), SHORT, tmp_path, MACHINE)
+
+
 def test_the_best_checkpoint_stays(data, tmp_path):
     sources, config = open_sources(data), replace(SHORT, batch=1, ema=0.0)
     machine = replace(MACHINE, checkpoint_every=1)

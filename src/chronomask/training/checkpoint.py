@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from chronomask.claims import check_outputs
 from chronomask.config import MachineConfig, TrainConfig
 from chronomask.config.checks import with_later_settings
 from chronomask.errors import InputError, refusing
@@ -103,8 +104,9 @@ def claim_run(
         overwrite: whether a run of another description, or files of none, may be replaced.
 
     Raises:
-        InputError: `out` holds a run of another description, or files that are no run's.
+        InputError: `out` holds a run of another description, files that are no run's, or folders called like files.
     """
+    check_outputs(outputs(out), overwrite=True)
     description = {"model": asdict(network.config), "train": asdict(config), "origin": dict(origin)}
     path, described = out / DESCRIPTION, json.loads(json.dumps(description))
     if not path.exists():
