@@ -102,32 +102,43 @@ export class Player {
   }
 
   async decode(frame) {
-    const { stills, still } = this;
+    const { stills } = this;
     this.decoding = true;
-    let picture = null;
-    try { picture = await stills.at(this.times[frame]); } catch { /* the browser is asked instead */ }
-    if (stills !== this.stills) {
-      picture?.close();
-      return;
-    }
+    let drawn = false;
+    try {
+      await this.draw(await stills.at(this.times[frame]));
+      drawn = true;
+    } catch { /* the browser is asked instead */ }
+    if (stills !== this.stills) return;
     this.decoding = false;
-    if (picture === null) {
+    if (!drawn) {
       stills.close();
       this.stills = null;
       this.video.preload = "auto";
       this.video.currentTime = this.asked[frame];
       return;
     }
-    const { displayWidth: width, displayHeight: height } = picture;
-    if (still.width !== width || still.height !== height) Object.assign(still, { width, height });
-    still.getContext("2d", { alpha: false }).drawImage(picture, 0, 0, width, height);
-    picture.close();
     if (this.playing) { // begun meanwhile
       this.arrived();
       return;
     }
-    still.hidden = false;
+    this.still.hidden = false;
     this.take(frame);
+  }
+
+  // By a copy of its pixels: of pictures that are drawn themselves Chromium keeps the pixels, up to half a gigabyte.
+  async draw(picture) {
+    const { still } = this, { width, height } = picture.visibleRect;
+    if (still.width !== width || still.height !== height) Object.assign(still, { width, height });
+    const pen = still.getContext("2d", { alpha: false });
+    if (this.pixels?.width !== width || this.pixels.height !== height) this.pixels = new ImageData(width, height);
+    try {
+      await picture.copyTo(this.pixels.data, { format: "RGBA" });
+      pen.putImageData(this.pixels, 0, 0);
+    } catch { // this browser makes no RGBA of such pictures
+      pen.drawImage(picture, 0, 0, width, height);
+    }
+    picture.close();
   }
 
   // The browser tells of its last picture before or after it pauses: the frame that counts is shown by its number.
