@@ -264,9 +264,13 @@ def test_an_object_that_was_missed_is_pointed_at(page):
     page.until("chronomask.pointing.mask !== null")
     assert inner.locator(".mark.yes").count() == 1
     page.until("chronomask.painter.hit(150, 60) === -1")
+    page.page.evaluate("chronomask.setView({ score: 1 })")
     inner.click("#follow")
     page.until("chronomask.project.undo === 'points'")
-    assert len(page.tracks()) == len(before) + 1
+    (new,) = {number for number, *_ in page.tracks()} - {number for number, *_ in before}
+    page.until(f"chronomask.selected === {new} && document.getElementById('object-{new}')")
+    assert inner.evaluate(f"chronomask.track({new}).score < 1 && chronomask.visible(chronomask.track({new}))")
+    inner.evaluate("chronomask.setView({ score: 0.5 })")
     inner.click("#undo")
     page.until("chronomask.project.undo === null")
     assert page.tracks() == before
@@ -372,8 +376,10 @@ def test_the_model_is_taught_and_finds_objects_again(chromium, served, video):
     page.until("chronomask.project.taught", 60)
     assert (page.place / "taught.safetensors").is_file()
     assert not (page.place / "teach").exists()
-    inner.click("summary >> text=Teach")
+    inner.click("#segment-again")  # which is there without opening that part again
+    inner.click("dialog >> text=Keep")
     inner.click("#segment-again")
+    inner.click("dialog >> text=Replace >> nth=-1")
     page.until("chronomask.project.run === 'run-2' && chronomask.project.tracks.length === 3")
     page.close()
 

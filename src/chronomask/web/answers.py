@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -178,9 +179,9 @@ class Answers:
         aside = project.folder / "truth-received"
         aside.unlink(missing_ok=True)
         await received(request, aside, self._limits.file_bytes, self._limits.free_bytes)
-        for old in project.folder.glob(f"{TRUTH}.*"):
-            old.unlink()
-        aside.rename(project.folder / f"{TRUTH}{Path(name).suffix.lower()}")
+        shutil.rmtree(project.folder / TRUTH, ignore_errors=True)
+        (project.folder / TRUTH).mkdir()
+        aside.rename(project.folder / TRUTH / name)
         project.change(truth=True)
         return await run_in_threadpool(project_json, project, self._work.summaries(project))
 

@@ -13,12 +13,21 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from chronomask.errors import InputError
 
 _EVERY = 0.2
 """Seconds between two reports."""
+
+_NO_MEMORY = ("can't alloc", "bad_alloc", "cannot allocate")
+"""How OpenVINO and PyTorch, C++, and the system say that there is no more memory."""
+
+_TOO_MUCH = (
+    "it needs more than the {:.1f} GiB of memory that are allowed for what a browser sent; "
+    "a video that is named by command has no such limit"
+)
 
 
 class Reporter:
@@ -42,14 +51,14 @@ class Reporter:
 
 
 def bound(memory: int | None, cpu: int | None) -> None:
-    """Limits this process, where the system can: bytes of address space, seconds of computing; and no core dumps."""
+    """Limits this process, where the system can: bytes of its own memory, seconds of computing; and no core dumps."""
     if sys.platform == "win32":
         return
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     if cpu is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
 
@@ -58,10 +67,35 @@ def _end_with_server() -> None:
     """Ends this process when its input ends, which it does when the server is gone."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):  # not by sys.stdin, whose lock a thread may not hold when the process ends
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def _do(reporter: Reporter, request: dict[str, Any], memory: int | None) -> None:
+    """Does a task, and says what came of it, or why nothing did."""
+    places = [Path(request["folder"]), Path(request["folder"]).parent] if "folder" in request else []
+    try:
+        from chronomask.web.tasks import TASKS
+
+        reporter.say(result=TASKS[request.pop("task")](reporter.progress, **request))
+    except InputError as error:
+        said = str(error)
+        for place in places:  # where the server keeps things is nobody's business, and no name that a user knows
+            said = said.replace(f"{place}{os.sep}", "")
+        reporter.say(error=said)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(word in str(error) for word in _NO_MEMORY):
+            raise
+        reporter.say(
+            error="this machine has too little memory for it" if memory is None else _TOO_MUCH.format(memory / 2**30)
+        )
+    except ModuleNotFoundError as error:
+        reporter.say(error=f"this needs the package {error.name}, which is not installed")
+    except KeyboardInterrupt:
+        reporter.say(cancelled=True)
 
 
 def main() -> None:
@@ -70,24 +104,13 @@ def main() -> None:
     # Libraries print what they like; none of it is for the server.
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    bound(request.pop("memory", None), request.pop("cpu", None))
+    memory = request.pop("memory", None)
+    bound(memory, request.pop("cpu", None))
     _end_with_server()
     if hasattr(os, "nice"):
         os.nice(5)  # the page goes first
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    reporter = Reporter(stream)
-    try:
-        from chronomask.web.tasks import TASKS
-
-        reporter.say(result=TASKS[request.pop("task")](reporter.progress, **request))
-    except InputError as error:
-        reporter.say(error=str(error))
-    except MemoryError:
-        reporter.say(error="it needs more memory than is allowed")
-    except ModuleNotFoundError as error:
-        reporter.say(error=f"this needs the package {error.name}, which is not installed")
-    except KeyboardInterrupt:
-        reporter.say(cancelled=True)
+    _do(Reporter(stream), request, memory)
 
 
 if __name__ == "__main__":

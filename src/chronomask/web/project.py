@@ -195,8 +195,8 @@ class Project:
     def _run(self) -> Path:
         return self.folder / self.state.run
 
-    def add_tracks(self, path: Path) -> None:
-        """Adds the tracks of a file, which it takes, as a step.
+    def add_tracks(self, path: Path) -> list[int]:
+        """Adds the tracks of a file, which it takes, as a step; gives their ids.
 
         Raises:
             InputError: it is no such file, or holds none.
@@ -206,7 +206,9 @@ class Project:
                 raise InputError("nothing was found there; point at another place, or draw a box")
             name = f"points-{self.corrections.journal.revision}.json"
             os.replace(path, self._run / name)
+            before = {track.id for track in self.corrections.now.tracks}
             self._do([f"{_FILE}{name}"])
+            return [track.id for track in self.corrections.now.tracks if track.id not in before]
 
     def forget(self) -> None:
         """Gives the memory back; everything is on disk."""

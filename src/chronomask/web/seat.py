@@ -20,6 +20,7 @@ import numpy as np
 from chronomask.errors import InputError
 from chronomask.prompts import Box, Point, Prompt
 from chronomask.video import Selection, open_source
+from chronomask.web.child import bound
 
 AROUND = 3
 """Frames of the clip before the one that is asked for."""
@@ -139,6 +140,7 @@ def main() -> None:
         request = json.loads(line)
         try:
             if seat is None:
+                bound(request.pop("memory"), None)
                 seat = Seat(**request)
                 answer: dict[str, Any] = {}
             else:

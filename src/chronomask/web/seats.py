@@ -31,10 +31,11 @@ class Seats:
 
     Args:
         command: of the process.
+        memory: bytes that it may have of its own, of a video that a browser sent.
     """
 
-    def __init__(self, command: Sequence[str] = SEAT) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str], memory: int) -> None:
+        self._command, self._memory = command, memory
         self._turn = asyncio.Lock()
         self._for: tuple[str, str] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -85,6 +86,7 @@ class Seats:
         )
         self._for = wanted
         request = {"source": state.source, "rate": state.fps, "selection": state.selection, "model": state.model}
+        request["memory"] = self._memory if state.own else None
         answer = await self._answer(request)
         if "error" in answer:
             await self.close()

@@ -70,7 +70,11 @@ def application(place: Place, folder: Path, token: str, port: int) -> ASGIApp:
     """The server without a socket."""
     names = {place.host, *(("localhost", "127.0.0.1", "[::1]") if _is_loopback(place.host) else ())}
     rules = Rules(token, frozenset(f"{name}:{port}" for name in names), port, place.limits.request_bytes)
-    sessions, jobs, seats = Sessions(folder, place.limits), Jobs(place.child), Seats(place.seat)
+    sessions, jobs, seats = (
+        Sessions(folder, place.limits),
+        Jobs(place.child),
+        Seats(place.seat, place.limits.memory_bytes),
+    )
     sources = [None if path is None else path.resolve() for path in (place.source, place.tracks)]
     api = Api(sessions, jobs, seats, place.limits, rules, (sources[0], sources[1]), sample_video())
 

@@ -155,7 +155,7 @@ def copy(
 
 
 def segment(
-    progress: Progress, source: str, name: str, folder: str, model: str, score: float, times: str | None
+    progress: Progress, source: str, name: str, folder: str, model: str, score: float, times: str | None, again: bool
 ) -> dict[str, Any]:
     """Finds the tracks of a video; goes on where an earlier process of the same settings was killed.
 
@@ -166,9 +166,11 @@ def segment(
         score: tracks below it are left out; low, for the page can hide but not find.
         times: the table of times of the source, which is mended should it have other frames than were segmented; None
             where the browser plays a copy.
+        again: whether there are earlier tracks, which what is found before an interruption is not to replace.
 
     Raises:
         InputError: as `segment_to_folder`.
+        KeyboardInterrupt: it was interrupted, and nothing is kept.
     """
     from chronomask.runs.interruption import Interrupted
     from chronomask.runs.segment import segment_to_folder
@@ -183,6 +185,9 @@ def segment(
         outputs = Outputs(overlay=False)
         segment_to_folder(segmenter, opened, place, outputs=outputs, resume=resume, progress=progress)
     except Interrupted:
+        if again:
+            shutil.rmtree(place)
+            raise
         complete = False
     length = read_tracks(place / "tracks.json").videos[0].length
     if times is not None:

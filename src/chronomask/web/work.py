@@ -20,8 +20,8 @@ from chronomask.web.views import Summaries
 SCORE = 0.1
 """Tracks below it are not kept. The page hides those below 0.5 until it is asked for them."""
 
-TRUTH = "truth-given"
-"""Name of an uploaded ground truth; its ending is kept."""
+TRUTH = "truth"
+"""Folder of an uploaded ground truth, which keeps its name, for what is wrong in it is told by that."""
 
 
 class Work:
@@ -131,7 +131,7 @@ class Work:
             raise InputError(f"{kind}: is at work on this video already; wait, or cancel it")
 
     def segment(self, session: Session, project: Project) -> Job:
-        """Finds the tracks. Earlier ones, and their corrections, are there until it is done."""
+        """Finds the tracks. Earlier ones, and their corrections, are there until it is done, and stay if it is not."""
         name = project.new_run()
         request = {
             "task": "segment",
@@ -141,6 +141,8 @@ class Work:
             "model": project.state.model,
             "score": SCORE,
             "times": os.fspath(project.folder / "times-source.bin") if project.state.plays == "source" else None,
+            "again": bool(project.state.run),
+            **self._bounds(project),
         }
 
         def then(found: Mapping[str, Any]) -> None:
@@ -176,13 +178,15 @@ class Work:
             "folder": os.fspath(folder),
             "model": state.model,
             "prompts": list(prompts),
+            **self._bounds(project),
         }
 
-        def then(found: Mapping[str, Any]) -> None:
+        def then(found: Mapping[str, Any]) -> dict[str, Any]:
             if project.state.run != run:
                 raise InputError("the tracks were found anew meanwhile")
-            project.add_tracks(Path(found["tracks"]))
+            added = project.add_tracks(Path(found["tracks"]))
             self.pictures(session, project)
+            return {"tracks": added}
 
         def after() -> None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -219,7 +223,7 @@ class Work:
         job = self._jobs.add(Job(session.id, project.id, "thumbs", "quick", request, then))
 
     def _bounds(self, project: Project) -> dict[str, int]:
-        """Of a process that does nothing but decode, where a browser sent what it decodes."""
+        """Of a process, where a browser sent what it decodes."""
         return {"memory": self._limits.memory_bytes} if project.state.own else {}
 
     def _at_work(self, kind: str, project: Project) -> bool:
@@ -243,7 +247,7 @@ class Work:
         Raises:
             InputError: there is none.
         """
-        truth = next(project.folder.glob(f"{TRUTH}.*"), None)
+        truth = next(project.folder.glob(f"{TRUTH}/*"), None)
         if truth is None:
             raise InputError("ground truth: give a file of it first")
         return self._of_tracks("score", session, project, ids, project.folder / "score", truth=os.fspath(truth))
@@ -280,5 +284,6 @@ class Work:
             "video": project.state.source,
             "folder": os.fspath(folder),
             **more,
+            **self._bounds(project),
         }
         return self._jobs.add(Job(session.id, project.id, task, "long", request, then))

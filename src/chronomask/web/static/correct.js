@@ -41,7 +41,7 @@ export class Corrections {
     if (!track.spans.length) return [];
     const frame = seen ? work.frame : track.spans[0][0];
     const { names } = await post(`/api/projects/${work.project.id}/names`, { track: track.id, frame });
-    return names;
+    return names.filter((guess) => guess.probability >= 0.005);
   }
 
   async draw() {
@@ -94,7 +94,7 @@ export class Corrections {
 
   async merge() {
     const { track } = this;
-    const other = await this.askOther(`Merge ${track.name} ${track.id} with`, "The first keeps its number and class; where both are seen, their masks are joined.", "Merge");
+    const other = await this.askOther(`Merge ${track.name} ${track.id} with`, `${track.id} keeps its number and class; where both are seen, their masks are joined.`, "Merge");
     if (other !== null) await this.work.step([`merge:${track.id}+${other}`], `${track.id} and ${other} are one`);
   }
 

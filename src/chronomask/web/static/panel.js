@@ -1,7 +1,7 @@
 // What is beside the video: objects, how they look, and what is made of them.
 
 import { post, upload } from "./api.js";
-import { button, colourOf, h, icon, toast } from "./dom.js";
+import { ask, button, colourOf, h, icon, say, toast } from "./dom.js";
 
 const $ = (id) => document.getElementById(id);
 const TABS = [["objects", "Objects"], ["view", "View"], ["export", "Export"], ["understand", "Why"]];
@@ -25,6 +25,7 @@ export class Panel {
     this.tab = "objects";
     this.exported = null;
     this.scores = null;
+    this.opened = new Set(work.project.truth ? ["score"] : []);
   }
 
   open(tab) {
@@ -130,6 +131,13 @@ export class Panel {
     this.show();
   }
 
+  async again() {
+    const sure = !this.work.project.undo || await ask("Replace your corrections?", (done) => [
+      h("p", {}, "The objects are found anew, and what you corrected is lost when that is done."),
+      h("div", { class: "dialog-buttons" }, button("Keep", () => done(null)), button("Replace", () => done(true), { class: "danger" }))]);
+    if (sure) await this.segment();
+  }
+
   understand() {
     return this.work.understand.page();
   }
@@ -174,23 +182,29 @@ export class Panel {
     if (!project.run) return h("p", { class: "empty" }, "There is nothing to export yet.");
     const choice = (this.choice ??= { overlay: true, masks: null, cutout: null, cutout_tracks: "all", background: null, feather: 1 });
     const set = (values) => Object.assign(choice, values);
-    const select = (value, options, onchange) => h("select", { onchange }, options.map(([id, text]) => h("option", { value: id, selected: id === (value ?? "") }, text)));
+    const select = (value, options, onchange, disabled = false) => h("select", { onchange, disabled }, options.map(([id, text]) => h("option", { value: id, selected: id === (value ?? "") }, text)));
     return [
       h("p", { class: "note" }, `What is shown is exported: ${this.chosenIds.length} of ${project.tracks.length} objects, as they are corrected.`),
       h("div", { class: "field" },
         check("x-overlay", "Overlay: the video with masks and names", choice.overlay, (event) => set({ overlay: event.target.checked })),
         check("x-masks", "Mask images: a PNG a frame, with the numbers of objects", choice.masks === "png", (event) => set({ masks: event.target.checked ? "png" : null }))),
-      field("x-cutout", "Cut-outs", select(choice.cutout, [["", "none"], ["mov", "ProRes 4444 with alpha (editors)"], ["webm", "WebM with alpha"], ["png", "PNG images with alpha"], ["matte", "white on black"]], (event) => set({ cutout: event.target.value || null }))),
-      field("x-cutout-tracks", "In the cut-outs", select(choice.cutout_tracks, [["all", "each object by itself"], ["together", "all objects together"]], (event) => set({ cutout_tracks: event.target.value }))),
+      field("x-cutout", "Cut-outs", select(choice.cutout, [["", "none"], ["mov", "ProRes 4444 with alpha (editors)"], ["webm", "WebM with alpha"], ["png", "PNG images with alpha"], ["matte", "white on black"]], (event) => { set({ cutout: event.target.value || null }); this.show(); })),
+      field("x-cutout-tracks", "In the cut-outs", select(choice.cutout_tracks, [["all", "each object by itself"], ["together", "all objects together"]], (event) => set({ cutout_tracks: event.target.value }), !choice.cutout)),
       field("x-background", "Another background", select(choice.background, [["", "none"], ["blur", "the video, blurred"], ["green", "green"]], (event) => set({ background: event.target.value || null }))),
       field("x-feather", "Softness of edges, in pixels", h("input", { type: "number", min: 0, max: 50, step: 0.5, value: choice.feather, onchange: (event) => set({ feather: Number(event.target.value) }) })),
       h("div", { class: "row" }, button("Make them", () => this.make(), { class: "primary", id: "export-make" }),
         h("a", { class: "button", id: "download-tracks", href: `/api/projects/${project.id}/tracks.json` }, "Tracks alone (tracks.json)")),
       this.exported && h("section", { class: "results", "aria-label": "Exported files" }, h("h3", {}, "Ready"), h("ul", {}, this.exported.map((file) =>
         h("li", {}, h("a", { href: `/api/projects/${project.id}/export/${file.name}`, download: "" }, file.name), ` ${(file.bytes / 1e6).toFixed(1)} MB`)))),
-      h("details", { open: this.scores !== null || project.truth }, h("summary", {}, "Score against ground truth"), this.scoring()),
-      h("details", {}, h("summary", {}, "Teach the model, or begin anew"), this.teaching()),
+      this.fold("score", "Score against ground truth", this.scoring()),
+      this.fold("teach", "Teach the model, or begin anew", this.teaching()),
     ];
+  }
+
+  // A part that opens and closes, and stays so when the panel is built anew.
+  fold(id, title, content) {
+    const ontoggle = (event) => this.opened[event.target.open ? "add" : "delete"](id);
+    return h("details", { open: this.opened.has(id), ontoggle }, h("summary", {}, title), content);
   }
 
   async make() {
@@ -227,7 +241,7 @@ export class Panel {
     return [
       h("p", { class: "note" }, project.taught ? "This video has a model of its own, taught on your corrections." : "The model learns from the objects that are shown, in some minutes. It needs the extra `train`."),
       h("div", { class: "row" }, button("Teach it what is shown", () => this.ordered("teach", { tracks: this.chosenIds }), { id: "teach" }),
-        button("Find objects again", () => this.segment(), { id: "segment-again" })),
+        button("Find objects again", () => this.again(), { id: "segment-again" })),
       h("p", { class: "note" }, "Finding objects again replaces the tracks and their corrections."),
     ];
   }
@@ -236,7 +250,8 @@ export class Panel {
     if (job.state !== "done") return;
     if (job.kind === "draw") {
       this.exported = job.result.files;
-      toast("The export is ready.");
+      if (this.tab === "export") say("The export is ready."); // and to be seen there
+      else toast("The export is ready.");
     } else if (job.kind === "score") this.scores = job.result;
     else if (job.kind === "teach") toast("The model has learnt. Find objects again to use it.");
     this.show();

@@ -13,7 +13,7 @@ import { Timeline } from "./timeline.js";
 import { Understand } from "./understand.js";
 
 const $ = (id) => document.getElementById(id);
-const VIEW = { score: 0.5, hidden: [], off: [], opacity: 0.45, outline: true, names: true, background: "video", frame: 0 };
+const VIEW = { score: 0.5, asked: [], hidden: [], off: [], opacity: 0.45, outline: true, names: true, background: "video", frame: 0 };
 
 export class Work {
   constructor(project, page) {
@@ -108,8 +108,9 @@ export class Work {
     return this.project.tracks.find((track) => track.id === id) ?? null;
   }
 
+  // What somebody pointed at is shown whatever its score.
   passes(track) {
-    return track.score >= this.view.score && !this.view.off.includes(track.name);
+    return (track.score >= this.view.score || this.view.asked.includes(track.id)) && !this.view.off.includes(track.name);
   }
 
   visible(track) {
@@ -147,6 +148,10 @@ export class Work {
 
   async jobEnded(job) {
     await this.reload();
+    if (job.kind === "follow" && job.state === "done") {
+      this.setView({ asked: [...this.view.asked, ...job.result.tracks] });
+      this.select(job.result.tracks[0]);
+    }
     this.panel.jobEnded(job);
   }
 
