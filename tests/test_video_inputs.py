@@ -238,10 +238,23 @@ def test_sound_that_breaks_off_does_not_stop_the_pictures(tmp_path):
     assert len(list(open_source(tmp_path / "out.mp4"))) == 40
 
 
+def test_pictures_and_sound_that_nothing_here_decodes(tmp_path):
+    """As sound of telephones, or films that are protected."""
+    path = film(tmp_path / "a.mp4", moving_square(4), sounds=["aac"])
+    sound = path.read_bytes().replace(b"mp4a", b"apac").replace(b"esds", b"free")
+    (tmp_path / "silent.mp4").write_bytes(sound)
+    source = open_source(tmp_path / "silent.mp4")
+    assert source.sound is None
+    assert len(list(source)) == 4
+    (tmp_path / "b.mp4").write_bytes(sound.replace(b"avc1", b"encv"))
+    with pytest.raises(InputError, match=r"b\.mp4: cannot be decoded: its codec is not known, or it is protected"):
+        open_source(tmp_path / "b.mp4")
+
+
 def test_no_sound_is_no_fault(tmp_path):
     assert open_source(film(tmp_path / "a.mkv", moving_square(2), "ffv1")).sound is None
     with (
-        pytest.raises(InputError, match="sound of the source: there is none"),
+        pytest.raises(InputError, match="sound of the source: there is none that can be decoded"),
         VideoWriter(tmp_path / "out.mp4", 64, 48, 25.0, str(tmp_path / "a.mkv")),
     ):
         pass

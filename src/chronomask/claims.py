@@ -142,6 +142,23 @@ def check_outputs(
         _check_writable(output.path)
 
 
+def check_frames(outputs: Iterable[Path], folder: Path, names: Iterable[str]) -> None:
+    """Refuses outputs among the frames that a data set names, which are known once its file is read.
+
+    Args:
+        outputs: files that will be written.
+        folder: that the names are relative to.
+        names: of the frames.
+
+    Raises:
+        InputError: naming the output.
+    """
+    root, places = os.path.realpath(folder), {str(_place(path)): path for path in outputs if path.exists()}
+    for name in names if places else ():
+        if (place := os.path.normpath(os.path.join(root, name))) in places:
+            raise InputError(f"{places[place]}: is read too; name another file")
+
+
 @contextmanager
 def explained(paths: Sequence[Path], advice: Callable[[], str] = lambda: "start again") -> Generator[None, None, None]:
     """What the system does to outputs is nobody's fault of ours: a full disk, a folder taken away in the middle.

@@ -5,6 +5,7 @@ Commands run in a folder that holds `in`, with everything that is read, and are 
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,11 +74,12 @@ COMMANDS = {
         keeps="out/.batch",
         goes_on="the same command",
     ),
-    "render": Command("render in/tracks.json --video in/frames --out out --masks png", "out/overlay.mp4", ()),
+    "render": Command("render in/tracks.json --video in/frames --out out --masks png --csv", "out/overlay.mp4", ()),
+    "explain": Command("explain in/JPEGImages/video-0 --out OUT", "out.png", ("in/JPEGImages/video-0/00000.png",)),
     "predict": Command(
         "predict in/videos.json --frames in/JPEGImages --out OUT",
         "out/tracks.json",
-        ("in/videos.json",),
+        ("in/videos.json", "in/JPEGImages/video-0/00000.png"),
         again="",
         keeps="out/tracks.json.partial",
         goes_on="the same command",
@@ -91,7 +93,7 @@ COMMANDS = {
     "baseline": Command(
         "baseline iou-tracker in/videos.json --frames in/JPEGImages --detections in/detections.json --out OUT",
         "out.json",
-        ("in/videos.json", "in/detections.json"),
+        ("in/videos.json", "in/detections.json", "in/JPEGImages/video-0/00000.png"),
     ),
     "table1": Command(
         "table1 in/videos.json,images=in/JPEGImages --train in/videos.json,images=in/JPEGImages"
@@ -110,14 +112,23 @@ COMMANDS = {
     ),
     "edit": Command("edit in/tracks.json delete:1 --out OUT", "out.json", ("in/tracks.json",)),
     "calibrate": Command(
-        "calibrate in/tiny.safetensors in/stills.json --out OUT", "out.safetensors", ("in/tiny.safetensors",)
+        "calibrate in/tiny.safetensors in/stills.json --out OUT",
+        "out.safetensors",
+        ("in/tiny.safetensors", "in/stills.json"),
+    ),
+    "names": Command(
+        "names in/tiny.safetensors in/a,b.json --detector in/results.json --out OUT",
+        "out.safetensors",
+        ("in/tiny.safetensors", "in/results.json", "in/a,b.json"),
     ),
     "average": Command(
         "average in/tiny.safetensors in/tiny.safetensors --out OUT", "out.safetensors", ("in/tiny.safetensors",)
     ),
     "export": Command("export in/tiny.safetensors out --format torch", "out/model.json", ()),
-    "dataset info --json": Command("dataset info in/stills.json --json OUT", "out.json", ("in/stills.json",)),
-    "dataset preview": Command("dataset preview in/stills.json --out OUT", "out.png", ()),
+    "dataset info --json": Command(
+        "dataset info in/stills.json --json OUT", "out.json", ("in/stills.json", "in/images/stills-0.png")
+    ),
+    "dataset preview": Command("dataset preview in/stills.json --out OUT", "out.png", ("in/images/stills-0.png",)),
     "dataset synthesize": Command(
         "dataset synthesize in/stills.json OUT --length 2 --height 32 --width 48", "out", ("in",), folder=True
     ),
@@ -180,7 +191,8 @@ class Half(nn.Module):
 
 def write_inputs(folder: Path) -> None:
     """All inputs of all commands."""
-    small_set(folder)
+    stills, _ = small_set(folder)
+    shutil.copy(stills, folder / "a,b.json")
     film(folder / "a.mkv", moving_square(6), "ffv1")
     file = plain_file()
     write_tracks(folder / "tracks.json", file.videos, file.categories, file.tracks, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,11 @@ class VideoEntry:
     fps: float | None = None
     file_names: tuple[str, ...] | None = None
     labelled_classes: tuple[str, ...] | None = None
+
+
+def all_frames(videos: Iterable[VideoEntry]) -> Iterator[str]:
+    """The file names of all videos that have such."""
+    return (name for video in videos for name in video.file_names or ())
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import Literal
 import numpy as np
 
 from chronomask import __version__
-from chronomask.annotations.records import Track, VideoEntry
+from chronomask.annotations.records import Track, VideoEntry, all_frames
 from chronomask.baselines.detection_files import read_detections
 from chronomask.baselines.detections import Detection
 from chronomask.baselines.own_network import NetworkDetector
 from chronomask.baselines.systems import Material, System, SystemName, first_of_truth, system
 from chronomask.categories import Category
-from chronomask.claims import Output, claimed
+from chronomask.claims import Output, check_frames, claimed
 from chronomask.errors import InputError
 from chronomask.evaluation.validate import read_truth
 from chronomask.formats.ytvis import read_head, write_tracks
@@ -98,6 +98,7 @@ def baseline(
     reads = [instances, weights, detections, *([Path(model)] if Path(model).exists() else [])]
     with claimed([Output(out)], reads, [frames], overwrite):
         data, made = DataSet.opened(instances, frames), system(name, weights)
+        check_frames([out], frames, all_frames(data.videos))
         if name in CARRIERS and first == "truth":
             found: Mapping[int, Sequence[Sequence[Detection]]] = {}
         elif detections is not None:

@@ -32,7 +32,7 @@ from chronomask.claims import Output, claimed
 from chronomask.config import MachineConfig
 from chronomask.data.layouts import images_of
 from chronomask.data.protocol import WeightedSource
-from chronomask.data.sources import open_training_sources, parse_source
+from chronomask.data.sources import files_of, open_training_sources, parse_source
 from chronomask.engines.models import model_files
 from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError, refusing
@@ -108,7 +108,7 @@ def table1(
         raise InputError(f"{start}: is an exported network; name the checkpoint, which can be trained")
     described = _description(training, checkpoint, budget, first)
     known = _known(out)
-    reads = [checkpoint, *(parse_source(text).path for text in (*judging, *training))]
+    reads = [checkpoint, *files_of([*judging, *training])]
     work = out / WORK
     outputs = [
         *(Output(out / name, inside=True) for name in (*TABLES, SETTINGS)),

@@ -47,13 +47,13 @@ def calibrate(
     begin(f"reading {weights}")
 
     from chronomask.claims import Output, claimed
-    from chronomask.data.sources import open_training_sources
+    from chronomask.data.sources import files_of, open_training_sources
     from chronomask.model.checkpoint import load_network, save_network
     from chronomask.training.calibration import calibrated, fit_tube_score, judged_tubes
 
     if not data:
         raise InputError("DATA: name at least one annotation file")
-    with claimed([Output(out)], [weights, *(text.partition(",")[0] for text in data)], overwrite=overwrite):
+    with claimed([Output(out)], [weights, *files_of(data)], overwrite=overwrite):
         network = load_network(weights)
         sources = open_training_sources(data, network.config.categories)
         judged = []
@@ -125,14 +125,13 @@ def names(
         overwrite: replace --out where it is there already.
     """
     from chronomask.claims import Output, claimed
-    from chronomask.data.sources import open_training_sources
+    from chronomask.data.sources import files_of, open_training_sources
     from chronomask.model.checkpoint import load_network, save_network
     from chronomask.training.names import teach_names
 
     if not data:
         raise InputError("DATA: name at least one annotation file")
-    reads = [weights, detector, *(text.partition(",")[0] for text in data)]
-    with claimed([Output(out)], reads, overwrite=overwrite):
+    with claimed([Output(out)], [weights, detector, *files_of(data)], overwrite=overwrite):
         network = load_network(weights)
         sources = open_training_sources(data, network.config.categories)
         teach_names(

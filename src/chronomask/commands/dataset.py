@@ -55,8 +55,9 @@ def info(
     from chronomask.data.info import dataset_info, info_tables
     from chronomask.files import written_aside
 
-    with claimed([Output(json)] if json else [], [path], [images], overwrite):
-        found = dataset_info(path, images=images, pixels=pixels, progress=progress_bar)
+    writes = [json] if json else []
+    with claimed([Output(path) for path in writes], [path], [images], overwrite):
+        found = dataset_info(path, images=images, pixels=pixels, writes=writes, progress=progress_bar)
         print_notes(found.notes)
         console().print(*info_tables(found))
         if json is not None:
@@ -103,16 +104,17 @@ def preview(
     """
     begin(f"reading {data}")
 
-    from chronomask.claims import Output, claimed
+    from chronomask.claims import Output, check_frames, claimed
     from chronomask.data.preview import clip_strips, entry_strips, frames_for, write_preview
     from chronomask.data.protocol import WeightedSource
-    from chronomask.data.sources import open_source
+    from chronomask.data.sources import files_of, open_source
 
     names = [name.strip() for name in entries.split(",") if name.strip()]
     _check_preview(names, as_trained, count, width, fps)
     frames, categories = frames_for(out, fps), CLASS_LISTS[classes]
-    with claimed([Output(out)], [data.partition(",")[0]], overwrite=overwrite):
+    with claimed([Output(out)], files_of([data]), overwrite=overwrite):
         reader = open_source(data, categories, skip_broken=skip_broken)
+        check_frames([out], reader.images, reader.frames)
         print_notes(reader.notes)
         if as_trained:
             strips = clip_strips(WeightedSource(reader, 1.0), categories, config, count, seed, frames)
@@ -165,11 +167,11 @@ def synthesize(
     begin(f"reading {source}")
 
     from chronomask.claims import claimed
-    from chronomask.data.sources import open_source
+    from chronomask.data.sources import files_of, open_source
     from chronomask.data.synthetic_videos import synthesize as run
     from chronomask.formats.training_data import data_set
 
-    named = [text.partition(",")[0] for text in (source, objects) if text]
+    named = files_of([text for text in (source, objects) if text])
     with claimed([data_set(out)], named, [images], overwrite):
         reader = open_source(source, None, images=images, skip_broken=skip_broken)
         others = open_source(objects, reader.file_categories, skip_broken=skip_broken) if objects else None

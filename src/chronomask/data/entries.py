@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,11 @@ class EntryReader:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @property
+    def frames(self) -> Iterator[str]:
+        """Names of all images, relative to `images`."""
+        return (name for entry in self.entries for name in entry.file_names)
 
     def need_truth(self) -> None:
         """Raises InputError where the annotations are held back, as in the public files of test sets."""

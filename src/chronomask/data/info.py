@@ -12,6 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from chronomask.categories import LITE, NO_CLASS, OBJECT
+from chronomask.claims import check_frames
 from chronomask.data.entries import EntryReader
 from chronomask.data.mapping import joined
 from chronomask.data.protocol import InstanceInfo
@@ -104,6 +105,7 @@ def dataset_info(
     *,
     images: Path | None = None,
     pixels: bool = True,
+    writes: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> DatasetInfo:
     """Counts what a data set holds and collects its faults; nothing is left out because something else is broken.
@@ -112,12 +114,14 @@ def dataset_info(
         path: what `open_source` takes.
         images: folder of the images; looked for by default.
         pixels: decode every image and mask, which finds the faults that lie there.
+        writes: files that will be written with what is found; none of them may be an image of the data set.
         progress: shows how far the decoding is.
 
     Raises:
-        InputError: there is no data set at `path`, or its file cannot be read at all.
+        InputError: there is no data set at `path`, its file cannot be read at all, or an image would be replaced.
     """
     reader = open_source(str(path), None, images=images, skip_broken=True)
+    check_frames(writes, reader.images, reader.frames)
     problems = list(reader.skipped)
     looked = _Looked(reader, pixels, problems)
     for index in progress(range(len(reader)), "checking", len(reader)):

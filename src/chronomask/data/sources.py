@@ -152,6 +152,16 @@ class SourceSpecification:
     images: Path | None = None
 
 
+def files_of(specifications: Sequence[str]) -> list[Path]:
+    """All that sources name to be read but the frames, which their files name.
+
+    Raises:
+        InputError: as `parse_source`.
+    """
+    parsed = [parse_source(specification) for specification in specifications]
+    return [path for source in parsed for path in (source.path, source.mapping) if path is not None]
+
+
 def parse_source(specification: str) -> SourceSpecification:
     """Understands a path and options behind commas.
 

@@ -9,7 +9,8 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
-from chronomask.claims import Output, claimed
+from chronomask.annotations.records import all_frames
+from chronomask.claims import Output, check_frames, claimed
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
 from chronomask.evaluation import ap
@@ -113,6 +114,8 @@ def evaluate(
     with claimed(outputs, [truth, results], [frames], overwrite):
         said: list[str] = []
         annotated = read_truth(truth, said.append)
+        if frames is not None:
+            check_frames([output.path for output in outputs], frames, all_frames(annotated.videos.values()))
         selection = Selection(tuple(classes), open_vocabulary, class_agnostic)
         results_of = read_results(results, annotated, said.append, class_agnostic)
         annotated, found = selection.of(annotated, results_of, said.append)

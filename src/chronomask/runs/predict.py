@@ -8,9 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from chronomask.annotations.records import Track, VideoEntry
+from chronomask.annotations.records import Track, VideoEntry, all_frames
 from chronomask.categories import OBJECT, Category
-from chronomask.claims import Output
+from chronomask.claims import Output, check_frames
 from chronomask.config import SegmentConfig
 from chronomask.data.mapping import joined
 from chronomask.engines.opening import sha256_of
@@ -66,6 +66,7 @@ def predict(
     check_output(out, [instances], frames, overwrite)
     segmenter = model if isinstance(model, Segmenter) else load(model, config=EVERYTHING)
     videos, categories = read_head(instances)
+    check_frames([output.path for output in _outputs(out)], frames, all_frames(videos))
     category_of = category_of_class(segmenter, categories)
     if not category_of.keys() - {OBJECT.name}:
         raise InputError(f"{instances}: none of its categories is a class of the model")

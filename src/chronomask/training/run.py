@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from chronomask.config import HOLDOUT, RECIPES, MachineConfig, TrainConfig, WatchConfig, fine_tune_recipe
 from chronomask.data.protocol import WeightedSource
-from chronomask.data.sources import open_training_sources
+from chronomask.data.sources import files_of, open_training_sources
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.model.checkpoint import save_network
@@ -97,7 +97,7 @@ def train(
     sources, out, config = [data] if isinstance(data, str) else list(data), Path(out), config or RECIPES[recipe]()
     origin: dict[str, Any] = {"recipe": recipe, "data": sources, "init": str(init)}
     origin |= {"backbone_weights": str(backbone_weights), "import_fpn": import_fpn, "validate": str(watch.validate)}
-    with _folder(out, [*sources, init, backbone_weights, watch.validate], overwrite):
+    with _folder(out, sources, [init, backbone_weights, watch.validate], overwrite):
         network = initial_network(config, init, backbone_weights, import_fpn, say)
         opened = open_training_sources(sources, network.config.categories, skip_broken=config.skip_broken)
         for source in opened:
@@ -154,7 +154,7 @@ def fine_tune(
     # Everything that decides the run, under the names that `train` has for it.
     origin: dict[str, Any] = {"recipe": "lite", "data": [str(data)], "init": "None", "backbone_weights": "None"}
     origin |= {"import_fpn": False, "fine_tune": str(weights), "holdout": holdout}
-    with _folder(out, [str(data), weights], overwrite):
+    with _folder(out, [str(data)], [weights], overwrite):
         start = finetune.fine_tuning(str(weights), str(data), config, holdout)
         _say_notes(start.source, say)
         say(finetune.class_table(start))
@@ -202,12 +202,11 @@ def _prepare(
     return validation
 
 
-def _folder(out: Path, reads: Sequence[str | Path | None], overwrite: bool) -> ExitStack:
+def _folder(out: Path, sources: Sequence[str], reads: Sequence[str | Path | None], overwrite: bool) -> ExitStack:
     """Keeps other runs out of the folder; in the first process of several."""
     stack = ExitStack()
     if is_first_process():
-        files = [str(path).partition(",")[0] if path is not None else None for path in reads]
-        stack.enter_context(run_folder(out, files, overwrite))
+        stack.enter_context(run_folder(out, [*files_of(sources), *reads], overwrite))
     return stack
 
 

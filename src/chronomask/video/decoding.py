@@ -56,16 +56,25 @@ def video_stream(container: av.container.InputContainer, shown: str) -> av.video
     """The first stream of moving pictures.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or nothing here decodes it.
     """
     for stream in container.streams.video:
         # The cover of a song is a video stream of one picture.
+        if stream.codec_context is None:
+            raise InputError(f"{shown}: cannot be decoded: its codec is not known, or it is protected (DRM)")
         if not stream.disposition & Disposition.attached_pic:
             # The other cores have the network to compute; and every thread holds a frame or two, of 12 MB in 4K.
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = max(1, cores() // 2)
             return stream
     raise InputError(f"{shown}: holds no video stream")
+
+
+def sound_stream(container: av.container.InputContainer) -> av.AudioStream | None:
+    """The best stream of sound that can be decoded, if there is one."""
+    known = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    best = container.streams.best("audio")
+    return next((stream for stream in known if stream == best), known[0] if known else None)
 
 
 def frame_rate(stream: av.video.VideoStream) -> float:

@@ -17,7 +17,7 @@ import av.video
 
 from chronomask.errors import InputError
 from chronomask.files import spoken
-from chronomask.video.decoding import decoded, frame_rate, open_container, upright, video_stream
+from chronomask.video.decoding import decoded, frame_rate, open_container, sound_stream, upright, video_stream
 from chronomask.video.source import Frame, Selection, VideoSource
 
 _RUN_UP = 10.0
@@ -52,7 +52,7 @@ class VideoFile(VideoSource):
             rate = frame_rate(stream)
             self.fps = rate / selection.every
             self.length = _selected(_claimed_length(container, stream, rate), rate, selection)
-            self.sound = address if container.streams.audio else None
+            self.sound = None if sound_stream(container) is None else address
             first = next(decoded(container, stream, self._note), None)
             if first is None:
                 raise InputError(f"{self.damage or shown}: not one frame could be decoded")

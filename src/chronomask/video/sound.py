@@ -9,7 +9,7 @@ import av
 import av.container
 
 from chronomask.errors import InputError
-from chronomask.video.decoding import open_container
+from chronomask.video.decoding import open_container, sound_stream
 
 COPIED = {
     "mp4": frozenset({"aac", "alac", "flac", "mp3", "opus"}),
@@ -39,10 +39,10 @@ class SoundTrack:
         """
         # Not by its address, which may hold a password.
         self._input = open_container(source, "the sound of the source")
-        stream = self._input.streams.best("audio")
-        if not isinstance(stream, av.AudioStream):
+        stream = sound_stream(self._input)
+        if stream is None:
             self._input.close()
-            raise InputError("the sound of the source: there is none")
+            raise InputError("the sound of the source: there is none that can be decoded")
         self._clock = (self._input.start_time or 0) / av.time_base
         self._output, self._source = output, stream
         container = output.format.name
