@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Int64, Shaped, UInt8
@@ -36,6 +37,7 @@ which column begins it (the first of the object, the last less its width, the fi
 row (the first, the last); and by how many lines it is moved down."""
 
 
+@lru_cache(maxsize=256)
 def track_colour(track_id: int) -> tuple[int, int, int]:
     """RGB colour of a track, 0-255: the same for the same id, always; far apart for ids that follow each other.
 
@@ -129,7 +131,8 @@ def contact_sheet(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, wi
 def _tinted(image: UInt8[np.ndarray, "H W 3"], colour: tuple[int, int, int]) -> UInt8[np.ndarray, "H W 3"]:
     """The image behind a pane of a colour."""
     rows = image.reshape(len(image), -1) * np.uint16(256 - _OPACITY)  # long ones, which NumPy is quick with
-    rows += np.tile(np.array(colour, np.uint16) * np.uint16(_OPACITY) + np.uint16(128), image.shape[1])
+    pane = np.array([colour], np.uint16) * np.uint16(_OPACITY) + np.uint16(128)
+    rows += pane.repeat(image.shape[1], 0).reshape(-1)
     rows >>= 8
     return rows.astype(np.uint8).reshape(image.shape)
 
@@ -165,6 +168,10 @@ def _ink(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     return _BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else _WHITE
 
 
+def _meet(one: _Rectangle, other: _Rectangle) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def _free_place(
     label: tuple[int, int], box: _Rectangle, picture: tuple[int, int], taken: Sequence[_Rectangle]
 ) -> _Rectangle:
@@ -174,6 +181,10 @@ def _free_place(
         label, picture: width and height.
     """
     width, height = label
+    left, top = max(0, min(box[0], picture[0] - width)), max(0, min(box[1] - height, picture[1] - height))
+    first = left, top, left + width, top + height
+    if not any(_meet(first, other) for other in taken):
+        return first  # nearly always, and in a tenth of the time that all places take
     x = np.array([box[0], box[2] - width, box[0] - width, box[2]])[_PLACES[0]]
     y = np.array([box[1], box[3]])[_PLACES[1]] + height * _PLACES[2]
     x, y = (

@@ -61,13 +61,15 @@ def _filtered(
 def _mean(values: Float32[np.ndarray, "h w"], radius: int) -> Float32[np.ndarray, "h w"]:
     """Over windows that reach so far to all sides; beyond the edges the outermost values go on."""
     height, width = values.shape
-    padded = np.pad(values, radius, mode="edge")
-    rows = padded[:height].copy()
+    tall = values.take(np.arange(-radius, height + radius), 0, mode="clip")
+    rows = tall[:height].copy()
     for shift in range(1, 2 * radius + 1):
-        rows += padded[shift : shift + height]
+        rows += tall[shift : shift + height]
     rows /= np.float32(2 * radius + 1)
-    total = rows[:, :width].copy()
+    wide = np.empty((height, width + 2 * radius), np.float32)
+    wide[:, :radius], wide[:, radius:-radius], wide[:, -radius:] = rows[:, :1], rows, rows[:, -1:]
+    total = wide[:, :width].copy()
     for shift in range(1, 2 * radius + 1):
-        total += rows[:, shift : shift + width]
+        total += wide[:, shift : shift + width]
     total /= np.float32(2 * radius + 1)
     return total
