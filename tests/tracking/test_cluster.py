@@ -7,7 +7,8 @@ from scipy.ndimage import zoom
 
 from chronomask.config import ClusterConfig
 from chronomask.embedding import squared_distance
-from chronomask.tracking.cluster import cells_of, cluster, label_map, masked_class_logits, shares_of_cells
+from chronomask.tracking.class_scores import cells_of, masked_class_logits, shares_of_cells
+from chronomask.tracking.cluster import cluster, label_map
 from tracking.outputs import outputs_of
 
 LENGTH, ROWS, COLUMNS = 4, 12, 16

@@ -1,7 +1,7 @@
 """Clustering of one clip, eq. (5) and section 4.5.
 
 Legend: T frames, h w pixels at stride 4, P candidate pixels, E embedding dimensions, F = 2 E, L classes, b d pixels of
-a box, hc wc cells of the class scores.
+a box.
 """
 
 from __future__ import annotations
@@ -16,14 +16,9 @@ from jaxtyping import Bool, Float32, Int16, Int64
 from chronomask.config import ClusterConfig
 from chronomask.embedding import squared_distance
 from chronomask.painting import REACH
+from chronomask.tracking.class_scores import CELL, Box, class_probabilities
 from chronomask.tracking.outputs import ClipOutputs
 from chronomask.tracking.tube_score import tube_score, tube_statistics
-
-CELL = 4
-"""Side of a cell at stride 16, in stride-4 pixels."""
-
-Box = tuple[slice, slice]
-"""Rows and columns at stride 4; begins at a whole cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,12 +202,6 @@ def _whole_cells(start: int, stop: int, size: int) -> slice:
     return slice(max(0, start) // CELL * CELL, min(size, -(-stop // CELL) * CELL))
 
 
-def cells_of(box: Box) -> Box:
-    """The cells of the class scores, at stride 16, that a box covers."""
-    rows, columns = (slice(side.start // CELL, -(-side.stop // CELL)) for side in box)
-    return rows, columns
-
-
 def _tube(
     outputs: ClipOutputs,
     free: Bool[np.ndarray, "T b d"],
@@ -250,7 +239,7 @@ def _judged(
     """The tube of a probability, with what the network says of the pixels inside."""
     near = (slice(None), *box)
     inside = probability > 0.5
-    classes = _softmax(masked_class_logits(outputs, box, inside))
+    classes = class_probabilities(outputs, box, inside)
     foreground = None if outputs.foreground is None else outputs.foreground[near]
     statistics = tube_statistics(outputs.heat[near], membership, foreground, inside, classes)
     objectness = tube_score(statistics, coefficients) if coefficients else statistics[2] * statistics[3]
@@ -288,34 +277,6 @@ def search(outputs: ClipOutputs, config: ClusterConfig) -> Search:
     shape = outputs.heat.shape
     seeds = [(place // (shape[1] * shape[2]), place // shape[2] % shape[1], place % shape[2]) for place in won]
     return Search(np.exp(np.float32(-0.5) * np.array(levels, np.float32).reshape(-1, *shape)), seeds)
-
-
-def masked_class_logits(outputs: ClipOutputs, box: Box, inside: Bool[np.ndarray, "T b d"]) -> Float32[np.ndarray, " L"]:
-    """Class scores averaged over the pixels of a box, of which there is one at least.
-
-    Where the scores are coarser than the pixels (stride 16 against 4), each of their cells counts by the share of it
-    that the pixels cover: the same as averaging scores that were upsampled with equal cells.
-    """
-    if outputs.class_logits.shape[2:] == outputs.heat.shape[1:]:
-        scores, weights = outputs.class_logits[:, :, *box], inside.astype(np.float32)
-    else:
-        scores, weights = outputs.class_logits[:, :, *cells_of(box)], shares_of_cells(inside)
-    return np.einsum("ltyx,tyx->l", scores, weights) / (weights.sum() or np.float32(1))
-
-
-def shares_of_cells(inside: Bool[np.ndarray, "T b d"]) -> Float32[np.ndarray, "T hc wc"]:
-    """The share of every cell at stride 16 that a mask covers; beyond the frame there is no mask."""
-    frames, height, width = inside.shape
-    rows, columns = -(-height // CELL), -(-width // CELL)
-    if (rows * CELL, columns * CELL) != (height, width):
-        inside = np.pad(inside, ((0, 0), (0, rows * CELL - height), (0, columns * CELL - width)))
-    by_row = inside.reshape(frames * rows, CELL, columns * CELL).sum(1, dtype=np.float32)
-    return by_row.reshape(frames, rows, columns, CELL).sum(3) / np.float32(CELL * CELL)
-
-
-def _softmax(x: Float32[np.ndarray, " L"]) -> Float32[np.ndarray, " L"]:
-    shares = np.exp(x - x.max())
-    return shares / shares.sum()
 
 
 def label_map(tubes: Sequence[Tube], shape: tuple[int, ...]) -> Int16[np.ndarray, "T h w"]:

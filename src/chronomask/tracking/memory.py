@@ -15,7 +15,8 @@ from jaxtyping import Float32, Float64
 from chronomask.assignment import assign
 from chronomask.config import StitchConfig
 from chronomask.state import State
-from chronomask.tracking.cluster import Tube, cells_of, shares_of_cells
+from chronomask.tracking.class_scores import cells_of, shares_of_cells
+from chronomask.tracking.cluster import Tube
 
 FADING = 0.7
 """Share that the clips before keep in what is remembered of a track when a clip is added."""

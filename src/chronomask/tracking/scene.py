@@ -17,7 +17,8 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 from chronomask.config import ClusterConfig
 from chronomask.embedding import STRIDE
 from chronomask.painting import enlarged
-from chronomask.tracking.cluster import CELL, Search, Tube, search, tube_of
+from chronomask.tracking.class_scores import CELL
+from chronomask.tracking.cluster import Search, Tube, search, tube_of
 from chronomask.tracking.memory import Look, look_of
 from chronomask.tracking.outputs import Sight
 

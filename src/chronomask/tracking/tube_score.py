@@ -32,9 +32,12 @@ def tube_statistics(
         class_probabilities: of the tube.
     """
     size = max(1, int(np.count_nonzero(inside)))
-    edges = sum(int(np.count_nonzero(np.diff(inside, axis=axis))) for axis in (1, 2))
-    known = np.ones_like(heat) if foreground is None else foreground
-    means = (float(values[inside].sum(dtype=np.float64)) / size for values in (heat, membership, known))
+    rows, columns = inside[:, 1:] != inside[:, :-1], inside[..., 1:] != inside[..., :-1]
+    edges = int(np.count_nonzero(rows) + np.count_nonzero(columns))
+    means = (
+        1.0 if values is None else float(values[inside].sum(dtype=np.float64)) / size
+        for values in (heat, membership, foreground)
+    )
     return [1.0, log(size / len(inside)), *means, edges / size, float(class_probabilities.max())]
 
 
