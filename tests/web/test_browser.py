@@ -425,6 +425,7 @@ def pressing(page, first):
         "1 2 3 4": [
             ("Home", "chronomask.drawn === 0"),
             ("4", "chronomask.brush.tool === 'cut'"),
+            ("Enter", "chronomask.pointing.prompts.length === 1"),
             ("3", "chronomask.brush.tool === 'erase'"),
             ("1", "chronomask.brush.tool === 'point'"),
             ("2", "chronomask.brush.tool === 'paint'"),
@@ -525,11 +526,14 @@ def serious(inner, axe):
     return {f["id"]: [node["html"] for node in f["nodes"]][:3] for f in faults if f["impact"] in kinds}
 
 
-def test_the_first_page_has_nothing_serious_either(chromium, served):
+def test_the_first_page_has_nothing_serious_either_and_a_sample(chromium, served):
     axe = pytest.importorskip("axe_playwright_python.base", reason="needs the extra web-test").AXE_SCRIPT
     page = Page(chromium, *served)
     page.page.wait_for_selector(".drop")
     assert serious(page.page, axe) == {}
+    page.page.click("text=Take the sample")
+    page.until("window.chronomask && chronomask.project.run && chronomask.drawn >= 0")
+    assert page.page.evaluate("[chronomask.project.name, chronomask.project.length]") == ["sample", 56]
     page.close()
 
 
