@@ -531,6 +531,8 @@ def test_the_first_page_has_nothing_serious_either_and_a_sample(chromium, served
     page = Page(chromium, *served)
     page.page.wait_for_selector(".drop")
     assert serious(page.page, axe) == {}
+    page.page.set_input_files("#file", {"name": "page.mp4", "mimeType": "video/mp4", "buffer": b"<html>" * 99})
+    page.page.wait_for_selector("#start .warning >> text=page: not a video")
     page.page.click("text=Take the sample")
     page.until("window.chronomask && chronomask.project.run && chronomask.drawn >= 0")
     assert page.page.evaluate("[chronomask.project.name, chronomask.project.length]") == ["sample", 56]

@@ -93,9 +93,11 @@ async function refresh() {
 }
 
 async function ended(job) {
-  if (job.state === "failed") toast(`${VERBS[job.kind] ?? job.kind}: ${job.error}`, "error");
-  if (job.kind === "look" && job.state === "done") await openProject(job.result.project);
-  else if (page.work && page.work.project.id === job.project) await page.work.jobEnded(job);
+  if (job.state === "failed" && (page.work || job.kind !== "look")) toast(`${VERBS[job.kind] ?? job.kind}: ${job.error}`, "error");
+  if (job.kind === "look" && job.state === "done") { // which takes nobody away from what is being looked at
+    if (page.work) toast("Another video is here. It lies under chronomask, above.");
+    else await openProject(job.result.project);
+  } else if (page.work && page.work.project.id === job.project) await page.work.jobEnded(job);
   if (job.kind === "segment" && job.state === "done") say("The objects are found.");
 }
 
@@ -139,12 +141,16 @@ function showStart() {
   const drop = h("label", { class: "drop", for: "file" }, icon("upload"),
     h("strong", {}, "Drop a video here"), h("span", {}, "or choose one from this computer"));
   const projects = [...session.projects].reverse();
-  const key = JSON.stringify([projects, session.sample]);
+  // Why the last video was not taken is said until something else is begun.
+  const last = session.jobs.at(-1);
+  const refused = last?.kind === "look" && last.state === "failed" && last.error;
+  const key = JSON.stringify([projects, session.sample, refused]);
   if (start.dataset.key === key) return;
   start.dataset.key = key;
   start.replaceChildren(...[
     h("h1", {}, "Every object in your video, found and followed"),
     h("p", { class: "lead" }, "Look at what the model found, correct it, and export masks, cut-outs or an overlay. Everything stays on this computer."),
+    refused && h("p", { class: "warning", role: "alert" }, refused),
     input, drop,
     session.sample && h("p", { class: "sample" }, "No video at hand? ", button("Take the sample", takeSample, { class: "link" })),
     projects.length > 0 && h("section", { class: "projects", "aria-label": "Your videos" }, h("h2", {}, "Your videos"),

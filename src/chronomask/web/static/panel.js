@@ -112,7 +112,7 @@ export class Panel {
   actions() {
     const { work } = this;
     const track = work.track(work.selected);
-    if (!track) return h("p", { class: "note hint" }, "Click an object in the video or the table to correct it.");
+    if (!track) return work.listed.length > 0 && h("p", { class: "note hint" }, "Click an object in the video or the table to correct it.");
     const { corrections } = work;
     const hidden = work.view.hidden.includes(track.id);
     const one = (id, text, action, key) => h("button", { type: "button", id: `do-${id}`, class: id === "delete" ? "danger" : "", "aria-keyshortcuts": key, onclick: action }, text, h("kbd", { "aria-hidden": "true" }, key));
