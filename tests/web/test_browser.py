@@ -531,6 +531,14 @@ def test_the_first_page_has_nothing_serious_either_and_a_sample(chromium, served
     page = Page(chromium, *served)
     page.page.wait_for_selector(".drop")
     assert serious(page.page, axe) == {}
+    for scheme in ("light", "dark"):  # what the system has; every click changes it
+        page.page.evaluate("delete document.documentElement.dataset.theme")
+        page.page.emulate_media(color_scheme=scheme)
+        grounds = []
+        for _ in range(3):
+            grounds.append(page.page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
+            page.page.click("[aria-label^='Change between dark']")
+        assert grounds[0] != grounds[1] != grounds[2]
     page.page.set_input_files("#file", {"name": "page.mp4", "mimeType": "video/mp4", "buffer": b"<html>" * 99})
     page.page.wait_for_selector("#start .warning >> text=page: not a video")
     page.page.click("text=Take the sample")

@@ -1,5 +1,7 @@
 // Elements, icons and messages.
 
+export const $ = (id) => document.getElementById(id);
+
 const PATHS = {
   play: "M8 5.5v13l10.5-6.5z",
   pause: "M7 5h3.6v14H7zM13.4 5H17v14h-3.6z",
@@ -59,8 +61,6 @@ export function colourOf(rgb, alpha = 1) {
   return `rgb(${rgb[0]} ${rgb[1]} ${rgb[2]} / ${alpha})`;
 }
 
-const $ = (id) => document.getElementById(id);
-
 export function say(text) {
   $("said").textContent = text;
 }
@@ -71,6 +71,9 @@ export function toast(text, kind = "") {
   $("toasts").append(note);
   setTimeout(() => note.remove(), kind === "error" ? 15000 : 6000);
 }
+
+// What a request gives; undefined where it was refused, and then its sentence is shown.
+export const told = (request) => request.catch((error) => toast(error.message, "error"));
 
 // A dialog; resolves with what `done` was given, or null where it was closed.
 export function ask(title, build) {

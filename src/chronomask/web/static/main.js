@@ -1,12 +1,11 @@
 // The page: what is open, what is at work, and the way between them.
 
 import { get, post, remove, upload } from "./api.js";
-import { ask, button, duration, h, icon, say, toast } from "./dom.js";
+import { $, ask, button, duration, h, icon, say, toast, told } from "./dom.js";
 import { Work } from "./work.js";
 import { showHelp } from "./help.js";
 import { KEYS, obey } from "./keys.js";
 
-const $ = (id) => document.getElementById(id);
 const VERBS = {
   look: "Looking at the video", copy: "Preparing it for the browser", segment: "Finding objects",
   thumbs: "Taking pictures", draw: "Drawing the export", score: "Scoring", teach: "Teaching the model", follow: "Following what you pointed at",
@@ -21,7 +20,8 @@ function setTheme(theme) {
 }
 
 function toggleTheme() {
-  const dark = getComputedStyle(document.documentElement).colorScheme.startsWith("dark");
+  const { theme } = document.documentElement.dataset;
+  const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   setTheme(dark ? "light" : "dark");
 }
 
@@ -63,7 +63,7 @@ function row(known, key, text, done, total, cancelled) {
 }
 
 async function cancel(job) {
-  try { await remove(`/api/jobs/${job.id}`); } catch (error) { toast(error.message, "error"); }
+  await told(remove(`/api/jobs/${job.id}`));
   await refresh();
 }
 
@@ -84,7 +84,7 @@ async function refresh() {
   page.jobs = new Map(session.jobs.map((job) => [job.id, job]));
   for (const job of session.jobs) {
     const old = before.get(job.id);
-    if (["done", "failed", "cancelled"].includes(job.state) && old && old.state !== job.state) await ended(job);
+    if (["done", "failed", "cancelled"].includes(job.state) && old && old.state !== job.state) await ended(job, session);
   }
   showJobs();
   if (!page.work) showStart();
@@ -92,10 +92,11 @@ async function refresh() {
   if (busy) page.timer = setTimeout(refresh, 500);
 }
 
-async function ended(job) {
+async function ended(job, session) {
   if (job.state === "failed" && (page.work || job.kind !== "look")) toast(`${VERBS[job.kind] ?? job.kind}: ${job.error}`, "error");
   if (job.kind === "look" && job.state === "done") { // which takes nobody away from what is being looked at
-    if (page.work) toast("Another video is here. It lies under chronomask, above.");
+    const { name } = session.projects.find((project) => project.id === job.result.project) ?? { name: "The video" };
+    if (page.work) toast(`${name} is added. The button “chronomask” above lists all videos.`);
     else await openProject(job.result.project);
   } else if (page.work && page.work.project.id === job.project) await page.work.jobEnded(job);
   if (job.kind === "segment" && job.state === "done") say("The objects are found.");
@@ -113,22 +114,16 @@ async function send(files) {
     }
     page.uploads.add(sent);
     showJobs();
-    try {
-      const job = await upload("/api/projects", file, (done) => { sent.done = done; showJobs(); });
-      page.jobs.set(job.id, job);
-    } catch (error) {
-      toast(error.message, "error");
-    }
+    const job = await told(upload("/api/projects", file, (done) => { sent.done = done; showJobs(); }));
+    if (job) page.jobs.set(job.id, job);
     page.uploads.delete(sent);
     await refresh();
   }
 }
 
 async function takeSample() {
-  try {
-    const job = await post("/api/sample");
-    page.jobs.set(job.id, job);
-  } catch (error) { toast(error.message, "error"); }
+  const job = await told(post("/api/sample"));
+  if (job) page.jobs.set(job.id, job);
   await refresh();
 }
 
@@ -166,13 +161,13 @@ async function forget(project) {
     h("p", {}, "Its tracks, corrections and exports are removed for good. A video that you named by command stays where it is."),
     h("div", { class: "dialog-buttons" }, button("Keep", () => done(null)), button("Remove", () => done(true), { class: "danger" }))]);
   if (!sure) return;
-  try { await remove(`/api/projects/${project.id}`); } catch (error) { toast(error.message, "error"); }
+  await told(remove(`/api/projects/${project.id}`));
   await refresh();
 }
 
 async function openProject(id) {
-  let project;
-  try { project = await get(`/api/projects/${id}`); } catch (error) { toast(error.message, "error"); return; }
+  const project = await told(get(`/api/projects/${id}`));
+  if (!project) return;
   closeWork();
   $("start").hidden = true;
   $("work").hidden = false;

@@ -1,9 +1,8 @@
 // What is beside the video: objects, how they look, and what is made of them.
 
 import { post, upload } from "./api.js";
-import { ask, button, colourOf, h, icon, say, toast } from "./dom.js";
+import { $, ask, button, colourOf, h, icon, say, toast, told } from "./dom.js";
 
-const $ = (id) => document.getElementById(id);
 const TABS = [["objects", "Objects"], ["view", "View"], ["export", "Export"], ["understand", "Why"]];
 
 function percent(value) {
@@ -126,7 +125,7 @@ export class Panel {
   }
 
   async segment() {
-    try { await post(`/api/projects/${this.work.project.id}/segment`); } catch (error) { toast(error.message, "error"); }
+    await told(post(`/api/projects/${this.work.project.id}/segment`));
     await this.work.page.refresh();
     this.show();
   }
@@ -214,7 +213,7 @@ export class Panel {
   }
 
   async ordered(what, body) {
-    try { await post(`/api/projects/${this.work.project.id}/${what}`, body); } catch (error) { toast(error.message, "error"); }
+    await told(post(`/api/projects/${this.work.project.id}/${what}`, body));
     await this.work.page.refresh();
   }
 
@@ -223,7 +222,8 @@ export class Panel {
     const input = h("input", { type: "file", id: "truth", accept: ".json,.xml,.txt", class: "unseen", onchange: async (event) => {
       const [file] = event.target.files;
       if (!file) return;
-      try { this.work.take(await upload(`/api/projects/${project.id}/truth`, file, () => {})); } catch (error) { toast(error.message, "error"); }
+      const scored = await told(upload(`/api/projects/${project.id}/truth`, file, () => {}));
+      if (scored) this.work.take(scored);
     } });
     const table = this.scores && h("table", { class: "scores" }, h("thead", {}, h("tr", {}, ["", "AP", "AP50", "AP75", "AR10"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, [["with names", this.scores.named], ["masks alone", this.scores.anonymous]].map(([text, numbers]) =>

@@ -1,8 +1,6 @@
 // When each object is seen, a strip each, and the place in the video.
 
-import { colourOf, h } from "./dom.js";
-
-const $ = (id) => document.getElementById(id);
+import { $, colourOf, h } from "./dom.js";
 
 export class Timeline {
   constructor(work) {

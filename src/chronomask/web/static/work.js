@@ -1,7 +1,7 @@
 // One open video: its player, masks, tracks, and what is chosen.
 
 import { get, post, put } from "./api.js";
-import { button, colourOf, h, say, toast } from "./dom.js";
+import { $, button, colourOf, h, say, toast, told } from "./dom.js";
 import { Brush } from "./brush.js";
 import { Corrections } from "./correct.js";
 import { Masks } from "./masks.js";
@@ -12,7 +12,6 @@ import { Pointing } from "./pointing.js";
 import { Timeline } from "./timeline.js";
 import { Understand } from "./understand.js";
 
-const $ = (id) => document.getElementById(id);
 const VIEW = { score: 0.5, asked: [], hidden: [], off: [], opacity: 0.45, outline: true, names: true, background: "video", frame: 0 };
 
 export class Work {
@@ -142,7 +141,8 @@ export class Work {
   async reload() {
     if (this.reloading) return;
     this.reloading = true;
-    try { this.take(await get(`/api/projects/${this.project.id}`)); } catch (error) { toast(error.message, "error"); }
+    const project = await told(get(`/api/projects/${this.project.id}`));
+    if (project) this.take(project);
     this.reloading = false;
   }
 
@@ -207,8 +207,7 @@ export class Work {
     if (frame < 0) return;
     let found = this.masks.at(frame);
     if (found === null) {
-      try { await this.masks.load(frame); } catch (error) { toast(error.message, "error"); return; }
-      if (this.closed || frame !== this.frame) return;
+      if (!(await told(this.masks.load(frame))) || this.closed || frame !== this.frame) return;
       found = this.masks.at(frame) ?? {};
     }
     const shown = [];
