@@ -66,6 +66,24 @@ def test_ctrl_c_in_the_first_second(module, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9.1 TiB for an array"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 4000 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("std::bad_alloc"),
+    ],
+)
+def test_too_little_memory_is_no_fault_of_ours(error, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("chronomask.evaluation.validate.validate", fail)
+    assert main(["validate", "a.json"]) == 2
+    assert capsys.readouterr().err.startswith("chronomask: not enough memory for this: ")
+
+
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"chronomask {__version__}\n"

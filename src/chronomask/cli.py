@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronomask import __version__, terminal
-from chronomask.errors import InputError, close_names
+from chronomask.errors import InputError, close_names, is_out_of_memory, words_of
 
 if TYPE_CHECKING:
     import tyro
@@ -113,6 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if _is_of_interruption(error):
             return _interrupted()
+        if is_out_of_memory(error):
+            print(f"chronomask: not enough memory for this: {words_of(error)}", file=sys.stderr)
+            return 2
         if not isinstance(error, OSError) or error.filename is None:
             raise
         print(f"chronomask: {error.filename}: {error.strerror}", file=sys.stderr)

@@ -53,6 +53,18 @@ def words_of(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the memory of the machine or of its graphics card did not suffice.
+
+    Libraries say it in their own words: PyTorch by a plain RuntimeError, OpenCV and C++ by errors of theirs.
+    """
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY)
+
+
+_NO_MEMORY = ("can't alloc", "cannot alloc", "failed to alloc", "bad_alloc", "out of memory", "insufficient memory")
+
+
 def some_names(known: Iterable[str], most: int = 12) -> str:
     """The names joined by commas; of very many the first, and how many more there are."""
     names = list(known)

@@ -6,10 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import distributed as dist
 
-from chronomask.errors import InputError
+from chronomask.errors import InputError, is_out_of_memory
 
 
 class TrainingError(RuntimeError):
@@ -33,7 +32,7 @@ def failures_explained(out: Path) -> Generator[None, None, None]:
         raise InputError(_without_traceback(str(error))) from error
     except (MemoryError, RuntimeError) as error:
         text = str(error)
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise InputError(
                 "out of memory. Lower batch, or data.height and data.width; or raise accumulate, or set "
                 f"gradient_checkpointing. {_go_on(out)} ({first_line(error)})"
@@ -57,11 +56,6 @@ def failures_explained(out: Path) -> Generator[None, None, None]:
 def first_line(error: BaseException) -> str:
     """Of what the exception says; its type where it says nothing."""
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # On CPUs PyTorch raises a plain RuntimeError.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _go_on(out: Path) -> str:

@@ -16,13 +16,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from chronomask.errors import InputError
+from chronomask.errors import InputError, is_out_of_memory
 
 _EVERY = 0.2
 """Seconds between two reports."""
-
-_NO_MEMORY = ("can't alloc", "bad_alloc", "cannot allocate")
-"""How OpenVINO and PyTorch, C++, and the system say that there is no more memory."""
 
 _TOO_MUCH = (
     "it needs more than the {:.1f} GiB of memory that are allowed for what a browser sent; "
@@ -87,7 +84,7 @@ def _do(reporter: Reporter, request: dict[str, Any], memory: int | None) -> None
             said = said.replace(f"{place}{os.sep}", "")
         reporter.say(error=said)
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(word in str(error) for word in _NO_MEMORY):
+        if not is_out_of_memory(error):
             raise
         reporter.say(
             error="this machine has too little memory for it" if memory is None else _TOO_MUCH.format(memory / 2**30)
