@@ -32,7 +32,7 @@ def scores(model: str, folder: Path) -> dict[str, float]:
         found = Path(place) / "tracks.json"
         chronomask.predict(model, truth, folder / "JPEGImages", found)
         named = chronomask.evaluate(truth, found).masks.scores
-        measured = chronomask.evaluate(truth, found, class_agnostic=True, tracking=True)
+        measured = chronomask.evaluate(truth, found, chronomask.EvaluateConfig(class_agnostic=True, tracking=True))
     masks, tracking = measured.masks.scores, measured.tracking
     assert tracking is not None, "it was asked for"
     values = (masks.AP, masks.AP50, masks.AP75, tracking.scores.HOTA, tracking.scores.IDF1, named.AP)

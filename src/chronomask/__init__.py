@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chronomask.errors import InputError
 
 if TYPE_CHECKING:
-    from chronomask.config import SegmentConfig
+    from chronomask.config import EvaluateConfig, SegmentConfig
     from chronomask.engines.export import export
     from chronomask.evaluation.evaluate import evaluate
     from chronomask.evaluation.validate import validate
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Box",
+    "EvaluateConfig",
     "FrameResult",
     "InputError",
     "Point",
@@ -54,6 +55,7 @@ __all__ = [
 
 _LAZY = {
     "Box": "chronomask.prompts",
+    "EvaluateConfig": "chronomask.config",
     "FrameResult": "chronomask.results",
     "Point": "chronomask.prompts",
     "SegmentConfig": "chronomask.config",

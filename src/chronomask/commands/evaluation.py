@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from tyro.conf import Positional
 
 from chronomask.commands.naming import listed, method_names
 from chronomask.commands.notes import print_note
+from chronomask.config import EvaluateConfig
 from chronomask.errors import InputError
 from chronomask.terminal import begin, console
 
@@ -22,14 +24,8 @@ def evaluate(
     json: Path | None = None,
     report: Path | None = None,
     frames: Path | None = None,
-    classes: tuple[str, ...] = (),
-    class_agnostic: bool = False,
-    open_vocabulary: bool = False,
-    boxes: bool = False,
-    davis: Literal["no", "one", "many"] = "no",
-    tracking: bool = False,
-    min_score: float | None = None,
     overwrite: bool = False,
+    config: Annotated[EvaluateConfig, tyro.conf.arg(name="")] = EvaluateConfig(),  # noqa: B008  (frozen)
 ) -> None:
     """Score results as YouTube-VIS does: AP, AP50, AP75, AR1, AR10 first, then the rest, overall and per class.
 
@@ -44,19 +40,8 @@ def evaluate(
             was lost to.
         frames: folder of the frames, for the pictures in the report: the file names of the annotations lie in it or,
             where they name none, a folder for each video. Without it masks are drawn on grey.
-        classes: count these classes only: names joined by commas, or one after the other.
-        class_agnostic: score masks and tracks alone, as if there were one class only.
-        open_vocabulary: count a result only in videos where its class was looked for: those with an object of it, and
-            those that list it as labelled.
-        boxes: also print AP of the boxes around the masks.
-        davis: also print J (overlap) and F (outline): of all objects together (one, as DAVIS-2016), or of each object
-            (many, as DAVIS-2017).
-        tracking: also print HOTA and IDF1, which say how well objects keep their numbers, per class and their mean
-            (needs the package trackeval).
-        min_score: leave results with a lower score out of J, F, HOTA and IDF1, which do not rank. By default none is
-            left out of J and F, and what is below 0.5 out of HOTA and IDF1. With --davis one and a tracks.json of
-            predict you want 0.5: very weak results in the union would spoil it.
         overwrite: replace --json and --report where they are there already.
+        config: the options below.
     """
     begin(f"reading {results}")
 
@@ -66,25 +51,11 @@ def evaluate(
     from chronomask.evaluation.evaluate import evaluate as run
     from chronomask.evaluation.tracking import tracking_table
 
-    names = [name for text in classes for name in listed(text)]
-    if classes and not names:
-        raise InputError(f"--classes {','.join(classes)!r}: names no class")
-    measured = run(
-        truth,
-        results,
-        json=json,
-        report=report,
-        frames=frames,
-        classes=names,
-        class_agnostic=class_agnostic,
-        open_vocabulary=open_vocabulary,
-        boxes=boxes,
-        davis=davis,
-        tracking=tracking,
-        min_score=min_score,
-        overwrite=overwrite,
-        note=print_note,
-    )
+    names = tuple(name for text in config.classes for name in listed(text))
+    if config.classes and not names:
+        raise InputError(f"--classes {','.join(config.classes)!r}: names no class")
+    config, files = replace(config, classes=names), {"json": json, "report": report, "frames": frames}
+    measured = run(truth, results, config, **files, overwrite=overwrite, note=print_note)
     terminal = console()
     terminal.print(ap.evaluation_table(measured.masks))
     if measured.breakdown is not None:

@@ -1,6 +1,7 @@
 """Settings as frozen dataclasses. Named models and recipes are functions that return one; nothing here is mutable."""
 
 from chronomask.config.data import MixtureConfig, MotionConfig, published_motion
+from chronomask.config.evaluation import EvaluateConfig
 from chronomask.config.model import (
     NAMED_MODELS,
     TUBE_STATISTICS,
@@ -38,6 +39,7 @@ __all__ = [
     "BackboneName",
     "ClassSource",
     "ClusterConfig",
+    "EvaluateConfig",
     "LossConfig",
     "MachineConfig",
     "MixtureConfig",

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps
 from math import isnan
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from chronomask.annotations.records import all_frames
+from chronomask.annotations.records import Track, all_frames
 from chronomask.claims import Output, check_frames, claimed
-from chronomask.config import SegmentConfig
+from chronomask.config import EvaluateConfig, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.evaluation import ap
 from chronomask.evaluation.ap import Evaluation
 from chronomask.evaluation.coverage import left_aside
 from chronomask.evaluation.davis import DavisScores, score_davis
 from chronomask.evaluation.error_analysis import Breakdown
+from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.selection import Selection
 from chronomask.evaluation.tracking import TrackingReport, installed_metrics, score_tracking
 from chronomask.evaluation.validate import read_results, read_truth
@@ -63,17 +64,11 @@ class Measured:
 def evaluate(
     truth: str | Path,
     results: str | Path,
+    config: EvaluateConfig = EvaluateConfig(),  # noqa: B008  (frozen)
     *,
     json: Path | None = None,
     report: Path | None = None,
     frames: Path | None = None,
-    classes: Collection[str] = (),
-    class_agnostic: bool = False,
-    open_vocabulary: bool = False,
-    boxes: bool = False,
-    davis: Literal["no", "one", "many"] = "no",
-    tracking: bool = False,
-    min_score: float | None = None,
     overwrite: bool = False,
     note: Note = unheard,
 ) -> Measured:
@@ -87,16 +82,10 @@ def evaluate(
     Args:
         truth: annotations in YouTube-VIS form, or in any format that `convert` reads.
         results: a submission list or a tracks.json, or results in any such format.
+        config: what else is measured, and which results count.
         json: write the numbers to this file.
         report: write an html report to this file: curves, worst videos, and what the lost AP was lost to.
         frames: folder of the frames, for the pictures in the report.
-        classes: only these classes count; all if empty.
-        class_agnostic: score as if there were one class only.
-        open_vocabulary: a result counts only in videos where its class was looked for.
-        boxes: also measure AP of the boxes around the masks.
-        davis: also measure J and F: of all objects together ("one", as DAVIS-2016) or of each ("many", DAVIS-2017).
-        tracking: also measure HOTA and IDF1 (needs the package trackeval).
-        min_score: leave results below this score out of J, F, HOTA and IDF1, which do not rank.
         overwrite: whether the files may be replaced.
         note: called with what reading assumes or leaves out, a sentence each.
 
@@ -104,20 +93,18 @@ def evaluate(
         InputError: a file cannot be used, options contradict each other, or the outputs may not be written.
     """
     truth, results = Path(truth), Path(results)
-    if min_score is not None and davis == "no" and not tracking:
-        raise InputError(f"--min-score {min_score}: is for --davis and --tracking; AP takes results of every score")
     if frames is not None and report is None:
         raise InputError(f"--frames {frames}: is for the pictures of a report; say --report FILE.html too")
-    if tracking:
+    if config.tracking:
         installed_metrics()
-    outputs = [Output(path) for path in (json, report) if path is not None]
-    with claimed(outputs, [truth, results], [frames], overwrite):
+    outputs = [path for path in (json, report) if path is not None]
+    with claimed([Output(path) for path in outputs], [truth, results], [frames], overwrite):
         said: list[str] = []
         annotated = read_truth(truth, said.append)
         if frames is not None:
-            check_frames([output.path for output in outputs], frames, all_frames(annotated.videos.values()))
-        selection = Selection(tuple(classes), open_vocabulary, class_agnostic)
-        results_of = read_results(results, annotated, said.append, class_agnostic)
+            check_frames(outputs, frames, all_frames(annotated.videos.values()))
+        results_of = read_results(results, annotated, said.append, config.class_agnostic)
+        selection = Selection(config.classes, config.open_vocabulary, config.class_agnostic)
         annotated, found = selection.of(annotated, results_of, said.append)
         said += left_aside(annotated, found)
         for text in said:
@@ -128,23 +115,36 @@ def evaluate(
 
             written = draw_report(report, (str(results), str(truth)), annotated, found, frames, notes=said)
             masks, breakdown = written.evaluation, written.breakdown
-        threshold = {} if min_score is None else {"min_score": min_score}
-        if davis == "one" and min_score is None and (weak := sum(track.score < USUAL_SCORE for track in found)):
-            note(
-                f"J and F are of all {len(found)} results together, {weak} of them with a score below {USUAL_SCORE}; "
-                f"--min-score {USUAL_SCORE} leaves out what segment would not have written"
-            )
-        measured = Measured(
-            ap.score(annotated, found) if masks is None else masks,
-            breakdown,
-            ap.score(annotated, found, "boxes") if boxes else None,
-            None if davis == "no" else score_davis(annotated, found, davis, **threshold),
-            score_tracking(annotated, found, **threshold) if tracking else None,
-        )
+        measured = _measured(annotated, found, config, masks or ap.score(annotated, found), breakdown, note)
         if json is not None:
             with written_aside(json) as aside:
                 aside.write_text(dumps(measured.to_json(), indent=1, allow_nan=False))
     return measured
+
+
+def _measured(
+    truth: GroundTruth,
+    found: Sequence[Track],
+    config: EvaluateConfig,
+    masks: Evaluation,
+    breakdown: Breakdown | None,
+    note: Note,
+) -> Measured:
+    """All that is asked for, of the objects and results that count."""
+    threshold = {} if config.min_score is None else {"min_score": config.min_score}
+    weak = sum(track.score < USUAL_SCORE for track in found)
+    if config.davis == "one" and not threshold and weak:
+        note(
+            f"J and F are of all {len(found)} results together, {weak} of them with a score below {USUAL_SCORE}; "
+            f"--min-score {USUAL_SCORE} leaves out what segment would not have written"
+        )
+    return Measured(
+        masks,
+        breakdown,
+        ap.score(truth, found, "boxes") if config.boxes else None,
+        None if config.davis == "no" else score_davis(truth, found, config.davis, **threshold),
+        score_tracking(truth, found, **threshold) if config.tracking else None,
+    )
 
 
 def _numbers(scores: object, names: tuple[str, ...]) -> dict[str, float]:

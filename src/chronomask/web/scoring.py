@@ -25,6 +25,7 @@ def score(progress: Progress, truth: str, tracks: str, video: str, folder: str) 
     Args:
         truth: annotations in any format, of this video, or of several with one of its name.
     """
+    from chronomask.config import EvaluateConfig
     from chronomask.evaluation.evaluate import evaluate
     from chronomask.evaluation.filmstrip import FRAMES
     from chronomask.formats.convert import read
@@ -38,7 +39,7 @@ def score(progress: Progress, truth: str, tracks: str, video: str, folder: str) 
         write_tracks(place / name, videos, file.categories, file.tracks, {})
     paths = place / "truth.json", place / "found.json"
     named = evaluate(*paths, report=place / "report.html", frames=place / "frames", overwrite=True)
-    anonymous = evaluate(*paths, class_agnostic=True)
+    anonymous = evaluate(*paths, EvaluateConfig(class_agnostic=True))
     shutil.rmtree(place / "frames")
     return {"named": named.to_json(), "anonymous": anonymous.to_json()}
 
