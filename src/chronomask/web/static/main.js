@@ -28,7 +28,8 @@ function toggleTheme() {
 // --- work in progress ---
 
 function jobText(job) {
-  const verb = VERBS[job.kind] ?? job.kind;
+  const other = page.work?.project.id !== job.project && page.session.projects.find((project) => project.id === job.project);
+  const verb = `${VERBS[job.kind] ?? job.kind}${other ? ` (${other.name})` : ""}`;
   if (job.state === "waiting") return `${verb}: waits for ${job.ahead} other${job.ahead === 1 ? "" : "s"}`;
   if (job.task === "starting" || !job.total) return `${verb} …`;
   const left = job.left === null ? "" : `, ${duration(job.left)} left`;
