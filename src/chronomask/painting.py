@@ -93,15 +93,15 @@ def _ends(inside: Bool[np.ndarray, "T c"]) -> tuple[Int64[np.ndarray, " T"], Int
     return inside.argmax(1), inside.shape[1] - inside[:, ::-1].argmax(1)
 
 
-def _first_and_behind(bounds: Int64[np.ndarray, "2 2 T"]) -> Int64[np.ndarray, "2 2"]:
-    """Of the bounds of all frames the outermost."""
-    first, behind = bounds[:, 0], bounds[:, 1]
-    return np.array([first.min(1, where=behind > 0, initial=behind.max()), behind.max(1)]).T
+def _outermost(place: Int64[np.ndarray, "2 2 T"]) -> list[tuple[int, int]]:
+    """Of the bounds of all frames, for rows and for columns."""
+    sides = place.tolist()  # few, which NumPy would take five times as long for
+    return [(min(start for start, end in zip(*side, strict=True) if end), max(side[1])) for side in sides]
 
 
 def _box(place: Int64[np.ndarray, "2 2 T"], cells: tuple[int, int]) -> _Box:
     """Around where a tube is painted, with all that it depends on."""
-    ends = zip(_first_and_behind(place).tolist(), cells, strict=True)
+    ends = zip(_outermost(place), cells, strict=True)
     rows, columns = (slice(max(0, first + 1 - REACH), min(end, behind - 1 + REACH)) for (first, behind), end in ends)
     return rows, columns
 
@@ -243,9 +243,10 @@ def _write(
     sizes = np.array([canvas.shape[1:], shape])
     (ours, theirs), scales = sizes[..., None], sizes[0] / sizes[1]
     bounds = np.stack([place[:, 0] * ours // theirs, -(-place[:, 1] * ours // theirs)], 1)
-    (top, bottom), (left, right) = _first_and_behind(bounds).tolist()
+    (top, bottom), (left, right) = _outermost(bounds)
     # A pixel more to either side is what the outermost lie between.
-    begin, end = (_first_and_behind(place)[1] - box[1].start + [-1, 1]).clip(0).tolist()
+    begin, end = (start - box[1].start for start in _outermost(place)[1])
+    begin, end = max(0, begin - 1), end + 1
     at = (np.arange(top, bottom) + 0.5) / scales[0] - 0.5 - box[0].start
     lines = _between(_walled(level[..., begin:end]), at)
     row, turns = _turns(lines)
@@ -256,7 +257,7 @@ def _write(
     shown = (numbers >= bounds[0, 0, :, None]) & (numbers < bounds[0, 1, :, None])
     first, behind = (np.where(shown, column, 0).reshape(-1)[row] for column in columns)
     width = right - left
-    places = (turns - left).clip(first, behind) + row * width
+    places = np.minimum(np.maximum(turns - left, first), behind) + row * width
     edges = np.concatenate([[0], places, [shown.size * width]]).astype(np.intp)
     np.maximum.accumulate(edges, out=edges)  # rounding may let a turn come before the one before
     runs = edges[1:] - edges[:-1]
@@ -279,8 +280,8 @@ def _walled(level: Float32[np.ndarray, "T c d"]) -> Float32[np.ndarray, "T c _"]
 def _between(values: Float32[np.ndarray, "T c d"], at: Float64[np.ndarray, " n"]) -> Float32[np.ndarray, "T n d"]:
     """Rows interpolated at these places; the outermost ones go on."""
     last = values.shape[1] - 1
-    at = at.clip(0, last)
-    above = at.astype(np.intp).clip(max=last - 1)
+    at = np.minimum(np.maximum(at, 0), last)
+    above = np.minimum(at.astype(np.intp), last - 1)
     rows, below = values.take(above, 1), values.take(above + 1, 1)
     below -= rows
     below *= (at - above).astype(np.float32)[:, None]
