@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from chronomask import rle
 from chronomask.annotations.masks import EncodedMasks, Masks, differing_pixels
 from chronomask.annotations.problems import Problems
+from chronomask.annotations.runs import bitmaps
 from chronomask.errors import InputError
 
 HEIGHT, WIDTH = 40, 60
@@ -84,3 +85,11 @@ def test_a_damaged_mask_is_refused_or_still_a_mask(seed: int, place: int, letter
             checked(masks)
     else:
         assert checked(masks) is not None
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_bitmaps_of_many_masks_at_once(seeds: list[int]) -> None:
+    masks = [ragged(seed) for seed in seeds]
+    expected = [rle.decode(mask) for mask in masks]
+    np.testing.assert_array_equal(bitmaps([mask["counts"] for mask in masks], (HEIGHT, WIDTH)), expected)

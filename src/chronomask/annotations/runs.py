@@ -1,6 +1,6 @@
 """Compressed run lengths of many masks, decoded in one sweep: for a data set of a hundred thousand masks.
 
-Legend: M masks, E edges.
+Legend: M masks, E edges, H W pixels.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Bool, Int64, Integer
 
 from chronomask import rle
 from chronomask.errors import InputError
@@ -79,6 +79,19 @@ def sweep(masks: Sequence[str], frames: Int64[np.ndarray, " M"], length: int, pi
         within[odd] = False
         edges = edges[within]
     return Swept(areas, edges, canonical)
+
+
+def bitmaps(masks: Sequence[str], size: tuple[int, int]) -> Bool[np.ndarray, "M H W"]:
+    """The pixels of compressed masks of this height and width, of which there is one at least.
+
+    Raises:
+        InputError: as `sweep`.
+    """
+    height, width = size
+    edges = sweep(masks, np.arange(len(masks)), len(masks), height * width).edges
+    bounds = np.concatenate([[0], edges, [len(masks) * height * width]])
+    inside = np.repeat(np.arange(len(edges) + 1) % 2 == 1, bounds[1:] - bounds[:-1])
+    return inside.reshape(-1, width, height).swapaxes(1, 2)
 
 
 def _steps(values: Int64[np.ndarray, " M"], before: int) -> Int64[np.ndarray, " M"]:
