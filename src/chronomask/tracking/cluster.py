@@ -148,8 +148,11 @@ def _instances(pixels: _Candidates, config: ClusterConfig) -> tuple[list[_Instan
         found.append(instance)
         won.append(int(pixels.places[seed]))
         explained = np.maximum(explained, instance.membership)
+    owners = np.empty(0, np.int16)
     for _ in range(config.refinements):
-        owners = _owners(pixels, found, config)
+        before, owners = owners, _owners(pixels, found, config)
+        if np.array_equal(before, owners):
+            break  # the same pixels give the same instances for ever
         found = [pixels.seen(owners == number, instance) for number, instance in enumerate(found)]
     return found, won
 
