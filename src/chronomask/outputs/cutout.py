@@ -121,7 +121,9 @@ def _with_alpha(
     image: UInt8[np.ndarray, "H W 3"], alpha: UInt8[np.ndarray, "H W"], margin: int
 ) -> UInt8[np.ndarray, "H W 4"]:
     """Straight (not premultiplied) alpha; colours further than `margin` from what is seen are black."""
-    result = np.zeros((*alpha.shape, 4), np.uint8)
-    result[..., 3] = alpha
-    np.copyto(result[..., :3], image, where=dilated(alpha > 0, margin)[..., None])
-    return result
+    # Colours as one value a pixel: to copy those takes a tenth of the time that three values take.
+    result = np.zeros(alpha.shape, [("colour", "V3"), ("alpha", np.uint8)])
+    result["alpha"] = alpha
+    colours = np.ascontiguousarray(image).view("V3")[..., 0]
+    np.copyto(result["colour"], colours, where=dilated(alpha > 0, margin))
+    return result.view(np.uint8).reshape(*alpha.shape, 4)

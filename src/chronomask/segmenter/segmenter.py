@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from threading import Lock, local
 
@@ -274,12 +275,13 @@ class Segmenter:
 
     def _hand_out(self, stream: Stream, raw: bool) -> Iterator[FrameResult]:
         """The frames that are due, one at a time."""
+        info = cache(stream.tracker.info)  # which says the same until the next clip
         while stream.due:
             frame = stream.pending.popleft()
             stream.due -= 1
             stream.finished += 1
             masks = frame.painted.masks()
-            tracks = [stream.tracker.info(number) for number in masks]
+            tracks = [info(number) for number in masks]
             tracks = tracks if raw else stream.tracker.chosen(tracks)
             assert stream.reading.size is not None, "there is a frame, and it has a size"
             coded = CodedMasks(tuple(masks[info.id] for info in tracks), stream.reading.size)
