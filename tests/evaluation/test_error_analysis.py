@@ -11,6 +11,7 @@ from rich.console import Console
 from track_builders import annotation, mask, random_case, result, truth_file
 
 from chronomask.evaluation.error_analysis import Breakdown, Fault, break_down, breakdown_table
+from chronomask.evaluation.matching import match
 from chronomask.evaluation.validate import read_results, read_truth
 
 A, B = (2, 5, 10, 10), (30, 5, 10, 10)
@@ -20,7 +21,7 @@ HALF = mask((2, 5, 10, 4))
 
 def broken(true: list[Any], results: list[Any]) -> Breakdown:
     truth = read_truth(truth_file(true))
-    return break_down(truth, read_results(results, truth))
+    return break_down(match(truth, read_results(results, truth)))
 
 
 def counts(breakdown: Breakdown) -> dict[str, int]:
@@ -126,7 +127,7 @@ def test_mending_everything_gives_1(seed: int) -> None:
     truth = read_truth(data)
     assume(any(not track.crowd for track in truth.tracks))
     found = read_results(results, truth)
-    breakdown = break_down(truth, found)
+    breakdown = break_down(match(truth, found))
     assert breakdown.kinds[-1].AP_after == pytest.approx(1)
     assert breakdown.kinds[-1].AP50_after == pytest.approx(1)
     afters = [breakdown.AP, *(row.AP_after for row in breakdown.kinds)]

@@ -11,7 +11,7 @@ from track_builders import random_case
 from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import HEADLINE, THRESHOLDS, score
 from chronomask.evaluation.compare import resampled
-from chronomask.evaluation.error_analysis import break_down_matches
+from chronomask.evaluation.error_analysis import break_down
 from chronomask.evaluation.matching import match
 from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.validate import read_results, read_truth
@@ -34,7 +34,7 @@ def test_matching_gives_the_evaluators_numbers(seed: int, ties: bool) -> None:
     for key in HEADLINE:
         value = getattr(expected, key)
         assert (value == -1 and np.isnan(ours[key][0])) or ours[key][0] == pytest.approx(value, abs=1e-12)
-    broken = break_down_matches(matches)
+    broken = break_down(matches)
     assert pytest.approx((expected.AP, expected.AP50), abs=1e-12) == (broken.AP, broken.AP50)
 
 

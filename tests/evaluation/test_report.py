@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 from track_builders import HEIGHT, WIDTH, annotation, mask, random_case, result, truth_file
 
+from chronomask.annotations.content import Source
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import evaluate
-from chronomask.evaluation.report import write_report
+from chronomask.evaluation.coverage import left_aside
+from chronomask.evaluation.report import Report, draw_report
+from chronomask.evaluation.validate import read_results, read_truth
 
 BOX = mask((5, 5, 10, 10))
 
@@ -45,6 +48,15 @@ def checked(path: Path) -> str:
     assert "<script" not in text
     assert "@import" not in text
     return text
+
+
+def write_report(path: Path, truth: Source, results: Source, frames: Path | None = None) -> Report:
+    """As `evaluate --report` does it."""
+    notes: list[str] = []
+    annotated = read_truth(truth)
+    found = read_results(results, annotated, notes.append)
+    notes += left_aside(annotated, found)
+    return draw_report(path, ("results", "truth"), annotated, found, frames, notes=notes)
 
 
 def test_thirty_videos_in_one_small_file(tmp_path: Path) -> None:

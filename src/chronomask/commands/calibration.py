@@ -9,7 +9,7 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.progress import progress_bar
-from chronomask.config import TUBE_STATISTICS, MixtureConfig
+from chronomask.config import TUBE_STATISTICS, MixtureConfig, NamesConfig
 from chronomask.errors import InputError
 from chronomask.terminal import begin, console
 
@@ -99,12 +99,8 @@ def names(
     /,
     detector: Path,
     out: Path,
-    held: float = 0.125,
-    share: float = 1.0,
-    stills: int = 1800,
-    steps: int = 2400,
-    seed: int = 77,
     overwrite: bool = False,
+    config: Annotated[NamesConfig, tyro.conf.arg(name="")] = NamesConfig(),  # noqa: B008  (frozen)
 ) -> int:
     """Teach a checkpoint names: by labelled stills, and by what a detector says of them.
 
@@ -117,12 +113,8 @@ def names(
         detector: the frozen graph (.pb) of TensorFlow's SSD MobileNetV2, which has seen the boxes of all of COCO; the
             page on initial weights says where to get it.
         out: checkpoint file to write, with weights in half precision; another one than WEIGHTS.
-        held: share of the stills to hold back, and calibrate the probabilities of names with; 0 for none.
-        share: of the taught head, in [0, 1]; the rest stays the head that was there.
-        stills: views to learn from; a quarter as many to calibrate with.
-        steps: of four views.
-        seed: of all chance.
         overwrite: replace --out where it is there already.
+        config: the options below.
     """
     from chronomask.claims import Output, claimed
     from chronomask.data.sources import files_of, open_training_sources
@@ -134,17 +126,7 @@ def names(
     with claimed([Output(out)], [weights, detector, *files_of(data)], overwrite=overwrite):
         network = load_network(weights)
         sources = open_training_sources(data, network.config.categories)
-        teach_names(
-            network,
-            sources,
-            detector,
-            held=held,
-            share=share,
-            stills=stills,
-            steps=steps,
-            seed=seed,
-            progress=progress_bar,
-        )
+        teach_names(network, sources, detector, config, progress_bar)
         save_network(out, network, half=True)
     print(f"weights: {out}")
     return 0

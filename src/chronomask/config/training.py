@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from chronomask.categories import COCO, LITE, OVIS, VOC, YTVIS_2019, YTVIS_2021
-from chronomask.config.checks import at_least
+from chronomask.config.checks import at_least, within
 from chronomask.config.data import MixtureConfig, published_motion
 from chronomask.errors import InputError
 
@@ -104,6 +104,33 @@ class TrainConfig:
         for name in ("momentum", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie in [0, 1)")
+
+
+@dataclass(frozen=True)
+class NamesConfig:
+    """How a class head is taught names.
+
+    Attributes:
+        held: share of the stills to hold back, and calibrate the probabilities of names with; 0 for none.
+        share: of the taught head, in [0, 1]; the rest stays the head that was there.
+        stills: views to learn from; a quarter as many to calibrate with.
+        steps: of four views.
+        seed: of all chance.
+    """
+
+    held: float = 0.125
+    share: float = 1.0
+    stills: int = 1800
+    steps: int = 2400
+    seed: int = 77
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held < 1:
+            raise InputError(f"held {self.held}: must lie in [0, 1)")
+        within(self, "share", 0, 1)
+        at_least(self, "stills", 4)
+        for name in ("steps", "seed"):
+            at_least(self, name, 0)
 
 
 @dataclass(frozen=True)

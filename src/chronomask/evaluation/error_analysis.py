@@ -18,10 +18,8 @@ import numpy as np
 from jaxtyping import Bool
 from rich.table import Table
 
-from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import MAXIMA, THRESHOLDS, percent
-from chronomask.evaluation.matching import Matches, VideoOverlap, average_precision, match, ranking
-from chronomask.evaluation.records import GroundTruth
+from chronomask.evaluation.matching import Matches, VideoOverlap, average_precision, ranking
 
 Kind = Literal["duplicate", "background", "wrong class", "merge", "switch", "split", "poor mask", "missed"]
 """Kinds of error, in the order in which they are mended one after the other."""
@@ -88,13 +86,8 @@ class Breakdown:
     faults: tuple[Fault, ...]
 
 
-def break_down(truth: GroundTruth, found: Sequence[Track]) -> Breakdown:
-    """Sort the errors of checked results by kind and mend them, each kind alone and all one after the other."""
-    return break_down_matches(match(truth, found))
-
-
-def break_down_matches(matches: Matches) -> Breakdown:
-    """`break_down` for results that have been matched already."""
+def break_down(matches: Matches) -> Breakdown:
+    """Sort the errors of matched results by kind and mend them, each kind alone and all one after the other."""
     order = [d for d in ranking(matches.found) if matches.ranks[d] < MAXIMA[-1]]
     faults = [find_faults(matches, k) for k in range(len(THRESHOLDS))]
 

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from chronomask.annotations.content import Source, name_of
 from chronomask.annotations.records import Track
 from chronomask.evaluation.ap import HEADLINE, THRESHOLDS, Evaluation, percent, score
-from chronomask.evaluation.coverage import left_aside
-from chronomask.evaluation.error_analysis import Breakdown, Fault, break_down_matches
+from chronomask.evaluation.error_analysis import Breakdown, Fault, break_down
 from chronomask.evaluation.figures import class_bars, curves, loss_bar, loss_table
 from chronomask.evaluation.filmstrip import Drawn, film_strip
 from chronomask.evaluation.matching import Matches, match
 from chronomask.evaluation.records import GroundTruth
-from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
 from chronomask.render import track_colour
 
@@ -33,7 +30,7 @@ _OTHERS = 30
 
 @dataclass(frozen=True)
 class Report:
-    """What `write_report` wrote.
+    """What `draw_report` wrote.
 
     Attributes:
         path: the html file.
@@ -48,29 +45,6 @@ class Report:
     videos: int
 
 
-def write_report(
-    path: str | Path, truth: Source, results: Source, frames: str | Path | None = None, videos: int = 30
-) -> Report:
-    """Write a report on results.
-
-    Args:
-        path: the html file to write.
-        truth: an annotation file.
-        results: a result file.
-        frames: folder that the `file_names` of the annotation file lie in or, where there are none, folders with the
-            names of the videos; without it masks are shown on grey.
-        videos: how many videos to show in pictures, worst first.
-
-    Raises:
-        InputError: naming the place of every error of a file, or a frame that is missing.
-    """
-    notes: list[str] = []
-    annotated = read_truth(truth, notes.append)
-    found = read_results(results, annotated, notes.append)
-    names = name_of(results), name_of(truth)
-    return draw_report(path, names, annotated, found, frames, videos, [*notes, *left_aside(annotated, found)])
-
-
 def draw_report(
     path: str | Path,
     names: tuple[str, str],
@@ -80,10 +54,24 @@ def draw_report(
     videos: int = 30,
     notes: Sequence[str] = (),
 ) -> Report:
-    """`write_report` of what was read already; `names` are those of the files, results first; the page says `notes`."""
+    """Writes a report on results.
+
+    Args:
+        path: the html file to write.
+        names: those of the files, results first.
+        truth: the objects.
+        found: the results.
+        frames: folder that the `file_names` of the annotation file lie in or, where there are none, folders with the
+            names of the videos; without it masks are shown on grey.
+        videos: how many videos to show in pictures, worst first.
+        notes: what the page says of how they were read.
+
+    Raises:
+        InputError: a frame is missing.
+    """
     evaluation = score(truth, found)
     matches = match(truth, found)
-    breakdown = break_down_matches(matches)
+    breakdown = break_down(matches)
     root = None if frames is None else Path(frames)
     faults = defaultdict(list)
     for fault in breakdown.faults:

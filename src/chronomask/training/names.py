@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from chronomask.config.training import lite_recipe
+from chronomask.config import NamesConfig, lite_recipe
 from chronomask.data.entries import EntryReader
 from chronomask.data.protocol import WeightedSource
 from chronomask.errors import InputError
@@ -26,12 +26,7 @@ def teach_names(
     network: Network,
     sources: Sequence[WeightedSource],
     detector: Path,
-    *,
-    held: float = 0.125,
-    share: float = 1.0,
-    stills: int = 1800,
-    steps: int = 2400,
-    seed: int = 77,
+    config: NamesConfig = NamesConfig(),  # noqa: B008  (frozen)
     progress: Progress = silent,
 ) -> None:
     """Fits the class head of a network to labels and to what a detector says of the same stills, in place.
@@ -42,11 +37,7 @@ def teach_names(
         network: its class head reads the backbone.
         sources: annotated stills.
         detector: file of TensorFlow's SSD MobileNetV2, which has seen the boxes of all of COCO.
-        held: share of the stills that is held back, to calibrate the probabilities of names with; 0 for none.
-        share: of the taught head, in [0, 1]; the rest stays the head that was there.
-        stills: views to learn from; a quarter as many to calibrate with.
-        steps: of four views.
-        seed: of all chance.
+        config: how much of them, and for how long.
         progress: shows how far it is.
 
     Raises:
@@ -55,17 +46,18 @@ def teach_names(
     if network.config.class_source != "backbone":
         raise InputError("the checkpoint's class head does not read the backbone, but the decoder")
     teacher = Detector(detector, network.config.categories)
-    taught, apart = [], []
+    taught, apart, held, seed = [], [], config.held, config.seed
     for source in sources:
         assert isinstance(source.reader, EntryReader), "files are opened by such readers"
         for part, reader in zip((taught, apart), held_back(source.reader, held, seed, len(source.reader)), strict=True):
             part.append(source._replace(reader=reader))
     data = lite_recipe().data
     before = {name: tensor.clone() for name, tensor in network.class_head.state_dict().items()}
-    fit_class_head(network, taught, data, stills=stills, steps=steps, seed=seed, teacher=teacher, progress=progress)
+    views, steps = config.stills, config.steps
+    fit_class_head(network, taught, data, stills=views, steps=steps, seed=seed, teacher=teacher, progress=progress)
     with torch.no_grad():
         for name, tensor in network.class_head.state_dict().items():
-            tensor.lerp_(before[name], 1 - share)
+            tensor.lerp_(before[name], 1 - config.share)
     if held:
         prior = torch.where(torch.tensor(teacher.knows), 1.0, UNKNOWN)
-        calibrate_class_head(network, apart, data, stills=stills // 4, seed=seed + 1, prior=prior)
+        calibrate_class_head(network, apart, data, stills=config.stills // 4, seed=seed + 1, prior=prior)
