@@ -7,12 +7,14 @@ an object in its first clear frame (half of its largest area, or more), the othe
 evaluated: at the deepest point of the largest part, of all frames, that is missed (a positive click) or wrong (a
 negative one). IoU of a track is that of YouTube-VIS, over the whole video. Beside it the best of all
 automatic tracks, whatever their scores: an object is missed if that has an IoU below 0.5, and found if the clicks have
-more. The network runs once a video.
+more. The same then for the clip alone that the first click is in, as on the page: all clicks are in it, and beside them
+is the best automatic tube. The network runs once a video.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,14 +34,19 @@ from chronomask.heap import share_heap
 from chronomask.prompts import Point
 from chronomask.segmenter.found import FoundClip
 from chronomask.segmenter.load import load
-from chronomask.segmenter.prompting import Following, bundled_heads
+from chronomask.segmenter.pointing import ClipPrompts
+from chronomask.segmenter.prompting import Following, Seen, bundled_heads, painted
 from chronomask.segmenter.segmenter import Segmenter
+from chronomask.segmenter.sights import clips_of
+from chronomask.tracking.cluster import Tube
 from chronomask.tracking.heads import Heads
 from chronomask.tracking.scene import Scene
 from chronomask.video import VideoSource, open_frames
 
 FOUND = 0.5
 ROUNDS = 3
+CLICKS = {count: f"{count} click{'s' * (count > 1)}" for count in range(1, ROUNDS + 1)}
+BEST_TRACK, BEST_TUBE = "best automatic track", "best automatic tube of the clip"
 
 
 class CachedFollowing(Following):
@@ -82,27 +89,30 @@ def main() -> None:
         with np.load(options.heads) as arrays:
             heads = Heads.of(arrays)
     truth = read_truth(options.data / "instances.json")
-    ious: dict[str, list[float]] = {}
+    ious: dict[str, dict[str, list[float]]] = {BEST_TRACK: {}, BEST_TUBE: {}}
     for video in track(list(truth.videos.values()), "videos"):
         if options.videos and video.name not in options.videos:
             continue
         files = [options.data / "JPEGImages" / name for name in video.file_names or ()]
         source = open_frames(video.name, files, annotated=(video.width, video.height))
-        recorder = Recorder(segmenter.engine)
+        recorder = Recorder(segmenter.engine, fine=True)
         owned = Segmenter(recorder, segmenter.config)
         scenes: dict[int, Scene] = {}
         automatic = automatic_tracks(owned, source)
         recorder.playing = True
+        clips = list(clips_of(owned, source.frames()))
         for entry in truth.tracks:
             if entry.video_id == video.id:
                 masks = [None if code is None else rle.decode(code) for code in entry.segmentations]
                 shape = (video.height, video.width)
                 true = np.stack([np.zeros(shape, bool) if mask is None else mask for mask in masks])
-                for name, value in clicked(owned, source, true, scenes, heads).items():
-                    ious.setdefault(name, []).append(value)
                 best = max((iou(found, true) for found in automatic), default=0.0)
-                ious.setdefault("best automatic track", []).append(best)
-    rows = summary(ious)
+                of_track = {BEST_TRACK: best, **clicked(owned, source, true, scenes, heads)}
+                clip = next(clip for clip in clips if clip.end > first_clear_frame(true))
+                for scope, found in ((BEST_TRACK, of_track), (BEST_TUBE, clicked_in(owned, clip, true, heads))):
+                    for name, value in found.items():
+                        ious[scope].setdefault(name, []).append(value)
+    rows = summary(ious[BEST_TRACK], BEST_TRACK) | summary(ious[BEST_TUBE], BEST_TUBE)
     show(rows)
     if options.record:
         weights = bundled_weights("lite")
@@ -125,17 +135,48 @@ def clicked(
     segmenter: Segmenter, source: VideoSource, true: np.ndarray, scenes: dict[int, Scene], heads: Heads
 ) -> dict[str, float]:
     """IoU after each round of clicks; "T H W"."""
-    areas = true.sum((1, 2))
-    frame = int(np.flatnonzero(2 * areas >= areas.max())[0])
-    points, found = [point_at(true[frame], frame, True)], {}
+    frame, found = first_clear_frame(true), {}
+    points = [point_at(true[frame], frame, True)]
     for count in range(1, ROUNDS + 1):
         masks = np.zeros_like(true)
         for number, result in enumerate(CachedFollowing(segmenter, source, points, scenes, heads)):
             for mask in result.masks:
                 masks[number] |= mask
-        found[f"{count} click{'s' * (count > 1)}"] = iou(masks, true)
+        found[CLICKS[count]] = iou(masks, true)
         points += next_click(masks, true)
     return found
+
+
+def clicked_in(segmenter: Segmenter, clip: FoundClip, true: np.ndarray, heads: Heads) -> dict[str, float]:
+    """IoU of the best tube of a clip, and of what clicks in it make in it; "T H W" is the whole video."""
+    prompts, size = ClipPrompts(segmenter, clip, heads), true.shape[1:]
+    wanted, frame = true[clip.begin : clip.end], first_clear_frame(true)
+
+    def painted_tube(tube: Tube) -> np.ndarray:
+        return decoded([painted(clip, place, [Seen(1, tube, place)]) for place in range(len(wanted))], size)
+
+    found = {BEST_TUBE: max((iou(painted_tube(tube), wanted) for tube in clip.found.tubes), default=0.0)}
+    points = [point_at(true[frame], frame, True)]
+    for count in range(1, ROUNDS + 1):
+        masks = decoded(prompts.masks(points), size)
+        found[f"{CLICKS[count]} in the clip"] = iou(masks, wanted)
+        points += [replace(point, frame=clip.begin + (point.frame or 0)) for point in next_click(masks, wanted)]
+    return found
+
+
+def decoded(frames: Sequence[Mapping[int, rle.Rle]], size: tuple[int, ...]) -> np.ndarray:
+    """All masks of every frame together, "T H W"."""
+    found = np.zeros((len(frames), *size), bool)
+    for mask, codes in zip(found, frames, strict=True):
+        for code in codes.values():
+            mask |= rle.decode(code)
+    return found
+
+
+def first_clear_frame(true: np.ndarray) -> int:
+    """Of half the largest area, or more."""
+    areas = true.sum((1, 2))
+    return int(np.flatnonzero(2 * areas >= areas.max())[0])
 
 
 def next_click(masks: np.ndarray, true: np.ndarray) -> list[Point]:
@@ -162,10 +203,10 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / max(1, (one | other).sum()))
 
 
-def summary(ious: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    missed = np.array(ious["best automatic track"]) < FOUND
+def summary(ious: dict[str, list[float]], best: str) -> dict[str, dict[str, float]]:
+    missed = np.array(ious[best]) < FOUND
     rows = {}
-    for name in ("best automatic track", *(name for name in ious if "click" in name)):
+    for name in (best, *(name for name in ious if name != best)):
         values = np.array(ious[name])
         found = values >= FOUND
         rows[name] = {

@@ -21,17 +21,19 @@ class Recorder:
 
     Args:
         engine: is asked about what is new.
+        fine: whether the finest level is kept too, which prompts ask for.
 
     Attributes:
         playing: whether everything is repeated from memory; a frame or clip that is new is an error then.
         silent: whether it says of every clip, in as many numbers, that there is nothing in it.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, fine: bool = False) -> None:
         self._engine, self.description, self.info = engine, engine.description, engine.info
         self.threads, self.together = engine.threads, engine.together
         self.playing = self.silent = False
         self._features: dict[bytes, FrameFeatures] = {}
+        self._fine: dict[int, np.ndarray | None] | None = {} if fine else None
         self._pixels: dict[tuple[int, ...], np.ndarray] = {}
 
     def prepare_thread(self) -> None:
@@ -47,13 +49,18 @@ class Recorder:
             return [self._features[mark] for mark in marks]
         found = self._engine.encode(frames)
         for mark, features in zip(marks, found, strict=True):
-            self._features.setdefault(mark, features._replace(decoded=()))  # the rest of it is large
+            kept = self._features.setdefault(mark, features._replace(decoded=()))  # the rest of it is large
+            if self._fine is not None:
+                self._fine[id(kept.look)] = self._engine.fine(features)
         looks = [self._features[mark].look for mark in marks]
         return [features._replace(look=look) for features, look in zip(found, looks, strict=True)]
 
     def fine(self, frame: FrameFeatures) -> np.ndarray | None:
-        """ "C h w"; None of what is repeated"""
-        return self._engine.fine(frame) if frame.decoded else None
+        """ "C h w" """
+        if self._fine is not None:
+            return self._fine[id(frame.look)]
+        assert frame.decoded, "it was to be kept, for it is repeated"
+        return self._engine.fine(frame)
 
     def decode(self, frames: Sequence[FrameFeatures]) -> np.ndarray:
         """ "T D h w" """

@@ -31,7 +31,7 @@ def test_the_next_click_is_into_the_largest_error():
 
 def test_what_is_missed_is_what_the_best_track_misses():
     ious = {"1 click": [0.6, 0.7, 0.2], "2 clicks": [0.6, 0.4, 0.5], "best automatic track": [0.4, 0.8, 0.3]}
-    rows = clicks.summary(ious)
+    rows = clicks.summary(ious, "best automatic track")
     assert rows["best automatic track"] == {
         "mean IoU": pytest.approx(0.5), "objects found": 1, "of the missed": 0, "objects": 3
     }  # fmt: skip

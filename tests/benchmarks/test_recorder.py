@@ -42,3 +42,13 @@ def test_what_was_said_is_not_changed(recorder):
     features = recorder.encode(np.zeros((8, 3, 32, 32), np.uint8))
     with pytest.raises(ValueError, match="read-only"):
         recorder.decode(features)[:] = 0
+
+
+def test_the_finest_level_is_kept_for_prompts():
+    recorder = Recorder(chronomask.load("lite", engine="openvino", precision="float32").engine, fine=True)
+    frames = np.zeros((8, 3, 32, 32), np.uint8)
+    said = [recorder.fine(frame) for frame in recorder.encode(frames)]
+    recorder.playing = True
+    again = [recorder.fine(frame) for frame in recorder.encode(frames)]
+    assert said[0] is not None
+    assert np.array_equal(said, again)

@@ -107,3 +107,17 @@ def test_heads_are_written_down_and_read_again():
     hidden = np.maximum(np.tensordot(layers[0], features, 1) + biases[0][:, None, None, None], 0)
     raw = np.tensordot(layers[1], hidden, 1)[0] + biases[1]
     np.testing.assert_allclose(heads.clicked(features), 1 / (1 + np.exp(-raw)), rtol=1e-5)
+
+
+def test_a_second_click_takes_the_whole_of_what_is_missed():
+    parts = scene()
+    parts.sight.outputs.embedding[:] = 0
+    parts.sight.fine[:] = 0
+    parts.sight.fine[:, :, :, 8:] = 40  # the object's other half, which the heads do not see
+    parts.sight.fine[:, :, :, 14:] = -40  # what is not the object
+    nothing = Heads(linear(relations.CLICKED, -1.0), linear(relations.KNOWN, -1.0))
+    first = ((0, 6, 3),)
+    assert (cut_out(parts, {}, {1: Clicks(first)}, nothing)[1] > 0.5).sum() <= 9, "around the click alone"
+    both = cut_out(parts, {}, {1: Clicks((*first, (2, 6, 11)))}, nothing)[1] > 0.5
+    assert both[:, :, 8:14].all()
+    assert not both[:, :, 14:].any()

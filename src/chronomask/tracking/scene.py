@@ -22,6 +22,9 @@ from chronomask.tracking.cluster import Search, Tube, search, tube_of
 from chronomask.tracking.memory import Look, look_of
 from chronomask.tracking.outputs import Sight
 
+ALIKE_EMBEDDED, ALIKE_FINE = 0.1, 0.5
+"""Distances in the embedding, and root mean squares of those in standardised features, at which pixels are alike."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -103,6 +106,23 @@ class Scene:
             return np.zeros((0, *self.shape), np.float32)
         level = self.sight.fine.swapaxes(0, 1)[:, :, : self.shape[1], : self.shape[2]]
         return _standardised(level.astype(np.float32))
+
+    @cached_property
+    def likeness(self) -> tuple[Float32[np.ndarray, "_ _ _"], ...]:
+        """Of neighbours along frames, rows and columns, above 0 to 1: by embedding, features and colour."""
+        colours = self.colours / (self.colours.std() + np.float32(1e-6))
+        found = []
+        for axis in (1, 2, 3):
+            away = sum(
+                ((np.diff(values, axis=axis) / np.float32(scale)) ** 2).sum(0)
+                for values, scale in (
+                    (colours, 1),
+                    (self.sight.outputs.embedding, ALIKE_EMBEDDED),
+                    (self.fine, ALIKE_FINE * max(1, len(self.fine)) ** 0.5),
+                )
+            )
+            found.append(np.maximum(np.exp(-away), np.float32(1e-4)))
+        return tuple(found)
 
     @cached_property
     def _looks_of_pixels(self) -> tuple[np.ndarray, ...]:
