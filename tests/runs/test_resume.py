@@ -20,7 +20,7 @@ def run(path, frames=FRAMES):
     segmenter = segmenter_of(settings(4, 2))
     with KeptSpool(path, {"source": "memory"}) as spool:
         new = list(segment_into(spool, segmenter, Frames(moving_objects(frames)), seconds=0.0))
-        masks = {track: spool.segmentations(track) for track in spool.track_ids()}
+        masks = {track: list(spool.segmentations(track)) for track in spool.track_ids()}
         return [result.index for result in new], masks, segmenter.tracks
 
 
