@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from chronomask.claims import Output, check_outputs, claimed, only_endings
+from chronomask.claims import Output, check_frames, check_outputs, claimed, only_endings
 from chronomask.errors import InputError
 
 PICTURES = only_endings((".png",))
@@ -150,3 +150,16 @@ def test_a_folder_taken_away_is_said(tmp_path):
         take_away_and_write(path)
     with pytest.raises(ZeroDivisionError), claimed([Output(path)]):
         print(1 / 0)
+
+
+def test_frames_of_a_data_set_are_no_outputs_whatever_links_lead_to_them(tmp_path):
+    frame = tmp_path / "real/a/0.jpg"
+    frame.parent.mkdir(parents=True)
+    frame.write_bytes(b"0")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/JPEGImages").symlink_to("../real")
+    for output in (frame, tmp_path / "set/JPEGImages/a/0.jpg"):
+        for folder, name in (("set", "JPEGImages/a/0.jpg"), ("set/JPEGImages", "a/0.jpg"), ("real", "a/../a/0.jpg")):
+            with pytest.raises(InputError, match="is read too"):
+                check_frames([output], tmp_path / folder, [name])
+    check_frames([frame, tmp_path / "real/a/1.jpg"], tmp_path / "real", ["b/0.jpg", "a/1.jpg"])

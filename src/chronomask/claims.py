@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from chronomask.errors import InputError
@@ -153,9 +154,11 @@ def check_frames(outputs: Iterable[Path], folder: Path, names: Iterable[str]) ->
     Raises:
         InputError: naming the output.
     """
-    root, places = os.path.realpath(folder), {str(_place(path)): path for path in outputs if path.exists()}
+    places = {str(_place(path)): path for path in outputs if path.exists()}
+    resolved = cache(os.path.realpath)  # a video has one folder, and many frames
     for name in names if places else ():
-        if (place := os.path.normpath(os.path.join(root, name))) in places:
+        parent, last = os.path.split(os.path.join(folder, name))
+        if (place := os.path.join(resolved(parent), last)) in places:
             raise InputError(f"{places[place]}: is read too; name another file")
 
 

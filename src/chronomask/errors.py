@@ -62,7 +62,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY)
 
 
-_NO_MEMORY = ("can't alloc", "cannot alloc", "failed to alloc", "bad_alloc", "out of memory", "insufficient memory")
+_NO_MEMORY = (
+    *("can't alloc", "cannot alloc", "failed to alloc", "bad_alloc", "out of memory", "insufficient memory"),
+    "can't start new thread",  # there is no room for its stack
+)
 
 
 def some_names(known: Iterable[str], most: int = 12) -> str:

@@ -66,8 +66,11 @@ def _segment(inputs: Path, out: Path) -> None:
 
 def _predict(inputs: Path, out: Path) -> None:
     out.mkdir(exist_ok=True)
-    if not (out / "tracks.json").exists() or (out / "tracks.json.partial").exists():
+    partial = out / "tracks.json.partial"
+    if not (out / "tracks.json").exists() or (partial / "replaces.json").exists():
         predict(open_colour(), inputs / "videos.json", inputs / "JPEGImages", out / "tracks.json")
+    else:  # it was complete, and killed while it removed its folder: to a user the results are there already
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _films(folder: Path) -> None:

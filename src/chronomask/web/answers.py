@@ -177,11 +177,11 @@ class Answers:
     async def _take_truth(self, request: Request, session: Session, project: Project) -> Any:
         name = checked_name(request, FILES)
         aside = project.folder / "truth-received"
-        aside.unlink(missing_ok=True)
-        await received(request, aside, self._limits.file_bytes, self._limits.free_bytes)
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        await received(request, aside / name, self._limits.file_bytes, self._limits.free_bytes)
         shutil.rmtree(project.folder / TRUTH, ignore_errors=True)
-        (project.folder / TRUTH).mkdir()
-        aside.rename(project.folder / TRUTH / name)
+        aside.rename(project.folder / TRUTH)
         project.change(truth=True)
         return await run_in_threadpool(project_json, project, self._work.summaries(project))
 

@@ -27,7 +27,7 @@ def checked_name(request: Request, endings: tuple[str, ...]) -> str:
     """
     name = request.query_params.get("name", "")
     odd = any(letter in name for letter in "/\\") or not name.isprintable()
-    if odd or not 0 < len(name) <= _LONGEST or name in (".", ".."):
+    if odd or not 0 < len(name.encode(errors="replace")) <= _LONGEST or name in (".", ".."):
         raise HTTPException(400, f"name {name[:60]!r}: must be the name of a file, without folders")
     if PurePosixPath(name).suffix.lower() not in endings:
         raise HTTPException(415, f"{name[:60]}: files that end in {' '.join(endings)} are taken")
