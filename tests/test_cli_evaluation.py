@@ -102,8 +102,9 @@ def test_compare_prints_one_row_a_method(tmp_path: Path, capsys: pytest.CaptureF
     nothing.write_text("[]")
     assert run("compare", TRUTH, RESULTS, nothing, "--style", "markdown", "--resamples", "20") == 0
     printed = capsys.readouterr().out
-    for path in (RESULTS, nothing):  # called by what their paths have of their own, which is all but the root
-        assert "/".join(path.with_suffix("").parts[1:]) in printed
+    shared = os.path.commonpath([RESULTS, nothing])
+    for path in (RESULTS, nothing):  # called by what their paths have of their own
+        assert f"| {path.with_suffix('').relative_to(shared).as_posix()} |" in printed
 
 
 def test_submit_packs_the_plain_list(tmp_path: Path) -> None:
