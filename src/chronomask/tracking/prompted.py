@@ -84,14 +84,14 @@ def cut_out(scene: Scene, cues: Mapping[int, Cue], clicks: Mapping[int, Clicks],
 
 def _one(scene: Scene, cue: Cue | None, clicks: Clicks, heads: Heads) -> Level | None:
     """The level of one object; None where nothing says where it is."""
-    said = clicks.inside, clicks.outside, clicks.boxes
+    said, begun = (clicks.inside, clicks.outside, clicks.boxes), 0  # clicks that the first level is made of
     if cue is not None and cue.inside.any():
         level = heads.known(relations.of_mask(scene, *cue))
     elif clicks.boxes:
         level = _boxed(scene, clicks.boxes[0], heads)
     elif clicks.inside:
         # The others say what is missed and what is wrong: they are told to the head of masks.
-        level = heads.clicked(relations.of_click(scene, clicks.inside[0]))
+        level, begun = heads.clicked(relations.of_click(scene, clicks.inside[0])), 1
     else:
         return None
     level = as_said(level, *said)
@@ -101,7 +101,7 @@ def _one(scene: Scene, cue: Cue | None, clicks: Clicks, heads: Heads) -> Level |
             # Heads know clicks that take something away only beside one that says what is left.
             inside = clicks.inside or (_deepest(sure.inside),)
             level = as_said(heads.known(relations.of_mask(scene, *sure, inside, clicks.outside)), *said)
-    if clicks.outside or len(clicks.inside) > (cue is None and not clicks.boxes):
+    if clicks.outside or len(clicks.inside) > begun:
         level = as_said(_corrected(scene, level, clicks), *said)
     return level
 

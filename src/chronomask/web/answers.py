@@ -93,16 +93,10 @@ class Answers:
         return FileResponse(path, media_type=kind, headers={"cache-control": "private, max-age=3600"})
 
     async def _times(self, request: Request, session: Session, project: Project) -> Any:
-        path = project.folder / f"times-{request.path_params['which']}.bin"
-        if request.path_params["which"] not in ("source", "copy") or not path.is_file():
-            raise HTTPException(404, "times: are not there yet")
-        return FileResponse(path, media_type="application/octet-stream")
+        return FileResponse(_beside_media(request, project, "times", ".bin"), media_type="application/octet-stream")
 
     async def _packets(self, request: Request, session: Session, project: Project) -> Any:
-        path = project.folder / f"times-{request.path_params['which']}.json"
-        if request.path_params["which"] not in ("source", "copy") or not path.is_file():
-            raise HTTPException(404, "packets: are not there yet")
-        return FileResponse(path, media_type="application/json")
+        return FileResponse(_beside_media(request, project, "packets", ".json"), media_type="application/json")
 
     async def _masks(self, request: Request, session: Session, project: Project) -> Any:
         numbers = [request.query_params.get(name, "") for name in ("first", "count")]
@@ -217,6 +211,14 @@ class Answers:
     async def _follow(self, request: Request, session: Session, project: Project) -> Any:
         prompts = _prompts(await _body(request))
         return job_json(self._work.follow(session, project, prompts), self._jobs)
+
+
+def _beside_media(request: Request, project: Project, what: str, ending: str) -> Path:
+    """What was found out about a video that the page plays, and lies with its times; `what` is for messages."""
+    path = project.folder / f"times-{request.path_params['which']}{ending}"
+    if request.path_params["which"] not in ("source", "copy") or not path.is_file():
+        raise HTTPException(404, f"{what}: are not there yet")
+    return path
 
 
 async def _body(request: Request) -> Mapping[str, Any]:
