@@ -65,6 +65,15 @@ def test_iou_and_union_equal_pycocotools(pair):
     np.testing.assert_array_equal(rle.decode(rle.union(ours)), pair[0] | pair[1])
 
 
+def test_many_are_measured_as_one_is():
+    draw = np.random.default_rng(0)
+    some = [rle.encode(draw.random((7, 5)) < share) if share < 0.9 else None for share in draw.random(1100)]
+    assert list(rle.areas(some)) == [None if mask is None else rle.area(mask) for mask in some]
+    assert list(rle.bboxes(some)) == [None if mask is None else list(rle.bbox(mask)) for mask in some]
+    assert list(rle.areas([None, None])) == [None, None]
+    assert list(rle.bboxes([])) == []
+
+
 @given(masks)
 @fast
 def test_run_lengths_are_the_runs_of_the_column_major_mask(mask):

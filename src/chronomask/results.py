@@ -71,7 +71,7 @@ class CodedMasks(Sequence):
     @property
     def boxes(self) -> Float32[np.ndarray, "K 4"]:
         """Left, upper, right and lower edge of the tightest box around each, in pixels."""
-        boxes = np.array([rle.bbox(code) for code in self.codes], np.float32).reshape(-1, 4)
+        boxes = np.array(list(rle.bboxes(self.codes)), np.float32).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
         return boxes
 

@@ -237,7 +237,7 @@ class _Writer:
                 **more,
                 "segmentations": encoded,
                 "areas": areas,
-                "bboxes": [None if mask is None else list(rle.bbox(mask)) for mask in encoded],
+                "bboxes": list(rle.bboxes(encoded)),
             }
         )
 

@@ -260,7 +260,7 @@ class _Strict:
         if len(stated) != len(masks):
             self.reading.problems.warn(place, f"{len(stated)} boxes for a video of {len(masks)} frames")
             return
-        drawn = np.array([[0.0] * 4 if mask is None else rle.bbox(mask) for mask in masks])
+        drawn = np.array([box or [0.0] * 4 for box in rle.bboxes(masks)])
         self._compare(place, np.array([box or [0.0] * 4 for box in stated]), drawn)
 
     def _compare(self, place: str, stated: np.ndarray, drawn: np.ndarray) -> None:

@@ -162,7 +162,7 @@ def _write_video(file: TracksFile, video: VideoEntry, path: Path) -> None:
 
 def _facts(track: Track, video: VideoEntry) -> dict[str, float | int | str]:
     """What the file says of an object beside its masks."""
-    areas = [rle.area(mask) for mask in track.segmentations if mask is not None]
+    areas = [area for area in rle.areas(track.segmentations) if area is not None]
     mean = sum(areas) / len(areas)
     seen = [mask is not None for mask in track.segmentations]
     first = seen.index(True)

@@ -189,14 +189,13 @@ def _result(track: Track) -> dict[str, Any]:
 
 
 def _annotation(track: Track) -> dict[str, Any]:
-    seen = track.segmentations
     return {
         "id": track.id,
         **_result(track),
         "iscrowd": int(track.crowd),  # readers of YouTube-VIS annotations ask for it
         **({"merged": True} if track.merged else {}),
-        "areas": (None if mask is None else rle.area(mask) for mask in seen),
-        "bboxes": (None if mask is None else list(rle.bbox(mask)) for mask in seen),
+        "areas": rle.areas(track.segmentations),
+        "bboxes": rle.bboxes(track.segmentations),
     }
 
 

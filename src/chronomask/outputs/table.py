@@ -26,9 +26,11 @@ def write_csv(path: Path, frames: Iterable[CodedFrame], tracks: Mapping[int, Tra
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
+        about = {
+            number: (info.id, info.category.name, round(info.score, 6), round(info.class_score, 6))
+            for number, info in tracks.items()
+        }
         for frame in frames:
-            for number, mask in frame.masks.items():
-                info = tracks[number]
-                box = (round(value) for value in rle.bbox(mask))
-                about = (info.id, info.category.name, round(info.score, 6), round(info.class_score, 6))
-                table.writerow([*about, frame.index, round(frame.time, 6), *box, rle.area(mask)])
+            masks, time = frame.masks.values(), round(frame.time, 6)
+            for number, size, box in zip(frame.masks, rle.areas(masks), rle.bboxes(masks), strict=True):
+                table.writerow([*about[number], frame.index, time, *map(round, box or ()), size])

@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from chronomask import __version__, rle
 from chronomask.annotations.records import Segmentations, Track
 from chronomask.categories import Category
@@ -100,11 +98,11 @@ def track_rows(tracks: Iterable[Track], categories: Iterable[Category]) -> list[
     """The table of tracks; one that is seen nowhere, as a file from elsewhere may hold, is left out."""
     names, rows = {category.id: category.name for category in categories}, []
     for track in tracks:
-        seen = np.flatnonzero([mask is not None for mask in track.segmentations]).tolist()
-        if seen:
-            mean = sum(rle.area(mask) for mask in track.segmentations if mask is not None) / len(seen)
+        found = {frame: size for frame, size in enumerate(rle.areas(track.segmentations)) if size is not None}
+        if found:
+            mean = sum(found.values()) / len(found)
             name, scores = names[track.category_id], (track.score, track.class_score)
-            rows.append(TrackRow(track.id, name, *scores, seen[0], seen[-1], mean))
+            rows.append(TrackRow(track.id, name, *scores, min(found), max(found), mean))
     return rows
 
 

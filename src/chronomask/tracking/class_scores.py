@@ -37,9 +37,9 @@ def masked_class_logits(outputs: ClipOutputs, box: Box, inside: Bool[np.ndarray,
     that the pixels cover: the same as averaging scores that were upsampled with equal cells.
     """
     if outputs.class_logits.shape[2:] == outputs.heat.shape[1:]:
-        scores, weights = outputs.class_logits[:, :, *box], inside.astype(np.float32)
-    else:
-        scores, weights = outputs.class_logits[:, :, *cells_of(box)], shares_of_cells(inside)
+        scores = outputs.class_logits[:, :, *box][:, inside]
+        return scores.sum(1) / np.float32(max(1, scores.shape[1]))
+    scores, weights = outputs.class_logits[:, :, *cells_of(box)], shares_of_cells(inside)
     return np.einsum("ltyx,tyx->l", scores, weights) / (weights.sum() or np.float32(1))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ class Tube:
     objectness: float
     statistics: Sequence[float] = ()
 
-    @property
+    @cached_property
     def inside(self) -> Bool[np.ndarray, "T b d"]:
         """The pixels of the tube in its box."""
         return self.probability > 0.5
