@@ -84,6 +84,12 @@ def test_too_little_memory_is_no_fault_of_ours(error, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("chronomask: not enough memory for this: ")
 
 
+def test_the_package_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "chronomask", "segmnt"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "chronomask: no command 'segmnt'; close ones are segment\n"
+
+
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"chronomask {__version__}\n"
