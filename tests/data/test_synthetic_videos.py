@@ -190,8 +190,26 @@ def test_videos_are_shown_whole_and_get_the_objects_of_others(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("length", 0), ("quality", 96), ("closeness", 0.5), ("smallest", float("nan")), ("seed", -1)]
+    ("field", "value"),
+    [
+        ("length", 0),
+        ("length", 10**7 + 1),
+        ("height", 2**15 + 1),
+        ("width", 2**15 + 1),
+        ("quality", 96),
+        ("closeness", 0.5),
+        ("smallest", float("nan")),
+        ("seed", -1),
+    ],
 )
 def test_settings_out_of_range_are_named(field, value):
     with pytest.raises(InputError, match=f"{field} {value}"):
         SynthesizeConfig(**{field: value})
+
+
+def test_videos_that_are_too_large_are_refused_with_their_size():
+    SynthesizeConfig(length=8, height=8192, width=16384)
+    with pytest.raises(InputError, match="height 8192 and width 16385: a frame may have 134,217,728 pixels"):
+        SynthesizeConfig(length=1, height=8192, width=16385)
+    with pytest.raises(InputError, match="length 9, height 8192 and width 16384: a video may have 1,073,741,824"):
+        SynthesizeConfig(length=9, height=8192, width=16384)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from chronomask.bounds import MAX_LENGTH, MAX_PIXELS, MAX_SIDE
 from chronomask.config import MixtureConfig, MotionConfig
+from chronomask.config.checks import within
 from chronomask.errors import InputError
+
+_MOST = 2**30
+"""Pixels of a video: 3.2 GB as RGB."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,24 @@ class SynthesizeConfig:
     objects: MotionConfig = MixtureConfig().objects
 
     def __post_init__(self) -> None:
-        from_one = ("length", "height", "width", "videos_per_image", "closeness")
-        from_zero = ("seed", "smallest", "colours", "max_pastes")
-        for least, names in ((1, from_one), (0, from_zero)):
+        for name, most in (("length", MAX_LENGTH), ("height", MAX_SIDE), ("width", MAX_SIDE)):
+            within(self, name, 1, most)
+        size = f"height {self.height} and width {self.width}"
+        if self.height * self.width > MAX_PIXELS:
+            raise InputError(f"{size}: a frame may have {MAX_PIXELS:,} pixels, or it could not be read again")
+        if self.length * self.height * self.width > _MOST:
+            raise InputError(
+                f"length {self.length}, {size}: a video may have {_MOST:,} pixels, as it is made in memory"
+            )
+        within(self, "quality", 1, 95)
+        for least, names in (
+            (1, ("videos_per_image", "closeness")),
+            (0, ("seed", "smallest", "colours", "max_pastes")),
+        ):
             for name in names:
                 # Written so that NaN is refused too.
                 if not least <= getattr(self, name) < inf:
                     raise InputError(f"{name} {getattr(self, name)}: must be at least {least}")
-        if not 1 <= self.quality <= 95:
-            raise InputError(f"quality {self.quality}: must lie between 1 and 95")
         _ = self.pasting
 
     @property
