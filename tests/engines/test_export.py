@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -115,6 +116,13 @@ def test_any_size_gives_the_outputs_of_the_network(exported, network, name, size
         np.testing.assert_allclose(getattr(found, key), values, atol=1e-4 * np.abs(values).max())
 
 
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_names_that_are_no_utf8(exported, tmp_path, name):
+    folder = shutil.copytree(exported, tmp_path / os.fsdecode(b"caf\xe9"))
+    engine = open_engine(ModelFiles(folder, None), LENGTH, device="cpu", engine=name)
+    assert engine.description.categories == CATEGORIES
+
+
 class Doubled(nn.Module):
     """Half of a network, as good as another. It doubles, or does worse at sizes other than the traced one."""
 
@@ -159,7 +167,7 @@ def test_no_path_of_this_machine_goes_into_the_files(exported):
 
 def test_an_export_is_the_same_every_time(tmp_path):
     """Whatever order the sets of a process have; PyTorch keeps the ranges of sizes in that of one."""
-    folders = [tmp_path / "first", tmp_path / "second"]
+    folders = [tmp_path / "first", tmp_path / os.fsdecode(b"caf\xe9")]
     with quick():
         folders[0].mkdir()
         ranges = list(small_export.exported(folders[0]).range_constraints)

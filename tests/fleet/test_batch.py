@@ -1,6 +1,7 @@
 """Batches with processes of their own: each video once, whatever happens to others, to the worker or to the batch."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pyarrow import parquet
 
 from chronomask.errors import InputError
 from chronomask.fleet.batch import batch
-from chronomask.fleet.manifest import FOLDER, LOG, Manifest, Row, read_rows
+from chronomask.fleet.manifest import FOLDER, LOG, Manifest, Row, read_rows, write_table
 from chronomask.outputs.choice import Outputs
 from chronomask.runs.log import read_lines
 from chronomask.runs.segment import segment_to_folder
@@ -92,6 +93,15 @@ def test_bad_videos_do_not_touch_the_others(run, expected, tmp_path, films):
     rows = run(*ALL, attempts=1)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/tracks.json")} == before
     assert (rows["poison"].attempts, rows["3"].attempts) == (1, 1)
+
+
+def test_names_that_are_no_utf8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    path = write_table(folder, [Row(os.fsdecode(b"a\xe9"), os.fsdecode(b"/a\xe9.mp4"), "1 2", "done")])
+    with path.open("rb") as file:
+        [row] = parquet.read_table(file).to_pylist()
+    assert (row["name"], row["source"], row["frames"]) == ("a\ufffd", "/a\ufffd.mp4", 0)
 
 
 def test_a_long_video_in_pieces_is_the_same_video(run, tmp_path, films):

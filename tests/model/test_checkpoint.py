@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from safetensors import safe_open
@@ -6,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from chronomask.config import model_to_json
 from chronomask.errors import InputError
 from chronomask.model.checkpoint import load_network, save_network
+from chronomask.model.importing.reading import read_tensors
 from chronomask.model.network import Network
 from model.networks import network_of, noise, tensors_of, tiny
 
@@ -57,6 +60,12 @@ def test_half_precision_comes_back_closely_in_half_the_size(network, path, tmp_p
     assert {tensor.dtype for tensor in loaded.parameters()} == {torch.float32}
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=1e-3, atol=1e-6)
+
+
+def test_names_that_are_no_utf8(network, path, tmp_path):
+    path = path.rename(tmp_path / os.fsdecode(b"caf\xe9.safetensors"))
+    assert load_network(path).config == network.config
+    assert torch.equal(read_tensors(path)["heat_head.bias"], network.heat_head.bias)
 
 
 def test_missing_file(tmp_path):

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import numpy as np
@@ -109,6 +110,12 @@ def test_tensorboard_has_every_scalar_the_scores_and_the_pictures(tmp_path):
     assert [event.step for event in read.Scalars("loss/center")] == [0, 10, 20]
     assert read.Scalars("validation/AP50")[0].value == pytest.approx(0.2)
     assert read.Tags()["images"] == ["clip"]
+
+
+def test_where_tensorboard_cannot_write_is_said_at_once(tmp_path):
+    pytest.importorskip("tensorboard")
+    with pytest.raises(InputError, match="--tensorboard: TensorBoard writes to no folder whose name is no UTF-8"):
+        Board(tmp_path / os.fsdecode(b"caf\xe9"))
 
 
 def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch):

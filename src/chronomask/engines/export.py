@@ -217,7 +217,7 @@ def _write_onnx(
     model.save(aside, external_data=False)
     if scales is not None:
         _keep_as_float16(aside, scales)
-    session = onnxruntime.InferenceSession(aside, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(aside.read_bytes(), providers=["CPUExecutionProvider"])
     found = session.run(None, {name: x.numpy() for name, x in zip(part.inputs, part.checked, strict=True)})
     return path.name, [np.asarray(x) for x in found]
 
@@ -285,9 +285,10 @@ def _write_torch(
     """As `_write_onnx`; always in float32."""
     path = out / f"{part.name}.pt2"
     aside = stack.enter_context(written_aside(path))
-    with aside.open("wb") as file:  # for the name of a path would go into the file
+    with aside.open("wb+") as file:  # the name of a path would go into the file, and has to be UTF-8
         torch.export.save(program, file)
-    found = torch.export.load(aside).module()(*part.checked)
+        file.seek(0)
+        found = torch.export.load(file).module()(*part.checked)
     return path.name, [x.numpy() for x in (found if isinstance(found, tuple) else (found,))]
 
 

@@ -66,7 +66,8 @@ def _session(path: Path, description: Description) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # every calling thread computes on its own core
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # By its bytes, for it opens no path that is no UTF-8.
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class of its own for every way in which a file can be broken
         raise InputError(f"{path}: onnxruntime cannot read it: {error}") from error
     ends = ([end.name for end in ends] for ends in (session.get_inputs(), session.get_outputs()))

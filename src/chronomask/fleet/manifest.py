@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from chronomask.errors import InputError, refusing
-from chronomask.files import written_aside
+from chronomask.files import spoken, written_aside
 from chronomask.runs.log import Log, read_lines
 
 FOLDER, LOG, LOCK, TABLE = ".batch", "manifest.log", "lock", "manifest.parquet"
@@ -112,8 +112,9 @@ def write_table(root: Path, rows: Iterable[Row]) -> Path:
 
     types = {"int": pyarrow.int64(), "float": pyarrow.float64()}
     schema = pyarrow.schema([(field.name, types.get(str(field.type), pyarrow.string())) for field in fields(Row)])
-    with written_aside(root / TABLE) as aside:
-        parquet.write_table(pyarrow.Table.from_pylist([asdict(row) for row in rows], schema), aside)
+    texts = ({key: spoken(x) if isinstance(x, str) else x for key, x in asdict(row).items()} for row in rows)
+    with written_aside(root / TABLE) as aside, aside.open("wb") as file:  # pyarrow opens no path that is no UTF-8
+        parquet.write_table(pyarrow.Table.from_pylist(list(texts), schema), file)
     return root / TABLE
 
 

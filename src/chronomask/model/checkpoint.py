@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from chronomask.config import model_from_json, model_to_json
@@ -42,12 +41,17 @@ def save_network(path: Path, network: BackboneNetwork, *, half: bool) -> None:
 def _in_order(data: bytes) -> bytes:
     """The same file of safetensors, whose metadata the library writes in an order of chance: equal weights shall be
     equal bytes."""
-    begin = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:begin])
+    header, begin = _header(data)
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + data[begin:]
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """What a file of safetensors says of itself, and where its tensors begin."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:begin]), begin
 
 
 def load_network(path: Path) -> Network:
@@ -75,9 +79,10 @@ def load_checkpoint(
     """
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint file")
-    with refusing(path, "not a safetensors file"), safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    with refusing(path, "not a safetensors file"):
+        data = path.read_bytes()  # the library opens no path that is no UTF-8
+        tensors = {name: tensor.float() for name, tensor in load(data).items()}
+        metadata = _header(data)[0].get("__metadata__", {})
     if (format := metadata.get("format")) != kind.FORMAT:
         what = "not a checkpoint of this project" if kind is Network else f"not a checkpoint of kind {kind.FORMAT}"
         raise InputError(f"{path}: {what} (metadata format is {format!r})")

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from chronomask.errors import InputError
+from chronomask.files import spoken
 from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.training.monitor import StepReport
 from chronomask.training.progress import LOGGED
@@ -22,7 +23,7 @@ class Board:
         out: folder of the run.
 
     Raises:
-        InputError: TensorBoard is not installed.
+        InputError: TensorBoard is not installed, or cannot write there.
     """
 
     def __init__(self, out: Path) -> None:
@@ -32,6 +33,8 @@ class Board:
             raise InputError(
                 "--tensorboard: needs pip install 'chronomask[train]' (log.csv has the same numbers without it)"
             ) from error
+        if spoken(str(out)) != str(out):
+            raise InputError(f"--tensorboard: TensorBoard writes to no folder whose name is no UTF-8, such as {out}")
         self.folder, self.new_writer = out / "tensorboard", SummaryWriter
         self.writer: SummaryWriter | None = None
 

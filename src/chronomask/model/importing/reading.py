@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from chronomask.errors import InputError, refusing, words_of
@@ -73,4 +73,4 @@ def _load_torch(path: Path) -> Any:
 
 def _load_safetensors(path: Path) -> Any:
     with refusing(path, "not a safetensors file"):
-        return load_file(path)
+        return load(path.read_bytes())  # the library opens no path that is no UTF-8
