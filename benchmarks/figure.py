@@ -45,7 +45,7 @@ def panel(name: str, frame: Frame, found: SpooledFrame, tracks: list[TrackInfo])
         for place, info in enumerate(tracks):
             if info.id == number:
                 masks[place] = mask
-    labels = [f"{info.category.name} {info.score:.2f}" for info in tracks]
+    labels = [info.label.split(" ", 1)[1] for info in tracks]  # a panel counts them itself
     nothing = np.zeros(frame.image.shape[:2], bool)
     return Panel(frame.image, masks, labels, nothing, nothing, f"{name}, frame {frame.index}")
 
@@ -68,7 +68,7 @@ def main() -> None:
     gap = 4
     sheet = contact_sheet(pictures, options.frames, options.frames * (options.cell + gap) + gap)
     with written_aside(options.out) as aside:
-        Image.fromarray(sheet).save(aside)
+        Image.fromarray(sheet).save(aside, quality=72, optimize=True)
 
 
 if __name__ == "__main__":
