@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 import torch
 from pyarrow import parquet
 
+from chronomask.errors import InputError
 from chronomask.fleet.batch import batch
 from chronomask.outputs.choice import Outputs
 from chronomask.runs import segment as room
@@ -66,11 +67,11 @@ def _segment(inputs: Path, out: Path) -> None:
 
 def _predict(inputs: Path, out: Path) -> None:
     out.mkdir(exist_ok=True)
-    partial = out / "tracks.json.partial"
-    if not (out / "tracks.json").exists() or (partial / "replaces.json").exists():
+    try:
         predict(open_colour(), inputs / "videos.json", inputs / "JPEGImages", out / "tracks.json")
-    else:  # it was complete, and killed while it removed its folder: to a user the results are there already
-        shutil.rmtree(partial, ignore_errors=True)
+    except InputError as error:  # it was complete, and killed while it removed its folder
+        if "exists already" not in str(error):
+            raise
 
 
 def _films(folder: Path) -> None:
@@ -139,11 +140,13 @@ def _started_by(process: int) -> list[int]:
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """All files with what they hold. Times, and what depends on them, are left out."""
-    return {str(path.relative_to(folder)): _content(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    """All files with what they hold, and all folders. Times, and what depends on them, are left out."""
+    return {str(path.relative_to(folder)): _content(path) for path in sorted(folder.rglob("*"))}
 
 
 def _content(path: Path) -> object:
+    if path.is_dir():
+        return "a folder"
     if path.suffix == ".pt":
         return _plain(torch.load(path, weights_only=True))  # their pickled form has names of the process
     if path.name == "log.csv":

@@ -280,3 +280,20 @@ def test_settings_of_the_optimizer_are_those_of_the_configuration(data, whole, t
     network = thin_network(dropout=True)
     assert train(network, open_sources(data), SHORT, tmp_path, MACHINE) == SHORT.steps
     assert_like_whole(network, tmp_path, whole)
+
+
+def test_what_a_run_replaces_goes_or_comes_back_wherever_it_was_killed(data, tmp_path):
+    sources, out = open_sources(data), tmp_path / "run"
+    train(thin_network(), sources, SHORT, out, MACHINE)
+    shutil.copytree(out, tmp_path / "first")
+    shutil.copytree(out, tmp_path / "set aside")
+    shutil.copytree(out, out / ".replaced")  # killed just when its checkpoint was complete
+    assert train(thin_network(), sources, SHORT, out, MACHINE) == SHORT.steps
+    assert names_in(out) == names_in(tmp_path / "first")
+    half = tmp_path / "set aside/.replaced"  # killed while it set aside, or put back
+    half.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "set aside" / name).rename(half / name)
+    with pytest.raises(InputError, match="holds a run with another configuration"):
+        train(thin_network(), sources, replace(SHORT, learning_rate=0.5), half.parent, MACHINE)
+    assert names_in(half.parent) == names_in(tmp_path / "first")

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from chronomask.claims import Output, check_outputs, explained, only, remove_empty
+from chronomask.errors import InputError
 from chronomask.files import make_folder, written_aside
 from chronomask.locks import InUse, in_use, locked
 
@@ -91,7 +92,7 @@ def workplace(
         stack.enter_context(locked(folder / _LOCK, shown))
         _put_back(folder / _REPLACED, out)
         _clear(folder, [] if not resume else [*_KEPT, _NAMES])
-        place = Workplace(folder, out, worth_keeping=any((folder / name).exists() for name in _KEPT))
+        place = Workplace(folder, out, worth_keeping=_can_go_on(folder))
         try:
             yield place
         except BaseException:
@@ -110,8 +111,11 @@ def check_claims(
         check_outputs(claims, reads, roots, overwrite or mine)
 
 
-def check_workplace(folder: Path, shown: Path) -> None:
-    """Finds out whether a run can work in a folder.
+def check_workplace(folder: Path, out: Path, shown: Path) -> None:
+    """Finds out whether a run can work in a folder, and clears one that nothing can go on with: that of a run that was
+    killed in its first or last step, whose results, old or new, are whole.
+
+    Args: as for `workplace`.
 
     Raises:
         InputError: somebody does, or something else than what a run keeps is there.
@@ -121,6 +125,13 @@ def check_workplace(folder: Path, shown: Path) -> None:
     ours = {_LOCK, _NAMES, _RESULTS, _REPLACED, *_KEPT}
     of_runs = only(lambda path: path.parts[0] in ours or path.parts[0].startswith(("chronomask-", ".replaces.")))
     check_outputs([Output(folder, of_runs)], overwrite=True)
+    if folder.exists() and not _can_go_on(folder):
+        with suppress(InputError), workplace(folder, out, shown, resume=False):
+            pass
+
+
+def _can_go_on(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _KEPT)
 
 
 def _claimed(folder: Path) -> set[str]:

@@ -92,7 +92,7 @@ def predict(
 
 
 def check_output(out: Path, reads: Sequence[Path], frames: Path, overwrite: bool) -> None:
-    """Finds out before the work begins whether its results can be written; writes nothing.
+    """Finds out before the work begins whether its results can be written; writes none.
 
     Args: as for `predict`, and all that is read.
 
@@ -101,7 +101,7 @@ def check_output(out: Path, reads: Sequence[Path], frames: Path, overwrite: bool
     """
     if out.name == "results.json":
         raise InputError(f"{out}: that name is for the submission list; name the file tracks.json, say")
-    check_workplace(_partial(out), out)
+    check_workplace(_partial(out), out.parent, out)
     check_claims(_partial(out), _outputs(out), reads, [frames], overwrite)
 
 

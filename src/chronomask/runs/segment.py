@@ -233,7 +233,7 @@ def check_output(
     overwrite: bool = False,
     resume: bool = False,
 ) -> None:
-    """Finds out before the work begins whether its results can be written; writes nothing.
+    """Finds out before the work begins whether its results can be written; writes none.
 
     Args: as for `segment_to_folder`, and all files that are read.
 
@@ -241,7 +241,7 @@ def check_output(
         InputError: as `chronomask.claims.check_outputs`; somebody works there, or has not ended his work; or frames are
             too large for the video that is wanted.
     """
-    check_workplace(out / PARTIAL, out)
+    check_workplace(out / PARTIAL, out, out)
     if (out / PARTIAL / SPOOL).exists() and not (overwrite or resume):
         raise InputError(f"{out}: holds an interrupted run; go on with it by --resume, or start anew by --overwrite")
     if resume and not _is_complete(out):

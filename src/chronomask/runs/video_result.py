@@ -140,7 +140,7 @@ class VideoResult:
         """
         out, outputs = Path(out), Outputs(**choice)
         outputs.check_known([info.id for info in self.chosen])
-        check_workplace(out / PARTIAL, out)
+        check_workplace(out / PARTIAL, out, out)
         reads = [*self.source.files, *([] if outputs.picture is None else [outputs.picture])]
         check_outputs(outputs.claims(out, self.source), reads, overwrite=overwrite)
         with workplace(out / PARTIAL, out, out, resume=False) as place:

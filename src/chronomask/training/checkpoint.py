@@ -109,6 +109,8 @@ def claim_run(
     check_outputs(outputs(out), overwrite=True)
     description = {"model": asdict(network.config), "train": asdict(config), "origin": dict(origin)}
     path, described = out / DESCRIPTION, json.loads(json.dumps(description))
+    # What a run that was killed just then had still to do.
+    _remove_superseded(out) if path.exists() else put_back(out)
     if not path.exists():
         set_aside(out) if overwrite else check_no_run(out)
     elif difference := _difference(_of_today(_read_description(path), network, config, origin), described):
@@ -182,8 +184,14 @@ def save_checkpoint(out: Path, state: TrainingState, score: float | None) -> Non
             state.best = score
         with written_aside(_state_path(out, state.step)) as aside:
             torch.save(state.to_dict(), aside)
-    remove_replaced(out)
-    for old in states(out)[:-KEPT]:
+    _remove_superseded(out)
+
+
+def _remove_superseded(out: Path) -> None:
+    """What a complete checkpoint makes needless: older ones, and what was set aside."""
+    if found := states(out):
+        remove_replaced(out)
+    for old in found[:-KEPT]:
         old.unlink()
 
 

@@ -86,8 +86,9 @@ def is_replacing(out: Path) -> bool:
 
 
 def put_back(out: Path) -> None:
-    """The opposite of `set_aside`, for a run that cannot begin."""
-    for path in (out / _REPLACED).iterdir() if is_replacing(out) else ():
+    """The opposite of `set_aside`, for a run that cannot begin, or was killed before it had begun."""
+    there = list((out / _REPLACED).iterdir()) if is_replacing(out) else []
+    for path in sorted(there, key=lambda path: path.name == DESCRIPTION):  # last: until then there is no run
         os.replace(path, out / path.name)
     remove_empty([out / _REPLACED])
 
