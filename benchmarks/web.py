@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -44,19 +44,22 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-precise-memory-info"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,800"),
 ]
+PATIENCE = 120.0
+"""Seconds that a page may take to open its video, or to show a frame."""
 WARM = 20
 """Jumps before anything is measured."""
 
-JUMP = """(frame) => new Promise((resolve) => {
+JUMP = """(frame) => new Promise((resolve, reject) => {
   const begun = performance.now();
   const look = () => {
     if (chronomask.drawn === frame && chronomask.frame === frame && chronomask.player.seeking === null) {
       resolve(performance.now() - begun);
-    } else setTimeout(look, 1);
+    } else if (performance.now() - begun > PATIENCE) reject(new Error(`frame ${frame} does not come`));
+    else setTimeout(look, 1);
   };
   chronomask.goTo(frame);
   look();
-})"""
+})""".replace("PATIENCE", str(1000 * PATIENCE))
 
 
 def make_minute(path: Path, gop: int) -> None:
@@ -159,6 +162,8 @@ class Browser:
 
     def evaluate(self, script: str) -> Any:
         answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise SystemExit(f"the page: {answer['result'].get('description', script)}")
         return answer["result"].get("value")
 
     def memory(self) -> float:
@@ -197,10 +202,19 @@ def browser_cost() -> tuple[float, float]:
     return round(memory, 1), computed
 
 
+def until(look: Callable[[], Any], otherwise: str) -> Any:
+    """What `look` gives, when that is true; the end of the program, where it is not in good time."""
+    end = time.monotonic() + PATIENCE
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise SystemExit(f"{otherwise}, {PATIENCE:.0f} s long")
+        time.sleep(0.1)
+    return found
+
+
 def jump(address: str, server: int, browser: Browser, jumps: int, length: int) -> dict[str, object]:
     browser.call("Page.navigate", url=address)
-    while not browser.evaluate("!!(window.chronomask && chronomask.drawn >= 0)"):
-        time.sleep(0.1)
+    until(lambda: browser.evaluate("!!(window.chronomask && chronomask.drawn >= 0)"), "the page shows no frame")
     time.sleep(2)
     chance = random.Random(0)
 
@@ -236,8 +250,7 @@ def sessions(address: str, server: int, count: int) -> list[float]:
             with opener.open(urllib.request.Request(base + path, data)) as answer:
                 return json.load(answer)
 
-        while not (projects := ask("/api/session")["projects"]):
-            pass
+        projects = until(lambda ask=ask: ask("/api/session")["projects"], "the server opens no video")
         project = f"/api/projects/{projects[0]['id']}"
         for track in ask(project)["tracks"][:2]:
             ask(f"{project}/steps", {"step": [f"relabel:{track['id']}=dog"]})

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """Raised when a file, an option or a value given by the caller cannot be used. Commands exit with code 2."""
 
 
+class OutOfMemory(InputError):
+    """Raised where memory does not suffice, and the command line has a setting that needs less."""
+
+
 def close_names(name: str, known: Iterable[str]) -> str:
     """Such as "close ones are cat, cow"; empty where no name is close. Case makes no difference."""
     names = {other.lower(): other for other in known}

@@ -257,6 +257,41 @@ def read_journal(page):
     return [json.loads(line)["step"][-1] for line in lines]
 
 
+def test_a_correction_that_is_refused_says_so_and_why(page):
+    inner, before = page.page, page.tracks()
+    assert inner.evaluate("chronomask.step(['delete:99'])") is False
+    assert inner.inner_text("#saved") == "Refused"
+    assert "Refused, and nothing has changed: " in inner.inner_text(".toast.error")
+    assert "99" in inner.inner_text(".toast.error")
+    inner.click(".toast.error button")
+    assert page.tracks() == before
+    assert all("422" in fault for fault in page.faults)
+    page.faults.clear()
+
+
+REPLACED = """async (throws) => {
+  const { player } = chronomask, { stills, still } = player, size = [still.width, still.height];
+  const next = { close: () => {} };
+  let closed = 0;
+  const picture = { visibleRect: { width: 8, height: 8 }, close: () => { closed += 1; }, copyTo: async () => {
+    if (throws) throw new Error("none");
+    player.stills = next;
+  } };
+  player.stills = { at: async () => picture, close: () => {} };
+  await player.decode(player.frame);
+  const found = [closed, player.stills === next, still.width === size[0] && still.height === size[1]];
+  player.stills = stills;
+  player.decoding = false;
+  return found;
+}"""
+
+
+def test_a_picture_is_closed_and_none_of_replaced_stills_is_drawn(page):
+    page.frame(3)
+    assert page.page.evaluate(REPLACED, False) == [1, True, True]
+    assert page.page.evaluate(REPLACED, True)[:2] == [1, False]  # what cannot be drawn is no reason to keep it
+
+
 def test_an_object_that_was_missed_is_pointed_at(page):
     inner, before = page.page, page.tracks()
     page.frame(6)

@@ -1,14 +1,18 @@
 """The process that does one task: what it says when that goes wrong."""
 
+import errno
 import json
 import signal
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
+from chronomask.errors import OutOfMemory
 from chronomask.segmenter import load as loading
+from chronomask.web.child import said_of
 from chronomask.web.jobs import CHILD
 from chronomask.web.tasks import segment
 from films import film
@@ -35,6 +39,27 @@ def test_an_error_of_ours_is_told_in_its_own_words():
         1,
         "TypeError: thumbs() missing 2 required positional arguments: 'media_file' and 'wanted'",
     )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        cv2.error("OpenCV: Failed to allocate 99 bytes in function 'OutOfMemoryError'"),
+        OutOfMemory("out of memory. Lower batch"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_too_little_memory_is_said_whoever_met_it(error):
+    assert said_of(error, None).startswith("this machine has too little memory for it; end other programs")
+    assert said_of(error, 2**32).startswith("it needs more than the 4.0 GiB of memory that are allowed")
+
+
+def test_what_is_no_users_fault_is_not_told():
+    assert said_of(RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None) is None
+    assert said_of(OSError(errno.EIO, "Input/output error"), 2**32) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import distributed as dist
 
-from chronomask.errors import InputError, is_out_of_memory
+from chronomask.errors import InputError, OutOfMemory, is_out_of_memory
 
 
 class TrainingError(RuntimeError):
@@ -23,20 +23,23 @@ def failures_explained(out: Path) -> Generator[None, None, None]:
         out: folder of the run, which holds the last checkpoint.
 
     Raises:
-        InputError: the memory does not suffice, or a data worker met a file that cannot be used.
+        OutOfMemory: the memory does not suffice.
+        InputError: a data worker met a file that cannot be used.
         TrainingError: a data worker or another training process died.
     """
     try:
         yield
     except InputError as error:
         raise InputError(_without_traceback(str(error))) from error
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         text = str(error)
         if is_out_of_memory(error):
-            raise InputError(
+            raise OutOfMemory(
                 "out of memory. Lower batch, or data.height and data.width; or raise accumulate, or set "
                 f"gradient_checkpointing. {_go_on(out)} ({first_line(error)})"
             ) from error
+        if not isinstance(error, RuntimeError):
+            raise
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise TrainingError(
                 f"torch.compile failed: {first_line(error)}. {_go_on(out)} Leave out compile"

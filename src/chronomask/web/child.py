@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from chronomask.errors import InputError, is_out_of_memory
+from chronomask.errors import InputError, OutOfMemory, is_out_of_memory
 
 _EVERY = 0.2
 """Seconds between two reports."""
 
+_TOO_LITTLE = "this machine has too little memory for it; end other programs, and try it again"
 _TOO_MUCH = (
     "it needs more than the {:.1f} GiB of memory that are allowed for what a browser sent; "
     "a video that is named by command has no such limit"
@@ -71,6 +72,20 @@ def _end_with_server() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def said_of(error: Exception, memory: int | None) -> str | None:
+    """What a user of the page is told of an error; None where it is our fault.
+
+    Args:
+        memory: bytes that this process may have of its own; None for all that there are.
+    """
+    ours = isinstance(error, InputError)
+    if isinstance(error, OutOfMemory) or (not ours and is_out_of_memory(error)):
+        return _TOO_LITTLE if memory is None else _TOO_MUCH.format(memory / 2**30)
+    if isinstance(error, ModuleNotFoundError):
+        return f"this needs the package {error.name}, which is not installed"
+    return str(error) if ours else None
+
+
 def _do(reporter: Reporter, request: dict[str, Any], memory: int | None) -> None:
     """Does a task, and says what came of it, or why nothing did."""
     places = [Path(request["folder"]), Path(request["folder"]).parent] if "folder" in request else []
@@ -78,19 +93,12 @@ def _do(reporter: Reporter, request: dict[str, Any], memory: int | None) -> None
         from chronomask.web.tasks import TASKS
 
         reporter.say(result=TASKS[request.pop("task")](reporter.progress, **request))
-    except InputError as error:
-        said = str(error)
+    except Exception as error:
+        if (said := said_of(error, memory)) is None:
+            raise
         for place in places:  # where the server keeps things is nobody's business, and no name that a user knows
             said = said.replace(f"{place}{os.sep}", "")
         reporter.say(error=said)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        reporter.say(
-            error="this machine has too little memory for it" if memory is None else _TOO_MUCH.format(memory / 2**30)
-        )
-    except ModuleNotFoundError as error:
-        reporter.say(error=f"this needs the package {error.name}, which is not installed")
     except KeyboardInterrupt:
         reporter.say(cancelled=True)
 

@@ -20,7 +20,7 @@ import numpy as np
 from chronomask.errors import InputError
 from chronomask.prompts import Box, Point, Prompt
 from chronomask.video import Selection, open_source
-from chronomask.web.child import bound
+from chronomask.web.child import bound, said_of
 
 AROUND = 3
 """Frames of the clip before the one that is asked for."""
@@ -135,20 +135,23 @@ def main() -> None:
     """Answers until the input ends, which it does when the server is gone."""
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print what they like
-    seat = None
+    seat, memory = None, None
     for line in sys.stdin:
         request = json.loads(line)
         try:
             if seat is None:
-                bound(request.pop("memory"), None)
+                memory = request.pop("memory")
+                bound(memory, None)
                 seat = Seat(**request)
                 answer: dict[str, Any] = {}
             else:
                 asked = request.pop("do")
                 assert asked in _QUESTIONS, "the server asks no others"
                 answer = getattr(seat, asked)(**request)
-        except InputError as error:
-            answer = {"error": str(error)}
+        except Exception as error:
+            if (said := said_of(error, memory)) is None:
+                raise
+            answer = {"error": said}
         stream.write(json.dumps(answer) + "\n")
         stream.flush()
 

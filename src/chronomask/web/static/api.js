@@ -2,7 +2,10 @@
 
 async function answered(response) {
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.error || `the server answered ${response.status}`);
+  if (!response.ok) {
+    const error = new Error(body.error || `the server answered ${response.status}`);
+    throw Object.assign(error, { refused: response.status < 500 });
+  }
   return body;
 }
 

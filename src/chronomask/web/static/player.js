@@ -106,7 +106,8 @@ export class Player {
     this.decoding = true;
     let drawn = false;
     try {
-      await this.draw(await stills.at(this.times[frame]));
+      const picture = await stills.at(this.times[frame]);
+      await this.draw(picture, stills).finally(() => picture.close());
       drawn = true;
     } catch { /* the browser is asked instead */ }
     if (stills !== this.stills) return;
@@ -127,18 +128,17 @@ export class Player {
   }
 
   // By a copy of its pixels: of pictures that are drawn themselves Chromium keeps the pixels, up to half a gigabyte.
-  async draw(picture) {
+  // Nothing of stills that were replaced meanwhile.
+  async draw(picture, stills) {
     const { still } = this, { width, height } = picture.visibleRect;
+    if (this.pixels?.width !== width || this.pixels.height !== height) this.pixels = new ImageData(width, height);
+    const copied = picture.copyTo(this.pixels.data, { format: "RGBA" });
+    const isRgba = await copied.then(() => true, () => false); // some browsers make none of such pictures
+    if (stills !== this.stills) return;
     if (still.width !== width || still.height !== height) Object.assign(still, { width, height });
     const pen = still.getContext("2d", { alpha: false });
-    if (this.pixels?.width !== width || this.pixels.height !== height) this.pixels = new ImageData(width, height);
-    try {
-      await picture.copyTo(this.pixels.data, { format: "RGBA" });
-      pen.putImageData(this.pixels, 0, 0);
-    } catch { // this browser makes no RGBA of such pictures
-      pen.drawImage(picture, 0, 0, width, height);
-    }
-    picture.close();
+    if (isRgba) pen.putImageData(this.pixels, 0, 0);
+    else pen.drawImage(picture, 0, 0, width, height);
   }
 
   // The browser tells of its last picture before or after it pauses: the frame that counts is shown by its number.

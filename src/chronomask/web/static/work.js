@@ -284,8 +284,8 @@ export class Work {
       this.page.refresh();
       return true;
     } catch (error) {
-      this.setSaved("Not saved", true);
-      toast(error.message, "error");
+      this.setSaved(error.refused ? "Refused" : "Not saved", true);
+      toast(error.refused ? `Refused, and nothing has changed: ${error.message}` : error.message, "error");
       return false;
     }
   }
