@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from chronomask.config import model_from_json
 from chronomask.errors import InputError
-from chronomask.training.checkpoint import open_run
+from chronomask.training.checkpoint import Run
 from chronomask.training.loop import train
 from training.runs import MACHINE, MODEL, SHORT, Each, assert_same_weights, in_processes, open_sources, thin_network
 
@@ -118,7 +118,7 @@ def test_an_unreadable_state_gives_way_to_the_one_before(data, whole, tmp_path, 
     ):
         newest.write_bytes(intact)
         damage()
-        assert open_run(tmp_path, thin_network(dropout=True), SHORT, MACHINE, {})["step"] == 2
+        assert Run(tmp_path, thin_network(dropout=True), SHORT, MACHINE, {}).open()["step"] == 2
         assert re.search(r"state-00000004\.pt: cannot be read: .*; left out", capsys.readouterr().err)
     network = thin_network(dropout=True)
     train(network, open_sources(data), SHORT, tmp_path, MACHINE)

@@ -85,88 +85,82 @@ class TrainingState:
             group.update(own)
 
 
-def claim_run(
-    out: Path,
-    network: BackboneNetwork,
-    config: TrainConfig,
-    machine: MachineConfig,
-    origin: Mapping[str, Any],
-    overwrite: bool = False,
-) -> None:
-    """Makes or checks the folder of a run: before anything else is written to it, config.json says whose it is.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run, and the folder that is its own.
 
-    Args:
-        out: folder of the run.
+    Attributes:
+        out: the folder.
         network: whose configuration is part of the description.
         config: what is trained; part of the description.
         machine: how it is carried out this time; kept in config.json too, and free to change.
         origin: what else decides the run; part of the description.
         overwrite: whether a run of another description, or files of none, may be replaced.
-
-    Raises:
-        InputError: `out` holds a run of another description, files that are no run's, or folders called like files.
     """
-    check_outputs(outputs(out), overwrite=True)
-    description = {"model": asdict(network.config), "train": asdict(config), "origin": dict(origin)}
-    path, described = out / DESCRIPTION, json.loads(json.dumps(description))
-    # What a run that was killed just then had still to do.
-    _remove_superseded(out) if path.exists() else put_back(out)
-    if not path.exists():
-        set_aside(out) if overwrite else check_no_run(out)
-    elif difference := _difference(_of_today(_read_description(path), network, config, origin), described):
-        if not overwrite:
-            message = f"the folder holds a run with another configuration: {difference}"
-            raise InputError(f"{path}: {message}; name another folder, or say --overwrite")
-        set_aside(out)
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps({**described, "machine": asdict(machine)}, indent=1))
 
+    out: Path
+    network: BackboneNetwork
+    config: TrainConfig
+    machine: MachineConfig
+    origin: Mapping[str, Any]
+    overwrite: bool = False
 
-@contextmanager
-def claimed_run(
-    out: Path,
-    network: BackboneNetwork,
-    config: TrainConfig,
-    machine: MachineConfig,
-    origin: Mapping[str, Any],
-    overwrite: bool = False,
-) -> Generator[None, None, None]:
-    """Claims the folder of a run for what is prepared inside; a folder that was new goes again if its input is bad.
+    def claim(self) -> None:
+        """Makes or checks the folder: before anything else is written to it, config.json says whose it is.
 
-    Args and Raises: as for `claim_run`.
-    """
-    was_run = (out / DESCRIPTION).exists()
-    claim_run(out, network, config, machine, origin, overwrite)
-    try:
-        yield
-    except InputError:
-        if not was_run or is_replacing(out):
-            for made in (output.path for output in outputs(out) if output.path.exists()):
-                shutil.rmtree(made) if made.is_dir() else made.unlink()
-            put_back(out)
-        raise
+        Raises:
+            InputError: it holds a run of another description, files that are no run's, or folders called like files.
+        """
+        check_outputs(outputs(self.out), overwrite=True)
+        description = {"model": asdict(self.network.config), "train": asdict(self.config), "origin": dict(self.origin)}
+        path, described = self.out / DESCRIPTION, json.loads(json.dumps(description))
+        # What a run that was killed just then had still to do.
+        _remove_superseded(self.out) if path.exists() else put_back(self.out)
+        if not path.exists():
+            set_aside(self.out) if self.overwrite else check_no_run(self.out)
+        elif difference := _difference(self._of_today(_read_description(path)), described):
+            if not self.overwrite:
+                message = f"the folder holds a run with another configuration: {difference}"
+                raise InputError(f"{path}: {message}; name another folder, or say --overwrite")
+            set_aside(self.out)
+        with written_aside(path) as aside:
+            aside.write_text(json.dumps({**described, "machine": asdict(self.machine)}, indent=1))
 
+    @contextmanager
+    def claimed(self) -> Generator[None, None, None]:
+        """`claim` for what is prepared inside; a folder that was new goes again if its input is bad."""
+        was_run = (self.out / DESCRIPTION).exists()
+        self.claim()
+        try:
+            yield
+        except InputError:
+            if not was_run or is_replacing(self.out):
+                for made in (output.path for output in outputs(self.out) if output.path.exists()):
+                    shutil.rmtree(made) if made.is_dir() else made.unlink()
+                put_back(self.out)
+            raise
 
-def open_run(
-    out: Path,
-    network: BackboneNetwork,
-    config: TrainConfig,
-    machine: MachineConfig,
-    origin: Mapping[str, Any],
-    overwrite: bool = False,
-) -> dict[str, Any] | None:
-    """Claims the folder of a run; the saved state to continue from, None where there is none.
+    def open(self) -> dict[str, Any] | None:
+        """`claim`; the saved state to continue from, None where there is none.
 
-    Args: as for `claim_run`.
+        Raises:
+            InputError: as `claim`, or none of its states can be read.
+        """
+        self.claim()
+        for pattern in (".state-*.pt", ".model.*.safetensors", ".best.*.safetensors"):
+            for leftover in self.out.glob(pattern):
+                leftover.unlink()  # half a file, of a run that was killed while it wrote
+        return _newest_state(self.out, self.network)
 
-    Raises:
-        InputError: `out` holds a run of another description, or none of its states can be read.
-    """
-    claim_run(out, network, config, machine, origin, overwrite)
-    for pattern in (".state-*.pt", ".model.*.safetensors", ".best.*.safetensors"):
-        for leftover in out.glob(pattern):
-            leftover.unlink()  # half a file, of a run that was killed while it wrote
-    return _newest_state(out, network)
+    def _of_today(self, there: dict[str, Any]) -> dict[str, Any]:
+        """The description that is there, as this version would write it; without what is free to change."""
+        today = {key: part for key, part in there.items() if key != "machine"}
+        for key, part in (("model", self.network.config), ("train", self.config)):
+            today[key] = with_later_settings(today.get(key), part)
+        if isinstance(origin := today.get("origin"), dict):
+            unknown = {key: value for key, value in self.origin.items() if value in _NOT_ASKED_FOR}
+            today["origin"] = unknown | origin
+        return today
 
 
 def save_checkpoint(out: Path, state: TrainingState, score: float | None) -> None:
@@ -235,16 +229,6 @@ def _read_description(path: Path) -> dict[str, Any]:
     if not isinstance(description, dict):
         raise InputError(f"{path}: not the configuration of a run: {description!r:.80}")
     return description
-
-
-def _of_today(there: dict[str, Any], network: BackboneNetwork, config: TrainConfig, origin: Any) -> dict[str, Any]:
-    """A description, which may be of an older version, as it would be written now; without what is free to change."""
-    today = {key: part for key, part in there.items() if key != "machine"}
-    for key, part in (("model", network.config), ("train", config)):
-        today[key] = with_later_settings(today.get(key), part)
-    if isinstance(today.get("origin"), dict):
-        today["origin"] = {key: origin[key] for key in origin if origin[key] in _NOT_ASKED_FOR} | today["origin"]
-    return today
 
 
 def _difference(there: Any, here: Any, name: str = "") -> str:

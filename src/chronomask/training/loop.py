@@ -19,7 +19,7 @@ from chronomask.data.protocol import WeightedSource
 from chronomask.errors import InputError, refusing
 from chronomask.model.backbone_network import BackboneNetwork, to_channels_last
 from chronomask.training.average import MovingAverage
-from chronomask.training.checkpoint import TrainingState, open_run, save_checkpoint
+from chronomask.training.checkpoint import Run, TrainingState, save_checkpoint
 from chronomask.training.distributed import ClipSampler, Ranks, joined_ranks
 from chronomask.training.failures import failures_explained
 from chronomask.training.monitor import Monitor, StepReport, peak_memory
@@ -75,7 +75,7 @@ def train(
     with failures_explained(out), joined_ranks(machine.device) as ranks:
         _check_batch(config, machine, ranks)
         _check_instances(sources)
-        saved = ranks.on_first(partial(open_run, out, network, config, machine, origin or {}, overwrite))
+        saved = ranks.on_first(Run(out, network, config, machine, origin or {}, overwrite).open)
         state = _state(network, config, ranks, out, saved, best)
         batches = _batches(sources, config, machine, ranks, state.step)
         stepper = Stepper(_parallel(network, machine, ranks), state.optimizer, config, machine, ranks, objective)

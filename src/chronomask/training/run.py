@@ -20,7 +20,7 @@ from chronomask.files import written_aside
 from chronomask.model.checkpoint import save_network
 from chronomask.progress import Progress, silent
 from chronomask.training import finetune, loop
-from chronomask.training.checkpoint import claimed_run
+from chronomask.training.checkpoint import Run
 from chronomask.training.distributed import is_first_process
 from chronomask.training.folder import BEST, HEAD, WEIGHTS, run_folder, states
 from chronomask.training.initial import Say, initial_network, unsaid
@@ -159,7 +159,7 @@ def fine_tune(
         _say_notes(start.source, say)
         say(finetune.class_table(start))
         # Now, for the folder of another run is not to be touched.
-        with claimed_run(out, start.network, config, machine, origin, overwrite):
+        with Run(out, start.network, config, machine, origin, overwrite).claimed():
             validation = _prepare(start, out, config, machine, say, progress)
             late = partial(_is_late, begun + machine.seconds)
             if not states(out) and not finetune.fit_new_classes(start, config, progress, late, out / HEAD):
