@@ -23,6 +23,7 @@ from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.engines import export as room
 from chronomask.engines.description import FILE, read_description
 from chronomask.engines.engine import padded
+from chronomask.engines.float16 import without_scale
 from chronomask.engines.models import ModelFiles
 from chronomask.engines.opening import open_engine
 from chronomask.errors import InputError
@@ -227,7 +228,7 @@ SCALES = [np.ones(1, np.float32), *(np.random.default_rng(n).uniform(0.1, 3, n).
 )
 def test_kernels_that_were_in_16_bits_are_kept_as_they_were(scale, found):
     values = KERNEL * np.float32(scale).reshape(-1, 1, 1, 1)
-    plain, factor = room._without_scale(values, SCALES)
+    plain, factor = without_scale(values, SCALES)
     assert plain.dtype == np.float16
     if scale is SCALES[0] or found is not None:
         assert np.array_equal(plain, KERNEL)
@@ -242,7 +243,7 @@ def test_kernels_that_were_in_16_bits_are_kept_as_they_were(scale, found):
 
 def test_a_channel_that_is_switched_off_stays_off():
     values = KERNEL * np.float32([1, 2, 0, 3, 4, 5]).reshape(-1, 1, 1, 1)
-    plain, factor = room._without_scale(values, [np.float32([1, 2, 0, 3, 4, 5])])
+    plain, factor = without_scale(values, [np.float32([1, 2, 0, 3, 4, 5])])
     assert np.array_equal(plain * factor, values)
 
 

@@ -1,38 +1,29 @@
 """Annotation and result files: read so that they can be scored, or told what is wrong with them.
 
-Every command reads files alike (`annotations.reader`). What servers are strict about beyond that, and what is hardly
-wanted, is a second look at the records (`_Strict`): it warns.
+Every command reads files alike (`annotations.reader`); a second look at the records (`evaluation.strict`) warns.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from chronomask import rle
-from chronomask.annotations.content import Content, Source, no_truth, whole_value
+from chronomask.annotations.content import Content, Source, no_truth
 from chronomask.annotations.listing import STILLS, Listing, read_listing
-from chronomask.annotations.masks import Masks
 from chronomask.annotations.problems import Problem, Problems
 from chronomask.annotations.reader import Reading, form_of, opened_annotations, read
 from chronomask.annotations.records import Track
-from chronomask.annotations.row import Row
 from chronomask.errors import InputError
 from chronomask.evaluation.coverage import of_unseen_classes, without_results
-from chronomask.evaluation.records import MAX_RESULTS, GroundTruth
+from chronomask.evaluation.records import GroundTruth
+from chronomask.evaluation.strict import StrictLook
 from chronomask.formats.against import Against
 from chronomask.formats.conversion_losses import counted
 from chronomask.formats.reading import Note, opened_or_recognised, read_any, unheard
-
-_TOLERANCE = 1.0
-"""Pixels by which stated areas and boxes may differ from those of the masks: tools round in different ways."""
 
 
 def read_truth(source: Source, note: Note = unheard) -> GroundTruth:
@@ -144,7 +135,7 @@ def validated(file: Source, against: Source | None = None, note: Note = unheard)
     else:
         scored = against is not None
         reading = read_any(file, "collect", against=None if listing is None else Against(listing), note=note)
-    _Strict(reading, scored).look()
+    StrictLook(reading, scored).warn()
     tracks, videos, entries = list(reading.tracks.values()), reading.listing.videos, reading.content.entries
     if listing is not None:
         unseen = () if present is None else of_unseen_classes(tracks, present, listing.categories)
@@ -198,81 +189,6 @@ def _listing(source: Source) -> tuple[Listing, set[int] | None]:
         return listing, None
     used = {row.fields.get("category_id") for _, row in content.rows("annotations", problems)}
     return listing, {number for number in listing.categories if number in used}
-
-
-@dataclass(frozen=True)
-class _Strict:
-    """A second look at what was read."""
-
-    reading: Reading
-    scored: bool
-
-    def look(self) -> None:
-        """Warns of fields that the official evaluator stops without, and of contradictions."""
-        problems = self.reading.problems
-        if self.reading.content.held_back:
-            problems.warn("annotations", "none: this is no ground truth; it names videos and categories alone")
-        missing: dict[str, list[str]] = {}
-        for index, row in self.reading.content.rows(self.reading.content.listed, Problems(problems.file, "collect")):
-            self._fields(row, missing)
-            if (track := self.reading.tracks.get(index)) is not None:
-                self._track(row, track)
-        for key, rows in missing.items():
-            more = f" here and in {len(rows) - 1} more" if len(rows) > 1 else ""
-            problems.warn(f"{rows[0]}.{key}", f"missing{more}, and the official evaluator stops without")
-        counts = Counter((track.video_id, track.category_id) for track in self.reading.tracks.values())
-        for (video_id, category_id), count in counts.items():
-            if self.scored and count > MAX_RESULTS:
-                message = (
-                    f"{count} results for video {video_id} and category {category_id}: the best {MAX_RESULTS} count"
-                )
-                problems.warn(self.reading.content.listed, message)
-
-    def _fields(self, row: Row, missing: dict[str, list[str]]) -> None:
-        """Places of missing fields are collected by their names: whoever leaves one out does so everywhere."""
-        warn = self.reading.problems.warn
-        if row.fields.get("id") == 0 and self.reading.content.listed == "annotations":
-            warn(f"{row.place}.id", "0, which other evaluators take for unmatched")
-        if not self.scored:
-            for key in ("iscrowd", form_of(self.reading.content).areas):
-                if key not in row:
-                    missing.setdefault(key, []).append(row.place)
-
-    def _track(self, row: Row, track: Track) -> None:
-        warn, masks = self.reading.problems.warn, track.masks
-        if not 0 <= track.score <= 1:
-            warn(f"{row.place}.score", f"{track.score} is outside [0, 1]")
-        if not masks.areas.any():
-            warn(f"{row.place}.segmentations", "no pixel in any frame")
-        if track.areas is not None:
-            stated = np.array([area or 0 for area in track.areas], np.float64)
-            self._compare(f"{row.place}.areas", stated, masks.areas)
-        self._boxes(whole_value(row.fields.get("bboxes")), masks, f"{row.place}.bboxes")
-
-    def _boxes(self, boxes: Any, masks: Masks, place: str) -> None:
-        if boxes is None:
-            return
-        try:
-            stated = msgspec.convert(boxes, list[tuple[float, float, float, float] | None])
-        except msgspec.ValidationError as error:
-            self.reading.problems.warn(place, f"{error}; a box is [x, y, width, height]")
-            return
-        if len(stated) != len(masks):
-            self.reading.problems.warn(place, f"{len(stated)} boxes for a video of {len(masks)} frames")
-            return
-        drawn = np.array([box or [0.0] * 4 for box in rle.bboxes(masks)])
-        self._compare(place, np.array([box or [0.0] * 4 for box in stated]), drawn)
-
-    def _compare(self, place: str, stated: np.ndarray, drawn: np.ndarray) -> None:
-        """One warning for the first frame that differs, and how many more do."""
-        difference = np.abs(stated - drawn)
-        alike = (difference if stated.ndim == 1 else difference.max(1)) <= _TOLERANCE
-        frames = np.flatnonzero(~alike)  # NaN is like nothing
-        if len(frames):
-            t = int(frames[0])
-            more = f" ({len(frames) - 1} more frames disagree)" if len(frames) > 1 else ""
-            message = f"{stated[t].tolist()}, the mask has {drawn[t].tolist()}{more}"
-            self.reading.problems.warn(f"{place}[{t}]", message)
 
 
 def validation_table(validation: Validation) -> Table | Text:
