@@ -14,10 +14,11 @@ from baselines.clips import film, thin_backbone
 from chronomask import rle
 from chronomask.annotations.records import Track, VideoEntry
 from chronomask.baselines.budget import Budget
+from chronomask.baselines.judging import folder_of
 from chronomask.baselines.own_network import NetworkDetector
 from chronomask.baselines.run import DataSet, baseline
 from chronomask.baselines.systems import TITLES, system
-from chronomask.baselines.table1 import _folder_of, table1
+from chronomask.baselines.table1 import table1
 from chronomask.categories import Category
 from chronomask.cli import main
 from chronomask.config import MachineConfig
@@ -128,10 +129,10 @@ def test_the_table_comes_out_of_one_call_and_goes_on_where_it_was(data, start, t
     calls = {"data": [str(data / "instances.json"), spec], "train": [str(data / "instances.json")], "start": start}
     calls |= {"budget": budget, "machine": MACHINE, "resamples": 20}
     out = tmp_path / "out"
-    monkeypatch.setattr("chronomask.baselines.table1.load", lambda *_, **__: seeing_colours(8))
+    monkeypatch.setattr("chronomask.baselines.judging.load", lambda *_, **__: seeing_colours(8))
     monkeypatch.setattr(NetworkDetector, "of_model", lambda *_: NetworkDetector(seeing_colours(1)))
     with (
-        mock.patch("chronomask.baselines.table1.compare", side_effect=KeyboardInterrupt),
+        mock.patch("chronomask.baselines.judging.compare", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         table1(out=out, **calls)
@@ -166,7 +167,7 @@ def test_the_table_comes_out_of_one_call_and_goes_on_where_it_was(data, start, t
 
 def test_what_is_wrong_is_said_before_anything_is_trained(data, start, tmp_path, monkeypatch):
     """And what was mistyped does not stand in the way of what is right."""
-    monkeypatch.setattr("chronomask.baselines.table1.load", lambda *_, **__: seeing_colours(8))
+    monkeypatch.setattr("chronomask.baselines.judging.load", lambda *_, **__: seeing_colours(8))
     monkeypatch.setattr("chronomask.baselines.table1.train_network", mock.Mock(side_effect=KeyboardInterrupt))
     instances, out = str(data / "instances.json"), tmp_path / "out"
     calls = {"out": out, "start": start, "budget": Budget(steps=2, height=64, width=64), "machine": MACHINE}
@@ -189,10 +190,10 @@ def test_what_is_wrong_is_said_before_anything_is_trained(data, start, tmp_path,
 def test_data_that_have_changed_are_judged_anew(data, tmp_path):
     path = tmp_path / "instances.json"
     path.write_bytes((data / "instances.json").read_bytes())
-    before = [_folder_of(str(path)), _folder_of(f"{path},without=v2"), _folder_of(str(path))]
+    before = [folder_of(str(path)), folder_of(f"{path},without=v2"), folder_of(str(path))]
     assert before[0] == before[2] != before[1]
     path.write_text(path.read_text().replace('"v2"', '"v3"'))
-    assert _folder_of(str(path)) not in before
+    assert folder_of(str(path)) not in before
 
 
 def test_the_truth_may_be_shown(data, tmp_path):

@@ -10,45 +10,34 @@ networks.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 from chronomask import __version__
-from chronomask.annotations import reader
 from chronomask.baselines.budget import Budget
-from chronomask.baselines.detection_files import read_detections, write_detections
-from chronomask.baselines.own_network import NetworkDetector
-from chronomask.baselines.run import CARRIERS, DataSet, First, detected, tracked
-from chronomask.baselines.systems import TITLES, WEIGHTS_OF, SystemName, system
+from chronomask.baselines.judging import Judging, check_judged, folder_of
+from chronomask.baselines.run import First
 from chronomask.baselines.table_text import Judged, Style, budget_note, table_texts
 from chronomask.baselines.training import NetworkName, train_network
 from chronomask.claims import Output, claimed
 from chronomask.config import MachineConfig
-from chronomask.data.layouts import images_of
 from chronomask.data.protocol import WeightedSource
-from chronomask.data.sources import files_of, open_training_sources, parse_source
+from chronomask.data.sources import files_of, open_training_sources
 from chronomask.engines.models import model_files
 from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError, refusing
-from chronomask.evaluation.compare import compare
-from chronomask.evaluation.validate import read_truth
 from chronomask.files import written_aside
-from chronomask.formats.ytvis import write_tracks
 from chronomask.model.checkpoint import load_network
 from chronomask.progress import Progress, silent
-from chronomask.runs.predict import EVERYTHING, predict
-from chronomask.segmenter.load import load
 from chronomask.training.initial import Say, unsaid
 from chronomask.training.monitor import Monitor
 
 TABLES: dict[str, Style] = {"table1.md": "markdown", "table1.csv": "csv", "table1.tex": "latex"}
-WORK, SETTINGS, OURS = "work", "settings.json", "ours/tracks.json"
+WORK, SETTINGS = "work", "settings.json"
 TRAINED: tuple[NetworkName, ...] = ("frames", "mask-track", "osmn", "feelvos")
 
 
@@ -110,29 +99,24 @@ def table1(
     known = _known(out)
     reads = [checkpoint, *files_of([*judging, *training])]
     work = out / WORK
-    outputs = [
-        *(Output(out / name, inside=True) for name in (*TABLES, SETTINGS)),
-        Output(work, lambda _: None if known else "is of no run", inside=True),
-    ]
+    outputs = [Output(out / name, inside=True) for name in (*TABLES, SETTINGS)]
+    outputs.append(Output(work, lambda _: None if known else "is of no run", inside=True))
     with claimed(outputs, reads, overwrite=overwrite or known == described):
         sources = open_training_sources(training, load_network(checkpoint).config.categories)
         for text in judging:
-            _check(text)
+            check_judged(text)
         _begin(out, described, known)
-        folders = {text: work / _folder_of(text) for text in judging}
+        sets = [Judging(text, work / folder_of(text), progress) for text in judging]
         # Ours first, which needs no training: what is wrong with a frame is said before hours of it.
-        opened = {text: _ours_of(text, folder, start, progress, say) for text, folder in folders.items()}
+        for one in sets:
+            say(f"judging ours: {one.data.instances}")
+            one.ours(start)
         weights = _trained(work, checkpoint, sources, budget, machine, monitors, say)
-        judged = tuple(
-            _judged(text, *opened[text], folder, weights, first, resamples, progress, say)
-            for text, folder in folders.items()
-        )
-        note = budget_note(budget, first)
-        texts = {name: table_texts(judged, style, note) for name, style in TABLES.items()}
-        for name, text in texts.items():
-            with written_aside(out / name) as aside:
-                aside.write_text(text, encoding="utf-8")
-    return Table1(judged, texts)
+        judged = []
+        for one in sets:
+            say(f"judging: {one.data.instances}")
+            judged.append(one.judged(start, weights, first, resamples))
+        return Table1(tuple(judged), _written(out, judged, budget_note(budget, first)))
 
 
 def _description(train: Sequence[str], checkpoint: Path, budget: Budget, first: First) -> dict[str, Any]:
@@ -181,122 +165,10 @@ def _trained(
     return weights
 
 
-def _ours_of(text: str, folder: Path, start: str | Path, progress: Progress, say: Say) -> tuple[DataSet, float]:
-    """A data set, and the seconds of the processor that our tracks of it took."""
-    data = _opened(text, folder)
-    say(f"judging ours: {data.instances}")
-    return data, _ours(start, data, folder / OURS, progress)
-
-
-def _judged(
-    text: str,
-    data: DataSet,
-    cost: float,
-    folder: Path,
-    weights: Mapping[NetworkName, Path],
-    first: First,
-    resamples: int,
-    progress: Progress,
-    say: Say,
-) -> Judged:
-    """The results of all systems on one data set, and what each costs; ours, which is there, cost so much."""
-    say(f"judging: {data.instances}")
-    results, costs = {"Ours": folder / OURS}, {"Ours": cost}
-    frames = sum(video.length for video in data.videos)
-    path = folder / "detections.json"
-    seconds = _kept(path.with_suffix(".cost.json"))
-    if seconds is None:
-        found, seconds = detected(NetworkDetector.of_model(weights["frames"], EVERYTHING), data, progress)
-        write_detections(path, data.videos, data.categories, found)
-        _keep(path.with_suffix(".cost.json"), seconds)
-    detections = read_detections(path, data.videos, data.categories)
-    for name, title in TITLES.items():
-        results[title] = folder / f"{name}.json"
-        own = _system(name, weights, data, detections, first, results[title], progress)
-        costs[title] = own + (0.0 if name in CARRIERS else seconds)
-    compared = compare(data.instances, results, resamples)
-    return Judged(_name_of(text), compared, {name: cost / frames for name, cost in costs.items()})
-
-
-def _folder_of(text: str) -> str:
-    """Tells data sets apart: how they were named, and what the file holds now."""
-    return f"data-{hashlib.sha256(f'{text} {sha256_of(parse_source(text).path)}'.encode()).hexdigest()[:8]}"
-
-
-def _name_of(text: str) -> str:
-    path = parse_source(text).path
-    return path.stem if path.stem != "instances" else path.resolve().parent.name
-
-
-def _check(text: str) -> None:
-    """Raises InputError where a file to judge on is at fault, or names of videos to be left out are wrong."""
-    source = parse_source(text)
-    read_truth(source.path)
-    known = {video.name for video in DataSet.opened(source.path, Path()).videos}
-    if missing := sorted(set(source.without) - known):
-        raise InputError(f"{source.path}: no video named {missing[0]}")
-    if known == set(source.without):
-        raise InputError(f"{source.path}: all of its videos are left out")
-
-
-def _opened(text: str, folder: Path) -> DataSet:
-    """A data set to judge on; of one with videos to be left out, a file without them is made."""
-    source = parse_source(text)
-    names = [video.file_names[0] for video in DataSet.opened(source.path, Path()).videos if video.file_names]
-    frames = source.images or images_of(source.path, names)
-    if not source.without:
-        return DataSet.opened(source.path, frames)
-    file = reader.read(source.path).file
-    videos = [video for video in file.videos if video.name not in source.without]
-    kept = {video.id for video in videos}
-    tracks = [track for track in file.tracks if track.video_id in kept]
-    path = folder / f"{source.path.stem}.json"
-    write_tracks(path, videos, file.categories, tracks, file.info)
-    return DataSet.opened(path, frames)
-
-
-def _ours(start: str | Path, data: DataSet, out: Path, progress: Progress) -> float:
-    """Our tracks, by whole clips; the seconds of the processor that they took."""
-    cost = out.with_name("cost.json")
-    if (seconds := _kept(cost)) is None:
-        segmenter = load(start, config=EVERYTHING)
-        begun = process_time()
-        predict(segmenter, data.instances, data.frames, out, overwrite=True, progress=progress)
-        seconds = process_time() - begun
-        _keep(cost, seconds)
-    return seconds
-
-
-def _system(
-    name: SystemName,
-    weights: Mapping[NetworkName, Path],
-    data: DataSet,
-    detections: Mapping[int, Sequence[Sequence[Any]]],
-    first: First,
-    out: Path,
-    progress: Progress,
-) -> float:
-    """The tracks of a system; the seconds of the processor that they took, on top of the detections."""
-    cost = out.with_suffix(".cost.json")
-    if (seconds := _kept(cost)) is None:
-        network = WEIGHTS_OF.get(name)
-        made = system(name, weights[network] if network else None)
-        told = first if name in CARRIERS else "detections"
-        tracks, seconds = tracked(made, data, detections, told, progress)
-        write_tracks(out, data.videos, data.categories, tracks, {"system": TITLES[name]})
-        _keep(cost, seconds)
-    return seconds
-
-
-def _kept(path: Path) -> float | None:
-    """What a step took that is done already."""
-    if not path.exists():
-        return None
-    with refusing(path, "no cost of a step"):
-        return float(json.loads(path.read_text())["seconds"])
-
-
-def _keep(path: Path, seconds: float) -> None:
-    """Notes that a step is done; the last thing that it does."""
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps({"seconds": seconds}))
+def _written(out: Path, judged: Sequence[Judged], note: str) -> dict[str, str]:
+    """The tables, by the names of their files."""
+    texts = {name: table_texts(judged, style, note) for name, style in TABLES.items()}
+    for name, text in texts.items():
+        with written_aside(out / name) as aside:
+            aside.write_text(text, encoding="utf-8")
+    return texts
