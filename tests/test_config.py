@@ -1,12 +1,17 @@
+from math import inf, nan
+
 import pytest
 
 from chronomask.categories import COCO, LITE, Category
 from chronomask.config import (
     NAMED_MODELS,
     ClusterConfig,
+    LossConfig,
+    MixtureConfig,
     ModelConfig,
     SegmentConfig,
     StitchConfig,
+    TrainConfig,
     lite,
     model_from_json,
     model_to_json,
@@ -86,6 +91,11 @@ def test_category_tables():
         (lambda: SegmentConfig(max_tracks=-1), "max_tracks"),
         (lambda: SegmentConfig(score=2.0), "score"),
         (lambda: SegmentConfig(short_side=3), "short_side"),
+        (lambda: SegmentConfig(latency=-1), "latency -1: must be 0 or more"),
+        (lambda: LossConfig(smooth=nan), "smooth nan: must be 0 or more"),
+        (lambda: LossConfig(smooth=inf), "smooth inf: must be finite"),
+        (lambda: TrainConfig(learning_rate=inf), "learning_rate inf: must be positive and finite"),
+        (lambda: MixtureConfig(view=inf), "view inf: must be positive and finite"),
     ],
 )
 def test_settings_out_of_range_are_refused(make, named):

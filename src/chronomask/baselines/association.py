@@ -45,8 +45,7 @@ class AssociationConfig:
     dimensions: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "dimensions"):
-            at_least(self, name, 1)
+        at_least(self, 1, "hidden", "dimensions")
 
 
 class AssociationNetwork(BackboneNetwork):

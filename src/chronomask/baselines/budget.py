@@ -26,5 +26,4 @@ class Budget:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "height", "width"):
-            at_least(self, name, 1)
+        at_least(self, 1, "steps", "height", "width")

@@ -51,10 +51,9 @@ class DeepSortConfig:
     gallery: int = 100
 
     def __post_init__(self) -> None:
-        within(self, "maximum_distance", 0, 2)
-        within(self, "maximum_iou_distance", 0, 1)
-        for name in ("maximum_age", "confirmed_after", "gallery"):
-            at_least(self, name, 1)
+        within(self, 0, 2, "maximum_distance")
+        within(self, 0, 1, "maximum_iou_distance")
+        at_least(self, 1, "maximum_age", "confirmed_after", "gallery")
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ class IouConfig:
     same_class: bool = True
 
     def __post_init__(self) -> None:
-        within(self, "minimum_iou", 0, 1)
-        at_least(self, "memory", 1)
+        within(self, 0, 1, "minimum_iou")
+        at_least(self, 1, "memory")
 
 
 @dataclass(frozen=True)

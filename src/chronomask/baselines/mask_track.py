@@ -50,8 +50,7 @@ class MaskTrackConfig:
     class_weight: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("score_weight", "iou_weight", "class_weight"):
-            at_least(self, name, 0)
+        at_least(self, 0, "score_weight", "iou_weight", "class_weight")
 
 
 @dataclass(frozen=True)

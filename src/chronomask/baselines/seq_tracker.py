@@ -38,9 +38,8 @@ class SeqConfig:
     gap: int = 2
 
     def __post_init__(self) -> None:
-        within(self, "minimum_iou", 0, 1)
-        for name in ("iou_weight", "class_weight", "gap"):
-            at_least(self, name, 0)
+        within(self, 0, 1, "minimum_iou")
+        at_least(self, 0, "iou_weight", "class_weight", "gap")
 
 
 @dataclass(frozen=True)

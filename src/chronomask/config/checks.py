@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from math import inf
 from typing import Any
 
 from chronomask.errors import InputError
@@ -31,21 +32,16 @@ def with_later_settings(saved: Any, config: object) -> Any:
     return whole
 
 
-def at_least(config: object, name: str, least: int) -> None:
-    """Checks a field.
-
-    Raises:
-        InputError: it is smaller than `least`, or not a number.
-    """
-    if not getattr(config, name) >= least:
-        raise InputError(f"{name} {getattr(config, name)}: must be {least} or more")
+def at_least(config: object, least: int, *names: str) -> None:
+    """Raises InputError where one of these fields is smaller than `least`, not a number, or infinite."""
+    for name in names:
+        value = getattr(config, name)
+        if not least <= value < inf:
+            raise InputError(f"{name} {value}: must be {'finite' if value == inf else f'{least} or more'}")
 
 
-def within(config: object, name: str, least: int, most: int) -> None:
-    """Checks a field.
-
-    Raises:
-        InputError: it lies outside [least, most], or is not a number.
-    """
-    if not least <= getattr(config, name) <= most:
-        raise InputError(f"{name} {getattr(config, name)}: must lie in [{least}, {most}]")
+def within(config: object, least: int, most: int, *names: str) -> None:
+    """Raises InputError where one of these fields lies outside [least, most], or is not a number."""
+    for name in names:
+        if not least <= getattr(config, name) <= most:
+            raise InputError(f"{name} {getattr(config, name)}: must lie in [{least}, {most}]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 from chronomask.config.checks import BEFORE, at_least, within
@@ -37,12 +38,11 @@ class MotionConfig:
     streak: tuple[float, float] = (9.0, 11.0)
 
     def __post_init__(self) -> None:
-        for name in ("shift", "rotation", "zoom", "sway", "exposure"):
-            at_least(self, name, 0)
+        at_least(self, 0, "shift", "rotation", "zoom", "sway", "exposure")
         # From 0.2 on, the horizon of a path may come into sight.
         if not 0 <= self.perspective < 0.2:
             raise InputError(f"perspective {self.perspective}: must lie in [0, 0.2)")
-        within(self, "blur", 0, 1)
+        within(self, 0, 1, "blur")
         if not 0 <= self.streak[0] <= self.streak[1]:
             raise InputError(f"streak {self.streak}: need 0 <= shortest <= longest")
 
@@ -99,12 +99,9 @@ class MixtureConfig:
     objects: MotionConfig = MotionConfig(shift=0.6, rotation=20.0, zoom=0.25)
 
     def __post_init__(self) -> None:
-        for name in ("length", "height", "width", "short_side", "long_side", "max_stride", "max_instances"):
-            at_least(self, name, 1)
-        for name in ("max_pastes", "colours"):
-            at_least(self, name, 0)
-        for name in ("moving", "meeting", "behind", "hidden"):
-            within(self, name, 0, 1)
+        at_least(self, 1, "length", "height", "width", "short_side", "long_side", "max_stride", "max_instances")
+        at_least(self, 0, "max_pastes", "colours")
+        within(self, 0, 1, "moving", "meeting", "behind", "hidden")
         for name in ("view", "closeness"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} {getattr(self, name)}: must be positive")
+            if not 0 < getattr(self, name) < inf:
+                raise InputError(f"{name} {getattr(self, name)}: must be positive and finite")

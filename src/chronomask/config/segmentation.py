@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chronomask.config.checks import within
+from chronomask.config.checks import at_least, within
 from chronomask.errors import InputError
 
 
@@ -40,13 +40,8 @@ class ClusterConfig:
         for name in ("membership_threshold", "foreground_threshold"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: must lie between 0 and 1")
-        within(self, "seed_threshold", 0, 1)
-        within(self, "seed_margin", 0, 1)
-        within(self, "minimum_objectness", 0, 1)
-        within(self, "sure_objectness", 0, 1)
-        for name in ("refinements", "minimum_pixels", "maximum_rounds"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} {getattr(self, name)}: must not be negative")
+        within(self, 0, 1, "seed_threshold", "seed_margin", "minimum_objectness", "sure_objectness")
+        at_least(self, 0, "refinements", "minimum_pixels", "maximum_rounds")
 
 
 @dataclass(frozen=True)
@@ -69,12 +64,10 @@ class StitchConfig:
     minimum_similarity: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("memory_frames", "memory_tracks"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} {getattr(self, name)}: must not be negative")
-        within(self, "minimum_iou", 0, 1)
-        within(self, "minimum_likeness", -1, 1)
-        within(self, "minimum_similarity", 0, 1)
+        at_least(self, 0, "memory_frames", "memory_tracks")
+        within(self, 0, 1, "minimum_iou")
+        within(self, -1, 1, "minimum_likeness")
+        within(self, 0, 1, "minimum_similarity")
 
 
 @dataclass(frozen=True)
@@ -115,14 +108,12 @@ class SegmentConfig:
             raise InputError(
                 f"overlap {self.overlap} and clip_length {self.clip_length}: need 0 <= overlap < clip_length, 1 or more"
             )
-        if self.latency is not None and self.latency < 0:
-            raise InputError(f"latency {self.latency}: must not be negative")
+        if self.latency is not None:
+            at_least(self, 0, "latency")
         if min(self.short_side, self.long_side) < 32:
             raise InputError(f"short_side {self.short_side} and long_side {self.long_side}: at least 32 pixels each")
-        if self.max_tracks < 0:
-            raise InputError(f"max_tracks {self.max_tracks}: must not be negative")
-        within(self, "score", 0, 1)
-        within(self, "object_below", 0, 1)
+        at_least(self, 0, "max_tracks")
+        within(self, 0, 1, "score", "object_below")
 
     @property
     def delay(self) -> int:

@@ -38,8 +38,7 @@ class LossConfig:
     stride: Literal[1, 2, 4] = 4
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            at_least(self, field.name, 0)
+        at_least(self, 0, *(field.name for field in dataclasses.fields(self)))
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,10 @@ class TrainConfig:
     data: MixtureConfig = MixtureConfig()  # noqa: RUF009  (frozen)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "decay_steps"):
-            at_least(self, name, 1)
-        for name in ("backbone_rate", "weight_decay", "warmup", "decay_from", "clip_norm", "seed"):
-            at_least(self, name, 0)
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate {self.learning_rate}: must be positive")
+        at_least(self, 1, "steps", "batch", "decay_steps")
+        at_least(self, 0, "backbone_rate", "weight_decay", "warmup", "decay_from", "clip_norm", "seed")
+        if not 0 < self.learning_rate < inf:
+            raise InputError(f"learning_rate {self.learning_rate}: must be positive and finite")
         if not 0 < self.decay <= 1:
             raise InputError(f"decay {self.decay}: must lie above 0 and not above 1")
         for name in ("momentum", "ema"):
@@ -127,10 +124,9 @@ class NamesConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.held < 1:
             raise InputError(f"held {self.held}: must lie in [0, 1)")
-        within(self, "share", 0, 1)
-        at_least(self, "stills", 4)
-        for name in ("steps", "seed"):
-            at_least(self, name, 0)
+        within(self, 0, 1, "share")
+        at_least(self, 4, "stills")
+        at_least(self, 0, "steps", "seed")
 
 
 @dataclass(frozen=True)
@@ -162,10 +158,10 @@ class MachineConfig:
     stop_after: str = ""
 
     def __post_init__(self) -> None:
-        at_least(self, "accumulate", 1)
-        at_least(self, "workers", 0)
+        at_least(self, 1, "accumulate")
+        at_least(self, 0, "workers")
         if self.checkpoint_every is not None:
-            at_least(self, "checkpoint_every", 1)
+            at_least(self, 1, "checkpoint_every")
         _ = self.seconds
 
     @property
@@ -203,8 +199,8 @@ class WatchConfig:
     pictures_every: int = 0
 
     def __post_init__(self) -> None:
-        at_least(self, "validate_every", 1)
-        at_least(self, "pictures_every", 0)
+        at_least(self, 1, "validate_every")
+        at_least(self, 0, "pictures_every")
 
 
 def lite_recipe() -> TrainConfig:

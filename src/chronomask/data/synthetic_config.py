@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
 from chronomask.bounds import MAX_LENGTH, MAX_PIXELS, MAX_SIDE
 from chronomask.config import MixtureConfig, MotionConfig
-from chronomask.config.checks import within
+from chronomask.config.checks import at_least, within
 from chronomask.errors import InputError
 
 _MOST = 2**30
@@ -58,8 +57,8 @@ class SynthesizeConfig:
     objects: MotionConfig = MixtureConfig().objects
 
     def __post_init__(self) -> None:
-        for name, most in (("length", MAX_LENGTH), ("height", MAX_SIDE), ("width", MAX_SIDE)):
-            within(self, name, 1, most)
+        within(self, 1, MAX_LENGTH, "length")
+        within(self, 1, MAX_SIDE, "height", "width")
         size = f"height {self.height} and width {self.width}"
         if self.height * self.width > MAX_PIXELS:
             raise InputError(f"{size}: a frame may have {MAX_PIXELS:,} pixels, or it could not be read again")
@@ -67,15 +66,9 @@ class SynthesizeConfig:
             raise InputError(
                 f"length {self.length}, {size}: a video may have {_MOST:,} pixels, as it is made in memory"
             )
-        within(self, "quality", 1, 95)
-        for least, names in (
-            (1, ("videos_per_image", "closeness")),
-            (0, ("seed", "smallest", "colours", "max_pastes")),
-        ):
-            for name in names:
-                # Written so that NaN is refused too.
-                if not least <= getattr(self, name) < inf:
-                    raise InputError(f"{name} {getattr(self, name)}: must be at least {least}")
+        within(self, 1, 95, "quality")
+        at_least(self, 1, "videos_per_image", "closeness")
+        at_least(self, 0, "seed", "smallest", "colours", "max_pastes")
         _ = self.pasting
 
     @property

@@ -42,7 +42,7 @@ class PropagationConfig:
     channels: int = 32
 
     def __post_init__(self) -> None:
-        at_least(self, "channels", 1)
+        at_least(self, 1, "channels")
         if self.channels > MAX_CHANNELS:
             raise InputError(f"channels {self.channels}: must be {MAX_CHANNELS} or less")
 
