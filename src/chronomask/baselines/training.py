@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -39,9 +39,8 @@ def train_network(
     sources: Sequence[WeightedSource],
     budget: Budget,
     out: Path,
-    machine: MachineConfig = MachineConfig(),  # noqa: B008  (frozen)
-    monitors: Sequence[Monitor] = (),
-    origin: Mapping[str, Any] | None = None,
+    machine: MachineConfig,
+    monitors: Sequence[Monitor],
 ) -> Path:
     """Trains a network, or what is missing of that; the checkpoint.
 
@@ -53,7 +52,6 @@ def train_network(
         out: folder of the run, see `training.loop.train`.
         machine: how it is carried out.
         monitors: watch every step.
-        origin: what else decides the run.
 
     Raises:
         InputError, TrainingError: as `training.loop.train`.
@@ -61,7 +59,7 @@ def train_network(
     torch.manual_seed(budget.seed)
     network = _NEW[name](start)
     objective = clip_objective if name == "frames" else own_loss
-    loop.train(network, sources, settings(name, budget), out, machine, monitors, origin, objective=objective)
+    loop.train(network, sources, settings(name, budget), out, machine, monitors, objective=objective)
     return out / WEIGHTS
 
 

@@ -24,6 +24,9 @@ from chronomask.render import track_colour
 SURPLUS = 3
 """False positives that a strip shows beside the hits, those with the highest scores."""
 
+WORST = 30
+"""Videos that are shown in pictures, those with the fewest objects found."""
+
 _OTHERS = 30
 """Colours of false positives start here, away from those of objects."""
 
@@ -51,7 +54,6 @@ def draw_report(
     truth: GroundTruth,
     found: Sequence[Track],
     frames: str | Path | None = None,
-    videos: int = 30,
     notes: Sequence[str] = (),
 ) -> Report:
     """Writes a report on results.
@@ -63,7 +65,6 @@ def draw_report(
         found: the results.
         frames: folder that the `file_names` of the annotation file lie in or, where there are none, folders with the
             names of the videos; without it masks are shown on grey.
-        videos: how many videos to show in pictures, worst first.
         notes: what the page says of how they were read.
 
     Raises:
@@ -78,7 +79,7 @@ def draw_report(
         faults[fault.video_id].append(fault)
     recalls = _video_recalls(matches)
     # Videos without objects have no recall: they come last, those with most errors first.
-    worst = sorted(recalls, key=lambda number: (recalls[number] < 0, recalls[number], -len(faults[number])))[:videos]
+    worst = sorted(recalls, key=lambda number: (recalls[number] < 0, recalls[number], -len(faults[number])))[:WORST]
     shown = [_video_section(matches, number, recalls[number], faults[number], root) for number in worst]
     page = _page(*names, evaluation, breakdown, shown, len(truth.videos), notes)
     with written_aside(path) as aside:

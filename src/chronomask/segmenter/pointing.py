@@ -29,7 +29,7 @@ class ClipPrompts:
     Args:
         segmenter: what has seen the clip.
         clip: of `sights.look_at` or `sights.clips_of`.
-        heads: as of `prompting.Following`.
+        heads: make masks of what is known of an object; those of the bundled model by default.
     """
 
     def __init__(self, segmenter: Segmenter, clip: FoundClip, heads: Heads | None = None) -> None:

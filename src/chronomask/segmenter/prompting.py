@@ -56,7 +56,6 @@ class Following:
         source: can be read again, as a file.
         prompts: what is pointed at.
         progress: shows how far the work is.
-        heads: make masks of what is known of an object; those of the bundled model by default.
         stop: asked before anything is known of any frame: whether to give up.
         folder: where the clips are kept meanwhile; the system's place for temporary files by default.
 
@@ -70,13 +69,12 @@ class Following:
         source: VideoSource,
         prompts: Sequence[Prompt],
         progress: Progress = silent,
-        heads: Heads | None = None,
         stop: Callable[[], bool] = lambda: False,
         folder: Path | None = None,
     ) -> None:
         check_prompts(prompts, source)
         self.segmenter, self.source, self.prompts, self.progress = segmenter, source, prompts, progress
-        self.heads, self.stop, self.folder = heads or bundled_heads(), stop, folder
+        self.heads, self.stop, self.folder = bundled_heads(), stop, folder
         self._summaries: dict[int, TrackSummary] = {}
 
     @property

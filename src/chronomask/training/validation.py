@@ -61,7 +61,6 @@ class Validation:
         every: steps between validations; each happens at the first checkpoint from there on, and one at the end.
         device: to segment on.
         frames: the folder that file names are relative to; looked for by default.
-        listeners: are told every result.
 
     Raises:
         InputError: the file has faults, no object to find, no class of the network, or no frames.
@@ -75,9 +74,9 @@ class Validation:
         every: int,
         device: str = "auto",
         frames: Path | None = None,
-        listeners: Sequence[Listener] = (),
     ) -> None:
-        self.instances, self.device, self.listeners = instances, device, listeners
+        self.instances, self.device = instances, device
+        self.listeners: Sequence[Listener] = ()
         read_head(instances)  # which `predict` will ask for: now, and not at the first checkpoint
         self.truth = read_truth(instances)
         if all(track.crowd for track in self.truth.tracks):

@@ -168,15 +168,12 @@ class ImageFiles(VideoSource):
             )
 
 
-def open_frames(
-    name: str, files: Sequence[str | Path], fps: float = DEFAULT_FPS, annotated: tuple[int, int] | None = None
-) -> VideoSource:
+def open_frames(name: str, files: Sequence[str | Path], annotated: tuple[int, int] | None = None) -> VideoSource:
     """Open listed images as one video, in the order given.
 
     Args:
         name: of the video.
         files: one a frame.
-        fps: frames a second.
         annotated: (width, height) in pixels that annotations say.
 
     Raises:
@@ -184,7 +181,7 @@ def open_frames(
     """
     if not files:
         raise InputError(f"video {name}: no frames are listed")
-    return ImageFiles(name, [Path(file) for file in files], fps, strict=True, annotated=annotated)
+    return ImageFiles(name, [Path(file) for file in files], strict=True, annotated=annotated)
 
 
 def open_image_file(path: Path, fps: float, selection: Selection) -> VideoSource:

@@ -33,7 +33,6 @@ def propagated(
     network: PropagationNetwork,
     images: Iterable[Image],
     first: Mapping[int, Sequence[Detection]],
-    config: SegmentConfig = SegmentConfig(),  # noqa: B008  (frozen)
 ) -> list[FoundTrack]:
     """Carries masks to the end of a video. Who is no longer seen may come back.
 
@@ -41,9 +40,8 @@ def propagated(
         network: in eval mode.
         images: all frames.
         first: objects by the frame in which they are first shown; their scores and classes are those of the tracks.
-        config: how large frames are seen.
     """
-    seen = _Video(network, config)
+    seen = _Video(network)
     objects: list[Detection] = []
     found: list[dict[int, Detection]] = []
     states: list[tuple[Any, slice]] = []
@@ -78,8 +76,8 @@ class OsmnConfig:
     memory: int = 5
 
     def __post_init__(self) -> None:
-        within(self, "minimum_iou", 0, 1)
-        at_least(self, "memory", 1)
+        within(self, 0, 1, "minimum_iou")
+        at_least(self, 1, "memory")
 
 
 @dataclass(eq=False)
@@ -101,7 +99,6 @@ def matched(
     images: Iterable[Image],
     frames: Iterable[Sequence[Detection]],
     matching: OsmnConfig = OsmnConfig(),
-    config: SegmentConfig = SegmentConfig(),  # noqa: B008  (frozen)
 ) -> list[FoundTrack]:
     """OSMN as Yang, Fan and Xu (2019, section 5.1) compare with it: by the mask that it expects, a track is given its
     detection; who is given to none begins a track.
@@ -111,9 +108,8 @@ def matched(
         images: all frames.
         frames: the detections of each.
         matching: how they join.
-        config: how large frames are seen.
     """
-    seen = _Video(network, config)
+    seen = _Video(network)
     live: list[_Followed] = []
     ended: list[_Followed] = []
     for number, (image, detections) in enumerate(zip(images, frames, strict=True)):
@@ -135,17 +131,17 @@ def matched(
 
 
 class _Video:
-    """Frames and masks as the network sees them."""
+    """Frames and masks as the network sees them: as large as ours does."""
 
-    def __init__(self, network: PropagationNetwork, config: SegmentConfig) -> None:
-        self.network, self.config = network, config
+    def __init__(self, network: PropagationNetwork) -> None:
+        self.network = network
         self.size = self.shape = (0, 0)
         self.picture = np.zeros((3, 0, 0), np.uint8)
 
     def look(self, image: Image) -> tuple[UInt8[Tensor, "3 _ _"], Levels]:
         """The frame, shrunk and padded, and its pyramid."""
         self.size = image.shape[:2]
-        self.picture = shrunk(image, self.config)
+        self.picture = shrunk(image, SegmentConfig())
         pixels = torch.from_numpy(padded(self.picture[None]))
         self.shape = (pixels.shape[2] // STRIDE, pixels.shape[3] // STRIDE)
         return pixels[0], self.network.encoded(pixels)
