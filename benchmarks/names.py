@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from axes import place, plotted
 from rich.console import Console
 from rich.table import Table
 
@@ -22,9 +23,6 @@ from chronomask.config import SegmentConfig
 from chronomask.evaluation.matching import match
 from chronomask.evaluation.selection import without_classes
 from chronomask.evaluation.validate import read_results, read_truth
-
-SIDE, LEFT, TOP = 360, 50, 20
-"""Of the plot: its side, and where it begins, in units of the picture."""
 
 
 class Bin(NamedTuple):
@@ -50,9 +48,9 @@ def named(truth_file: Path, tracks_file: Path, score: float) -> list[tuple[float
     found = [track for track in read_results(tracks_file, truth) if track.score >= score]
     matches = match(*without_classes(truth, found))
     pairs = []
-    for track, place in zip(found, matches.hits[0].tolist(), strict=True):
-        if place >= 0 and track.category_id != OBJECT.id and track.class_score is not None:
-            true = truth.tracks[place].category_id
+    for track, hit in zip(found, matches.hits[0].tolist(), strict=True):
+        if hit >= 0 and track.category_id != OBJECT.id and track.class_score is not None:
+            true = truth.tracks[hit].category_id
             if true != OBJECT.id:
                 pairs.append((track.class_score, track.category_id == true))
     return pairs
@@ -79,10 +77,6 @@ def of(said: np.ndarray, right: np.ndarray) -> Bin:
 
 def plot(bins: list[Bin]) -> str:
     """The bins as SVG: a dot and its interval each; on the diagonal a class score means what it says."""
-
-    def place(said: float, right: float) -> tuple[int, int]:
-        return round(LEFT + SIDE * said), round(TOP + SIDE * (1 - right))
-
     marks = []
     for one in bins:
         (x, y), (_, low), (_, high) = (place(one.said, value) for value in (one.right, one.low, one.high))
@@ -94,13 +88,7 @@ def plot(bins: list[Bin]) -> str:
         f'<text x="{place(v, 0)[0]}" y="396">{v:.1f}</text><text x="34" y="{place(0, v)[1] + 4}">{v:.1f}</text>'
         for v in np.linspace(0, 1, 6)
     )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 430 430" font-family="sans-serif" font-size="11"'
-        ' text-anchor="middle"><rect width="430" height="430" fill="white"/>'
-        f'<path d="M50 380L410 20M50 20V380H410" fill="none" stroke="#333"/>{ticks}{"".join(marks)}'
-        '<text x="230" y="420">class score; the numbers count tracks</text>'
-        '<text x="14" y="200" transform="rotate(-90 14 200)">share named rightly</text></svg>'
-    )
+    return plotted(ticks + "".join(marks), "class score; the numbers count tracks", "share named rightly")
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from axes import plotted
 from figures import record
 from rich.console import Console
 from rich.progress import track
@@ -119,13 +120,7 @@ def plot(found: Reliability) -> str:
         f'<text x="{67 + 36 * k}" y="396">{BINS[k]:.1f}</text><text x="{67 + 36 * k}" y="412">{count}</text>'
         for k, (count, right) in enumerate(zip(found.count, found.right, strict=True))
     )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 430 450" font-family="sans-serif" font-size="11"'
-        ' text-anchor="middle"><rect width="430" height="450" fill="white"/>'
-        f'{bars}<path d="M50 380L410 20M50 20V380H410" fill="none" stroke="#333"/>'
-        '<text x="230" y="436">score (from), and number of results</text>'
-        '<text x="18" y="200" transform="rotate(-90 18 200)">share that found an object (IoU 0.5)</text></svg>'
-    )
+    return plotted(bars, "score (from), and number of results", "share that found an object (IoU 0.5)")
 
 
 def main() -> None:
