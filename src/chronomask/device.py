@@ -132,6 +132,6 @@ def _flags() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _cpuinfo() -> str:
-    """Of Linux; elsewhere nothing is known, and float32 is what runs."""
+    """What Linux says of the processor. Elsewhere nothing is known, and float32 is used."""
     path = Path("/proc/cpuinfo")
     return path.read_text() if path.is_file() else ""

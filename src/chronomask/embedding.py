@@ -41,7 +41,7 @@ def coordinates(
 
 
 def _centres(cells: int, side: int) -> Float32[np.ndarray, " cells"]:
-    """Of cells along an axis of so many pixels: -1 at its beginning, 1 at its end."""
+    """Coordinates of the centres of cells along an axis of so many pixels, which goes from -1 to 1."""
     return (np.arange(cells, dtype=np.float32) + 0.5) * STRIDE * 2 / np.float32(side) - 1
 
 

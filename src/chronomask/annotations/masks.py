@@ -157,7 +157,7 @@ def differing_pixels(first: Masks, second: Masks) -> int:
 
 
 def _text(mask: Any, size: tuple[int, int]) -> str | None:
-    """Of run lengths that are compressed already and of the right size, which is all that is certain of them yet."""
+    """The run lengths of a mask where they are compressed and of the right size; nothing else is checked here."""
     if isinstance(mask, Coded):
         return mask.counts if mask.size == size else None
     if not isinstance(mask, dict) or not isinstance(mask.get("counts"), str) or mask.get("size") != [*size]:

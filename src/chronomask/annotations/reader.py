@@ -64,7 +64,7 @@ class Reading:
 
     @property
     def file(self) -> TracksFile:
-        """The records alone."""
+        """What was read, as records of videos, categories and tracks."""
         info = self.content.head.get("info")
         videos, categories = tuple(self.listing.videos.values()), self.listing.named
         return TracksFile(tuple(self.tracks.values()), videos, categories, info if isinstance(info, Mapping) else {})
@@ -120,7 +120,7 @@ class _Tracks:
         self.robbed: set[int] = set()
 
     def all(self) -> dict[int, Track]:
-        """By place of their entry; those with faults are left out."""
+        """All tracks by the place of their entry; those with faults are left out."""
         if self.content.held_back and self.scored:
             self.problems.error(self.content.listed, "missing, and so there are no results")
         found = {}
@@ -139,7 +139,7 @@ class _Tracks:
         return found
 
     def track(self, row: Row, index: int) -> Track | None:
-        """One of them; None where its masks are wrong."""
+        """The track of one entry; None where its masks are wrong."""
         number = self._id(row, index)
         crowd, merged = row.flag("iscrowd"), row.flag("merged")
         video_id = row.known(self.form.reference, self.listing.videos)
@@ -160,7 +160,7 @@ class _Tracks:
         return Track(number, video_id, category_id, score, checked, crowd, merged, areas, class_score)
 
     def _id(self, row: Row, index: int) -> int:
-        """Results may do without, and so may stills, whose annotations nobody refers to."""
+        """The id of an entry. Results need none, nor do annotations of stills, which nothing refers to."""
         if "id" not in row.fields and (self.scored or self.form is STILLS):
             return index + 1
         number = row.whole("id")

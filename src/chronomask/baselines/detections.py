@@ -83,7 +83,7 @@ class FoundTrack:
         return max(sums, key=lambda number: sums[number])
 
     def record(self, number: int, video: VideoEntry) -> Track:
-        """As files hold it."""
+        """The track as files hold it."""
         counts = [self.detections[t].mask["counts"] if t in self.detections else None for t in range(video.length)]
         score = min(1.0, max(0.0, round(self.score, 6)))
         return Track(number, video.id, self.category_id, score, TrackMasks(counts, video.height, video.width))
@@ -119,22 +119,22 @@ def gainful_pairs(gain: Float[np.ndarray, "M N"]) -> list[tuple[int, int]]:
 
 
 def boxes_of(detections: Iterable[Detection]) -> Float32[np.ndarray, "N 4"]:
-    """Their boxes."""
+    """The boxes of detections, one a row."""
     return np.array([found.box for found in detections], np.float32).reshape(-1, 4)
 
 
 def scores_of(detections: Iterable[Detection]) -> Float32[np.ndarray, " N"]:
-    """Their scores."""
+    """The scores of detections."""
     return np.array([found.score for found in detections], np.float32)
 
 
 def categories_of(detections: Iterable[Detection]) -> np.ndarray:
-    """Their classes."""
+    """The class ids of detections."""
     return np.array([found.category_id for found in detections], np.int64)
 
 
 def features_of(detections: Sequence[Detection]) -> Float32[np.ndarray, "N C"]:
-    """Their features."""
+    """The features of detections, one a row."""
     features = np.array([found.feature for found in detections], np.float32)
     return features.reshape(len(detections), features.size // max(1, len(detections)))
 

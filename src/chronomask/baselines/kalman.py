@@ -45,7 +45,7 @@ class Filters:
         return cls(boxes, nothing, place, nothing, _deviations(boxes[:, 3], 10 * VELOCITY, 1e-5) ** 2)
 
     def predicted(self) -> Filters:
-        """A frame later."""
+        """The filters one frame later."""
         height = self.place[:, 3]
         place_noise = _deviations(height, POSITION, 1e-2) ** 2
         velocity_noise = _deviations(height, VELOCITY, 1e-5) ** 2
@@ -89,24 +89,24 @@ class Filters:
 
     @property
     def boxes(self) -> Float64[np.ndarray, "M 4"]:
-        """Left, upper, right and lower edge."""
+        """The boxes that the filters expect: left, upper, right and lower edge."""
         x, y, aspect, height = self.place.T
         half_width, half_height = aspect * height / 2, height / 2
         return np.stack([x - half_width, y - half_height, x + half_width, y + half_height], 1)
 
     def only(self, which: np.ndarray) -> Filters:
-        """Some of them."""
+        """Some of the filters."""
         return Filters(*(values[which] for values in self._values()))
 
     def joined(self, more: Filters) -> Filters:
-        """These, and more behind them."""
+        """These filters, and others behind them."""
         return Filters(*(np.concatenate(pair) for pair in zip(self._values(), more._values(), strict=True)))
 
     def _values(self) -> Sequence[Float64[np.ndarray, "M 4"]]:
         return self.place, self.velocity, self.place_variance, self.shared_variance, self.velocity_variance
 
     def _spread(self) -> Float64[np.ndarray, "M 4"]:
-        """Variance of what is seen: that of the coordinates and that of the measurement."""
+        """Variance of a measured box: that of the coordinates plus that of measuring them."""
         return self.place_variance + _deviations(self.place[:, 3], POSITION, 1e-1) ** 2
 
 
@@ -118,7 +118,7 @@ def measured(boxes: Float[np.ndarray, "N 4"]) -> Float64[np.ndarray, "N 4"]:
 
 
 def _deviations(height: Float64[np.ndarray, " M"], share: float, aspect: float) -> Float64[np.ndarray, "M 4"]:
-    """Of x, y and height a share of the height; of the aspect ratio always the same."""
+    """Standard deviations: of x, y and height a share of the height; of the aspect ratio always the same."""
     deviations = np.repeat(share * height[:, None], 4, 1)
     deviations[:, 2] = aspect
     return deviations

@@ -120,7 +120,7 @@ def table1(
 
 
 def _description(train: Sequence[str], checkpoint: Path, budget: Budget, first: First) -> dict[str, Any]:
-    """All that decides a run, but for what it is judged on: that may change from call to call."""
+    """All that decides a run, except what it is judged on, which may change from call to call."""
     return {
         "version": __version__,
         "train": list(train),

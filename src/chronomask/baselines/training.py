@@ -64,7 +64,7 @@ def train_network(
 
 
 def settings(name: NetworkName, budget: Budget) -> TrainConfig:
-    """Of the run; rates are those at which the losses of each fell fastest without getting unsteady."""
+    """Those of a run; rates are those at which the losses of each fell fastest without getting unsteady."""
     recipe, length = lite_recipe(), LENGTHS[name]
     return replace(
         recipe,

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 def print_note(note: str) -> None:
-    """One sentence, on the standard error."""
+    """Prints one sentence on the standard error."""
     print(f"chronomask: note: {note}", file=sys.stderr)
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Some sentences."""
+    """Prints sentences on the standard error."""
     for note in notes:
         print_note(note)

@@ -44,7 +44,7 @@ class ModelOptions:
 
     @property
     def computing(self) -> dict[str, Any]:
-        """What computes it, by the names that `batch` has for it."""
+        """What computes the network, by the names that `batch` has for it."""
         return {"device": self.device, "engine": self.engine, "precision": self.precision}
 
     def open(self, config: SegmentConfig) -> Segmenter:

@@ -104,7 +104,7 @@ def pictures_of(images: Path, video: VideoEntry) -> tuple[str, ...]:
 
 
 def _candidates(annotations: Path) -> list[Path]:
-    """In the order of trust, each once."""
+    """Where the images may lie, the likeliest folder first, each once."""
     beside, above = annotations.parent, annotations.parent.parent
     splits = dict.fromkeys([annotations.stem.rsplit("_", 1)[-1], annotations.stem])
     found = [beside / "JPEGImages", beside / "images", beside / "JPEGImages_24fps", beside]

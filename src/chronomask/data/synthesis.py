@@ -38,7 +38,7 @@ class Cutout:
 
     @property
     def area(self) -> float:
-        """Its pixels, mean over the frames that show it."""
+        """Its size in pixels, mean over the frames that show it."""
         pixels = np.count_nonzero(self.pixels[..., 3], axis=(1, 2))
         return float(pixels[pixels > 0].mean())
 

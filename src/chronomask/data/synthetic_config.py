@@ -73,6 +73,6 @@ class SynthesizeConfig:
 
     @property
     def pasting(self) -> MixtureConfig:
-        """What training calls the same settings."""
+        """The same settings, under the names that training has for them."""
         shared = ("length", "height", "width", "max_stride", "max_pastes", "moving", "meeting", "behind", "hidden")
         return MixtureConfig(colours=0.0, objects=self.objects, **{name: getattr(self, name) for name in shared})

@@ -77,7 +77,7 @@ class _Pool:
 
     @contextmanager
     def taken(self) -> Generator[Any, None, None]:
-        """One of them, for the block alone."""
+        """A request that is free, which nobody else gets during the block."""
         if self._free.empty():
             self._make()
         request = self._free.get()
@@ -199,7 +199,7 @@ class OpenVinoEngine:
             return self._known[size]
 
     def _compile(self, size: tuple[int, ...]) -> _Halves:
-        """For one size, which takes as long as for any, and computes faster."""
+        """Compiles for one size. That takes as long as for free sizes, and computes faster."""
         # Pools that refer to the engine would be taken apart in any order, as all cycles, and OpenVINO would crash.
         encoder, decoder = (
             partial(_compiled, self._core, model, self.info.precision)
@@ -210,13 +210,13 @@ class OpenVinoEngine:
         return _Halves(_Pool(encoder, self.threads), _Pool(decoder, few, self.threads - few))
 
     def _encoder(self, size: tuple[int, ...]) -> Any:
-        """For frames of a size."""
+        """The encoder for frames of a size."""
         encoder = self._models[0].clone()
         encoder.reshape([1, 3, *size])
         return encoder
 
     def _decoder(self, size: tuple[int, ...]) -> Any:
-        """For clips of frames of a size."""
+        """The decoder for clips of frames of a size."""
         decoder = self._models[1].clone()
         shapes = {
             port: _at_size(port.partial_shape, name, size)
@@ -227,7 +227,7 @@ class OpenVinoEngine:
 
 
 def _compiled(core: Any, model: Any, precision: str, count: int) -> Any:
-    """The network for so many requests at a time."""
+    """A model, compiled for so many requests at a time."""
     options = {
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
         "NUM_STREAMS": count,
@@ -238,7 +238,7 @@ def _compiled(core: Any, model: Any, precision: str, count: int) -> Any:
 
 
 def _at_size(shape: Any, name: str, size: tuple[int, ...]) -> list[int]:
-    """Of the decoder's input of a name, for frames of a size."""
+    """The shape of the decoder's input of this name, for frames of a size."""
     stride = int(name.split("_")[1])
     return [shape[0].get_length(), shape[1].get_length(), *(side // stride for side in size)]
 

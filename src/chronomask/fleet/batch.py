@@ -239,7 +239,7 @@ def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, lim
 
 
 def _write_table(out: Path, rows: Sequence[Row]) -> None:
-    """Where pyarrow is installed; the manifest itself needs it not."""
+    """Writes the table if pyarrow is installed; the manifest itself does without."""
     try:
         write_table(out, rows)
     except ModuleNotFoundError as error:

@@ -131,7 +131,7 @@ def _of_source(source: str, results: Path | None) -> Iterator[Entry]:
 
 
 def _of_folder(folder: Path) -> Iterator[Entry]:
-    """Its videos and those of all folders below, but for hidden ones."""
+    """The videos of a folder and of all folders below it, hidden ones left out."""
     for place, folders, files in os.walk(folder, onerror=_cannot_be_read):
         folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural)
         shown = sorted((name for name in files if not name.startswith(".")), key=natural)
@@ -156,7 +156,7 @@ def _of_path(path: Path, name: str = "") -> Entry:
 
 
 def _stamp_of(folder: Path) -> str:
-    """Of the files in a folder: a frame that is replaced does not change the folder itself."""
+    """The stamp of all files in a folder: a frame that is replaced does not change that of the folder."""
     with os.scandir(folder) as files:
         lines = sorted(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
     return f"{len(lines)} files {zlib.crc32(os.fsencode('/'.join(lines))):08x}"
@@ -225,7 +225,7 @@ def _plain(cell: str) -> str:
 
 
 def _scheme(source: str) -> str:
-    """Such as "s3" of an address; empty for a path."""
+    """The scheme of an address, such as "s3"; empty for a path."""
     scheme, found, _ = source.partition("://")
     return scheme.lower() if found and scheme.replace("+", "").replace("-", "").isalnum() else ""
 

@@ -35,7 +35,7 @@ class Standing:
 
     @property
     def frames_now(self) -> int:
-        """Those of videos in progress included."""
+        """Frames that are segmented so far, those of videos in progress included."""
         return self.frames + sum(self.running.values())
 
 
@@ -140,7 +140,7 @@ class Schedule:
         return task
 
     def _came_on(self, video: _Video, task: Task, outcome: Outcome) -> None:
-        """A video was cut, or a piece is done: what is to be done next is ready."""
+        """Makes ready what comes next, after a video was cut or one of its pieces is done."""
         video.tasks.remove(task)
         if outcome.pieces:
             video.pieces = outcome.pieces

@@ -120,7 +120,7 @@ _Partners = dict[int, VideoEntry]
 
 
 def _partners(videos: _Partners, name: str, by_id: bool, listing: Listing) -> tuple[_Partners, tuple[str, ...]]:
-    """And a note on a video that is known by nothing but being the only one."""
+    """The annotated video of every one here, by its id; and a note where it is only known by being the only one."""
     for key in (_full_name, _plain_name):
         known = {key(video): video for video in listing.videos.values()}
         if len(known) == len(listing.videos) and all(key(video) in known for video in videos.values()):
@@ -152,7 +152,7 @@ def _plain_name(video: VideoEntry) -> str:
 
 
 def _check(video: VideoEntry, partner: VideoEntry, name: str, pads: bool) -> None:
-    """Formats that end with the last mask may be shorter."""
+    """Checks size and length. With `pads` a video may be shorter: its format ends with the last mask."""
     size, expected = f"{video.width}x{video.height}", f"{partner.width}x{partner.height}"
     if size != expected:
         raise InputError(f"{name}: video {video.name} is {size}, in the annotations {expected}")

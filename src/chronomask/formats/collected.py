@@ -204,7 +204,7 @@ class Collected:
 
 
 def _id_of(number: int | str | None) -> int:
-    """The number, or 0, which is counted behind the others, of what is none."""
+    """The id where it is a number, else 0: such tracks are counted behind the others."""
     if isinstance(number, str):
         return int(number) if _is_number(number) else 0
     return number or 0

@@ -11,7 +11,7 @@ Step = tuple[TracksFile, list[str]]
 
 
 def counted(number: int, noun: str) -> str:
-    """Such as "1 track", "2 tracks", "2 classes"."""
+    """A number and its noun: "1 track", "2 tracks", "2 classes"."""
     ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number} {noun}{ending}"
 

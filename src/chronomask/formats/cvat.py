@@ -137,7 +137,7 @@ def _root(file: Path) -> Element:
 
 
 def _tasks(root: Element, problems: Problems, found: Collected) -> dict[str, _Task]:
-    """By id in a project, else the one task under an empty id."""
+    """The tasks of a file by id; outside a project there is one, under an empty id."""
     if root.find("meta/project") is None:
         heads = {"": next((head for head in root.iterfind("meta/*") if len(head)), root)}
     else:

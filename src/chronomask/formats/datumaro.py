@@ -82,7 +82,7 @@ def _frame(item: Row) -> int:
 
 
 def _size(item: Row) -> Size | None:
-    """What the image says, else the first mask."""
+    """Width and height, as the image states them or else the first mask."""
     image = item.inner("image")
     if "size" in image:
         return image.sides("size")

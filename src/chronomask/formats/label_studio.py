@@ -121,7 +121,7 @@ def _regions(annotation: Row, found: Collected) -> list[_Region]:
 
 
 def _id(row: Row) -> str:
-    """Of a region; empty where it has none."""
+    """The id of a region; empty where it has none."""
     return row.identity("id") if "id" in row else ""
 
 

@@ -89,7 +89,7 @@ def is_labelme(path: Path) -> bool:
 
 
 def _size(content: Row) -> Size | None:
-    """Both may be null, for LabelMe itself looks at the picture."""
+    """Width and height; None where they are not stated, for LabelMe itself looks at the picture."""
     stated = "imageWidth" in content or "imageHeight" in content
     return content.size("imageWidth", "imageHeight") if stated else None
 

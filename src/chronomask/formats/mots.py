@@ -61,7 +61,7 @@ def numbers_of(file: TracksFile, video: VideoEntry) -> list[tuple[int, Track]]:
 
 
 def ids_of(numbers: Mapping[int, int]) -> dict[int, int]:
-    """By number, the ids of the tracks of a video, of whose numbers the class is given."""
+    """The ids of the tracks of a video by their numbers; `numbers` has the class of each."""
     instances = {number: number % 1000 for number in numbers}
     told_apart = len(set(instances.values())) == len(instances)
     if told_apart and all(_has_form(number, class_id) for number, class_id in numbers.items()):

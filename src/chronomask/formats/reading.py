@@ -30,7 +30,7 @@ Note = Callable[[str], object]
 
 
 def unheard(note: str) -> None:
-    """For whoever does not listen."""
+    """Drops a note: for whoever does not ask for them."""
 
 
 def opened_or_recognised(source: Source) -> Content | Format:
@@ -167,7 +167,7 @@ def _first(content: Content, key: str) -> Row | None:
 
 
 def _widened(against: Against, results: Content) -> Listing:
-    """What json results are for: where classes do not matter, their own beside those of the annotations."""
+    """The videos and categories that results may name: where classes do not matter, also categories of their own."""
     listing = against.listing
     if not against.any_class and listing.categories != {OBJECT.id: OBJECT.name}:
         return listing

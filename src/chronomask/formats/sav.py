@@ -78,7 +78,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
 
 
 def _order(file: Path) -> tuple[list[tuple[int, int, str]], bool]:
-    """Files by video, that of its manual objects first."""
+    """Sorting key: files by video, that of its manual objects first."""
     return natural(file.stem.removesuffix(_AUTO).removesuffix(_MANUAL)), file.stem.endswith(_AUTO)
 
 

@@ -86,6 +86,6 @@ class FlowAggregation(nn.Module):
 
 
 def _at_size(flow: Float[Tensor, "T 2 _ _"], size: Sequence[int]) -> Float[Tensor, "T 2 h w"]:
-    """Of a coarser level, in its cells."""
+    """The flow for a coarser level, counted in cells of that level."""
     ratio = flow.new_tensor([size[1] / flow.shape[3], size[0] / flow.shape[2]])
     return F.interpolate(flow, size=(size[0], size[1]), mode="area") * ratio.view(1, 2, 1, 1)

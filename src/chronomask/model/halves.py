@@ -303,7 +303,7 @@ def _parts(layer: nn.Module) -> tuple[nn.Conv3d, nn.Module]:
 
 
 def _on_clip(layer: nn.Module, x: Float[Tensor, "T C h w"]) -> Float[Tensor, "T C h w"]:
-    """A norm of groups looks at the whole clip; an activation does not mind."""
+    """Applies a layer to frames as one clip where it has a norm, for a norm of groups looks at all of it."""
     if not isinstance(layer, nn.Sequential):
         return layer(x)
     return layer(x.transpose(0, 1)[None])[0].transpose(0, 1)

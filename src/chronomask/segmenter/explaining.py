@@ -188,7 +188,7 @@ class ClipExplainer:
 
     @cached_property
     def _attention(self) -> list[tuple[int, Float32[np.ndarray, "_ _ _"]]]:
-        """By stride, finest first, without the padding."""
+        """Stride and attention of every level that has it, finest first, without the padding."""
         engine = self.segmenter.engine
         if not isinstance(engine, Attentive):
             return []
@@ -204,7 +204,7 @@ class ClipExplainer:
 
     @cached_property
     def _owners(self) -> Int64[np.ndarray, "T h w"]:
-        """By what the tubes hold; the instance of a tube is that which has most of its pixels."""
+        """The instance of every pixel that a tube holds, -1 elsewhere; see `_tubes`."""
         owners = np.full(self.scene.shape, -1)
         for instance, tube in self._tubes.items():
             near = (slice(None), *self.scene.tubes[tube].box)
@@ -213,7 +213,7 @@ class ClipExplainer:
 
     @cached_property
     def _tubes(self) -> dict[int, int]:
-        """The tube that an instance became, where it became one."""
+        """The tube that each instance became: the one of whose pixels it has most. Some became none."""
         found = {}
         for number, tube in enumerate(self.scene.tubes):
             members = self.scene.instances[(slice(None), slice(None), *tube.box)][:, tube.inside]

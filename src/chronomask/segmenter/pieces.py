@@ -75,7 +75,7 @@ def pieces(config: SegmentConfig, frames: int, length: int, times: Sequence[floa
 
 
 def _seen_before(config: SegmentConfig, first: int) -> tuple[int, list[int]]:
-    """Frames before a clip, and the batches of the last of them, whose features it may share."""
+    """How many frames come before a clip; and in what batches its last ones came, whose features it may share."""
     seen: list[int] = []
     for number in range(first - 1, -1, -1):
         if sum(seen) >= config.clip_length:
@@ -236,7 +236,7 @@ def _clip_of(known: state.State, anew: Callable[[], FoundClip]) -> RecordedClip:
 
 
 def _tubes(known: state.State, frames: int) -> Iterator[Tube]:
-    """Tubes of which is known which pixels are inside."""
+    """The tubes of a clip, of which it is only known which pixels are inside."""
     begin, inside = 0, np.unpackbits(known["inside"])
     for box, classes, objectness in zip(known["boxes"], known["classes"], known["objectness"].tolist(), strict=True):
         sides = (slice(*box[0].tolist()), slice(*box[1].tolist()))

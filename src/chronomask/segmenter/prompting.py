@@ -79,7 +79,7 @@ class Following:
 
     @property
     def tracks(self) -> list[TrackInfo]:
-        """Of every object that has been seen, by its number, with the evidence so far."""
+        """Every object that has been seen, by its number, with name and scores from what is known so far."""
         return [self._info(number) for number in sorted(self._summaries)]
 
     def __iter__(self) -> Generator[FrameResult, None, None]:
@@ -212,7 +212,7 @@ def bundled_heads() -> Heads:
 
 
 def _rounded(clip: FoundClip) -> FoundClip:
-    """As it comes back from the shelf, so that results do not depend on whether it lay there."""
+    """The clip as it comes back from the shelf, so that results do not depend on whether it lay there."""
     assert clip.sight is not None, "it was asked for"
     return replace(clip, sight=Sight.of_parts(clip.sight.parts()))
 
@@ -256,14 +256,14 @@ class _Shelf:
         return [of for of, first in self.first.items() if min(self.anchors[of]) <= number < first]
 
     def _away(self, number: int, of: int) -> tuple[int, str]:
-        """How many clips lie between a clip and the nearest that an object is pointed at in, and the way from there."""
+        """Clips from here to the nearest in which an object is pointed at, and which way it is followed from there."""
         nearest = min(self.anchors[of], key=lambda anchor: abs(anchor - number))
         if number >= self.first[of]:
             return abs(nearest - number), "forwards" if number >= nearest else "back"
         return abs(nearest - number), "backwards" if number <= nearest else "on"
 
     def chosen(self, number: int) -> Followed:
-        """The objects in a clip, each as it is followed from where it is pointed at next to it."""
+        """The objects in a clip, each as it is followed from the nearest clip in which it is pointed at."""
         chosen = Followed(self.places[number][0])
         for of, first in self.first.items():
             followed = self.followed(self._away(number, of)[1], number)

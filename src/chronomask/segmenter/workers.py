@@ -81,7 +81,7 @@ class Workers:
             raise RuntimeError("a segmenter does not survive a fork: load one in every process, or start them by spawn")
 
     def _work(self) -> None:
-        """Does one task: there is a call of this for each, but not for which."""
+        """Does the most urgent task. There are as many calls as tasks; no call belongs to a certain one."""
         _fulfil(self._waiting.get()[2])
 
 

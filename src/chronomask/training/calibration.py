@@ -57,7 +57,7 @@ def judged_tubes(
 
 
 def _is_right(tube: Tube, targets: Targets) -> bool | None:
-    """None where the annotation does not tell."""
+    """Whether a tube covers one object; None where the annotation does not tell."""
     inside = torch.from_numpy(tube.mask(tuple(targets.ignore.shape)))
     common = (targets.masks & inside).flatten(1).sum(1)
     union = (targets.masks & ~targets.ignore | inside & ~targets.ignore).flatten(1).sum(1)
@@ -86,7 +86,7 @@ def fit_tube_score(judged: Sequence[Judged]) -> tuple[float, ...]:
 
 
 def _logistic_regression(x: Float64[Tensor, "N S"], right: Bool[Tensor, " N"]) -> Float64[Tensor, " S+1"]:
-    """The constant, and then a weight for every column."""
+    """Fits a logistic regression: the constant, and then a weight for every column."""
     weights = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 

@@ -57,7 +57,7 @@ def failures_explained(out: Path) -> Generator[None, None, None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Of what the exception says; its type where it says nothing."""
+    """The first line of what an exception says; its type where it says nothing."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 

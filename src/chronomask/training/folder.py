@@ -57,7 +57,7 @@ def outputs(out: Path) -> list[Output]:
 
 
 def states(out: Path) -> list[Path]:
-    """Of all checkpoints, the newest last."""
+    """The files of all states to go on from, the newest last."""
     return sorted(out.glob("state-*.pt"))
 
 

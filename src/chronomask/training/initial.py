@@ -21,7 +21,7 @@ Say = Callable[[object], None]
 
 
 def unsaid(said: object) -> None:
-    """Tells nobody."""
+    """Drops what is said: for whoever does not ask for it."""
 
 
 def initial_network(

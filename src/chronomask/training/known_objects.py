@@ -58,7 +58,7 @@ class KnownObjects:
         return torch.stack([said[ids == number].mean(0) for number in ids.unique().tolist()])
 
     def but_for(self, seen: Float[Tensor, "U _"]) -> Float[Tensor, "M C"]:
-        """Those of no class that is seen in some of the user's classes."""
+        """The known objects, without those of classes that are seen in one of the user's classes."""
         return self.features[(seen.amax(0) < TAKEN)[self.classes]]
 
 

@@ -131,6 +131,6 @@ def embedding_colours(offsets: Float[Tensor, "E T h w"]) -> UInt8[np.ndarray, "T
 
 
 def _coloured(heat: Float[Tensor, "T h w"]) -> UInt8[np.ndarray, "T h w 3"]:
-    """Dark blue for 0, yellow for 1."""
+    """A map from 0 to 1 in colours, from dark blue to yellow."""
     pixels = (255 * heat.float().clamp(0, 1)).round().byte().numpy()
     return np.stack([cv2.applyColorMap(frame, cv2.COLORMAP_CIVIDIS)[..., ::-1] for frame in pixels])

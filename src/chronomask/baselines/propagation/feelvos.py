@@ -88,7 +88,7 @@ class Feelvos(PropagationNetwork):
     def logits(
         self, levels: Levels, now: Float[Tensor, "E _ _"], first: Shown, before: Shown
     ) -> Float[Tensor, "K1 h w"]:
-        """Of one frame, whose levels and embedding they are, how it speaks for the background and for each object."""
+        """How strongly pixels of a frame speak for background and objects; `levels` and `now` are its own."""
         size = now.shape[1:]
         to_first = nearest(now, first.embedding, _with_background(first.masks, size))
         near = within(size[0], size[1], now.device)
@@ -172,7 +172,7 @@ def against_the_best_other(likely: Float[Tensor, "K1 h w"]) -> Float[Tensor, "K1
 
 
 def _with_background(masks: Bool[Tensor, "K h w"], size: Sequence[int]) -> Bool[Tensor, "K1 Q"]:
-    """At stride 8: who has most of a cell has it, but a small object has a cell of which it has some."""
+    """Background and objects at stride 8: a cell is of who has half of it, or is the fullest of a small object."""
     shares = resized(masks.float(), size)
     owned = (shares >= 0.5) | (shares == shares.flatten(1).amax(1)[:, None, None]) & (shares > 0)
     return torch.cat([~owned.any(0, keepdim=True), owned]).flatten(1)

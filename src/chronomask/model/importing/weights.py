@@ -209,7 +209,7 @@ def _report(
 
 
 def _inside(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's own, by their names inside it."""
+    """The tensors of the backbone, by their names inside it."""
     return {name.removeprefix("backbone."): value for name, value in values.items() if name.startswith("backbone.")}
 
 
