@@ -24,7 +24,7 @@ def dilated(mask: Bool[np.ndarray, "H W"], by: int) -> Bool[np.ndarray, "H W"]:
 
 
 def distance(mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
-    """Of every pixel's middle from that of the nearest pixel of the mask, in pixels; infinite where there is none."""
+    """Distance of every pixel to the nearest pixel of the mask, between their middles; infinite for an empty mask."""
     height, width = mask.shape
     rows, columns = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
     above = np.maximum.accumulate(np.where(mask, rows, -np.inf))

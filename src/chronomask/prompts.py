@@ -83,7 +83,7 @@ Prompt = Point | Box
 
 
 def kind_of(prompt: Prompt) -> str:
-    """As messages call it: "point" or "box"."""
+    """What messages call a prompt: "point" or "box"."""
     return type(prompt).__name__.lower()
 
 
@@ -150,7 +150,7 @@ def _check_time(prompt: Prompt, source: Any) -> None:
 
 
 def shown(prompt: Prompt) -> str:
-    """As `--point` takes it, for messages."""
+    """The prompt as `--point` takes it, for messages."""
     when = f"{prompt.time:g}" if prompt.frame is None else f"@{prompt.frame}"
     places = ",".join(f"{value:g}" for corner in prompt.corners for value in corner)
     return f"{'' if prompt.object == 1 else f'{prompt.object}='}{when}:{places}"

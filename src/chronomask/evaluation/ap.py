@@ -183,7 +183,7 @@ class _TrackEvaluator(COCOeval_faster):
 
 
 def ranked(found: Sequence[Track]) -> list[Track]:
-    """By descending score; equal scores keep the order of the file."""
+    """Results by descending score; equal scores keep the order of the file."""
     return sorted(found, key=lambda track: -track.score)
 
 
@@ -240,7 +240,7 @@ def _summary(precision: Float64[np.ndarray, "10 R K A M"], recall: Float64[np.nd
 
 
 def _mean(values: np.ndarray) -> float:
-    """Over the categories that have objects, which the library marks by values other than -1."""
+    """The mean over the categories that have objects; the library has -1 for the others."""
     values = values[values > -1]
     return float(values.mean()) if values.size else -1.0
 

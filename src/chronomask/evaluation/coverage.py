@@ -24,7 +24,7 @@ def left_aside(truth: GroundTruth, found: Sequence[Track]) -> Iterator[str]:
 
 
 def of_unseen_classes(found: Sequence[Track], present: Collection[int], categories: Mapping[int, str]) -> Iterator[str]:
-    """On results of categories that no annotation has: AP is the mean over the others, and passes them over."""
+    """A sentence on results of categories that no annotation has, which AP, the mean over the others, leaves out."""
     unseen = [track.category_id for track in found if track.category_id not in present]
     if unseen:
         names = listed((repr(categories[number]) for number in dict.fromkeys(unseen)), _NAMES)
@@ -32,7 +32,7 @@ def of_unseen_classes(found: Sequence[Track], present: Collection[int], categori
 
 
 def without_results(found: Sequence[Track], videos: Mapping[int, VideoEntry]) -> Iterator[str]:
-    """On videos that nothing was found in."""
+    """A sentence on the videos without any result."""
     silent = sorted(videos.keys() - {track.video_id for track in found})
     if silent:
         names = listed((videos[number].name for number in silent), _NAMES)

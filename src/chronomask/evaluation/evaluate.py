@@ -148,6 +148,6 @@ def _measured(
 
 
 def _numbers(scores: object, names: tuple[str, ...]) -> dict[str, float]:
-    """By name; -1 where there is nothing to find, as AP has it, for NaN is no json."""
+    """Numbers by name; -1 where there is nothing to find, as AP has it, for NaN is no json."""
     values = ((name, getattr(scores, name)) for name in names)
     return {name: -1.0 if isnan(value) else value for name, value in values}

@@ -55,7 +55,7 @@ ALL = Selection()
 
 
 def without_classes(truth: GroundTruth, found: Sequence[Track]) -> tuple[GroundTruth, list[Track]]:
-    """The same, as if there were one class only."""
+    """Truth and results, as if there were one class only."""
     one = {1: OBJECT.name}
     tracks = [replace(track, category_id=1) for track in truth.tracks]
     return replace(truth, categories=one, tracks=tracks), [replace(track, category_id=1) for track in found]
@@ -72,7 +72,7 @@ def _of_classes(truth: GroundTruth, found: Sequence[Track], names: Sequence[str]
 
 
 def _looked_for(truth: GroundTruth) -> dict[int, set[int]]:
-    """Categories by video."""
+    """The categories that were looked for, by video."""
     looked_for: dict[int, set[int]] = defaultdict(set)
     for track in truth.tracks:
         looked_for[track.video_id].add(track.category_id)

@@ -206,7 +206,7 @@ def validation_table(validation: Validation) -> Table | Text:
 
 
 def _counts(validation: Validation) -> str:
-    """Such as "5 objects, 2 crowds in 3 videos of 24 frames"."""
+    """What a file holds, such as "5 objects, 2 crowds in 3 videos of 24 frames"."""
     if validation.kind == "results":
         held = counted(validation.entries, "result") + (
             f" ({validation.left_out} left out)" if validation.left_out else ""

@@ -79,7 +79,7 @@ class BackboneClassHead(nn.Module):
         return self.scores(self.hidden(fine, coarse))
 
     def hidden(self, fine: Float[Tensor, "N c h w"], coarse: Float[Tensor, "N d _ _"]) -> Float[Tensor, "N C h w"]:
-        """What the scores are a linear map of."""
+        """The features that the scores are a linear map of."""
         upsampled = F.interpolate(self.coarse(coarse), size=fine.shape[2:], mode="bilinear", align_corners=False)
         return (self.fine(fine) + upsampled).relu()
 
@@ -118,7 +118,7 @@ class Network(BackboneNetwork):
         self._initialise_heads()
 
     def fixed_parameters(self) -> list[nn.Parameter]:
-        """Those of a class head that tells its classes from all others: no clip shows what these are."""
+        """The class head, where it tells its classes from everything else: training clips show nothing else."""
         return list(self.class_head.parameters()) if self.config.others else []
 
     def _initialise_heads(self) -> None:
@@ -201,7 +201,7 @@ def placed(
 
 
 def _crop(size: tuple[int, int], stride: int) -> tuple[Any, ...]:
-    """The cells of frames of a size, without those of the padding."""
+    """An index that leaves out the cells of the padding, for frames of this size."""
     return (..., slice(-(-size[0] // stride)), slice(-(-size[1] // stride)))
 
 

@@ -18,7 +18,7 @@ def over_time(weights: Float[Tensor, "t T"], x: Float[Tensor, "T C h w"]) -> Flo
 
 
 def joining(frames: int) -> Float[Tensor, "T 3*T"]:
-    """Of what every frame gives to the next one, to itself and to the one before, what every frame gets."""
+    """Weights that add what a frame gets: from the frame before, from itself, and from the next."""
     weights = torch.zeros(frames, 3 * frames)
     for frame in range(frames):
         for tap, giver in enumerate((frame - 1, frame, frame + 1)):

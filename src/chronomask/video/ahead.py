@@ -56,7 +56,7 @@ def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:
 def _make(
     items: Iterable[_Item], waiting: Queue[tuple[list[_Item], BaseException | None]], stopped: threading.Event
 ) -> None:
-    """Hands over one item at a time; in the end none, or the error."""
+    """Puts the items into the queue one by one; at the end an empty list, or the error."""
 
     def handed_over(made: list[_Item], error: BaseException | None) -> bool:
         while not stopped.is_set():

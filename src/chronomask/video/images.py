@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class _Place(NamedTuple):
-    """Where a frame lies."""
+    """Where a frame lies: its file, and its number there."""
 
     file: Path
     number: int
@@ -125,7 +125,7 @@ class ImageFiles(VideoSource):
                 index += 1
 
     def fingerprint(self) -> str:
-        """Of names and sizes of the files."""
+        """A text made of names and sizes of the files."""
         entries = [
             f"{file.name} {file.stat().st_size}" + (f" {number}" * (number > 0)) for file, number in self._places
         ]

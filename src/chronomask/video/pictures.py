@@ -85,7 +85,7 @@ class PictureFile:
             self._first = _stored(self._image)
 
     def close(self) -> None:
-        """Nothing can be read any more."""
+        """Closes the file; nothing can be read any more."""
         self._opened.__exit__(None, None, None)
 
     def __len__(self) -> int:
@@ -187,7 +187,7 @@ def pixels_of(image: Image.Image, name: str) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def _open(file: Path | BytesIO) -> Image.Image:
-    """Whatever its size, which is looked at before a pixel is decoded."""
+    """Opens a picture without Pillow's own bound: its size is checked before a pixel is decoded."""
     with _opening:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:

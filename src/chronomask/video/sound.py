@@ -82,7 +82,7 @@ class SoundTrack:
         self._input.close()
 
     def _copied(self, start: float) -> Iterator[tuple[float, av.Packet]]:
-        """Packets from `start` on, with the seconds since then."""
+        """Packets from `start` on, each with its seconds after that."""
         last = -1
         for packet in self._demuxed():
             if packet.pts is None or packet.dts is None or packet.time_base is None:

@@ -221,7 +221,7 @@ def _opened(
 
 
 def _odd(side: int, coding: Coding) -> int:
-    """Pixels that are missing to a length that the coding holds."""
+    """Pixels to add to a side, so that the codec takes it."""
     return side % 2 if coding.codec == "libx264" else 0
 
 
