@@ -72,8 +72,8 @@ _NO_MEMORY = (
 )
 
 
-def some_names(known: Iterable[str], most: int = 12) -> str:
-    """The names joined by commas; of very many the first, and how many more there are."""
-    names = list(known)
+def some_names(known: Iterable[object], most: int = 5) -> str:
+    """Names or numbers joined by commas; of many the first, and how many more there are."""
+    names = [str(name) for name in known]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.described import described
+from chronomask.commands.naming import listed
 from chronomask.commands.notes import print_notes
 from chronomask.commands.progress import progress_bar
 from chronomask.config import CLASS_LISTS, MixtureConfig, lite_recipe
@@ -109,7 +110,7 @@ def preview(
     from chronomask.data.protocol import WeightedSource
     from chronomask.data.sources import files_of, open_source
 
-    names = [name.strip() for name in entries.split(",") if name.strip()]
+    names = listed(entries)
     _check_preview(names, as_trained, count, width, fps)
     frames, categories = frames_for(out, fps), CLASS_LISTS[classes]
     with claimed([Output(out)], files_of([data]), overwrite=overwrite):
@@ -126,7 +127,7 @@ def preview(
     print(f"preview: {out}")
 
 
-def _check_preview(names: list[str], as_trained: bool, count: int, width: int, fps: float) -> None:
+def _check_preview(names: Sequence[str], as_trained: bool, count: int, width: int, fps: float) -> None:
     if names and as_trained:
         raise InputError(f"--entries {','.join(names)}: the clips of --as-trained are drawn by chance (--seed)")
     if not 200 <= width <= 16_384:
@@ -182,11 +183,11 @@ def synthesize(
 
 
 def _list_faults(kind: str, messages: Iterable[str]) -> None:
-    listed = list(messages)
-    for message in listed[:_MOST]:
+    faults = list(messages)
+    for message in faults[:_MOST]:
         print(f"chronomask: {kind}: {message}", file=sys.stderr)
-    if len(listed) > _MOST:
-        print(f"chronomask: {kind}: and {len(listed) - _MOST:,} more", file=sys.stderr)
+    if len(faults) > _MOST:
+        print(f"chronomask: {kind}: and {len(faults) - _MOST:,} more", file=sys.stderr)
 
 
 dataset_app = tyro.extras.SubcommandApp()

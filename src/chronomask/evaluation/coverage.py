@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from chronomask.annotations.records import Track, VideoEntry
+from chronomask.errors import some_names
 from chronomask.evaluation.records import GroundTruth
-from chronomask.formats.conversion_losses import counted, listed
+from chronomask.formats.conversion_losses import counted
 
 _NAMES = 20
 """Videos or classes that a sentence names."""
@@ -27,7 +28,7 @@ def of_unseen_classes(found: Sequence[Track], present: Collection[int], categori
     """A sentence on results of categories that no annotation has, which AP, the mean over the others, leaves out."""
     unseen = [track.category_id for track in found if track.category_id not in present]
     if unseen:
-        names = listed((repr(categories[number]) for number in dict.fromkeys(unseen)), _NAMES)
+        names = some_names((repr(categories[number]) for number in dict.fromkeys(unseen)), _NAMES)
         yield f"{len(unseen)} of {counted(len(found), 'result')} left out: no annotation is of the class {names}"
 
 
@@ -35,5 +36,5 @@ def without_results(found: Sequence[Track], videos: Mapping[int, VideoEntry]) ->
     """A sentence on the videos without any result."""
     silent = sorted(videos.keys() - {track.video_id for track in found})
     if silent:
-        names = listed((videos[number].name for number in silent), _NAMES)
+        names = some_names((videos[number].name for number in silent), _NAMES)
         yield f"no result for {len(silent)} of {counted(len(videos), 'video')}: {names}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from chronomask.annotations.listing import Listing
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import plain
-from chronomask.errors import InputError
-from chronomask.formats.conversion_losses import counted, listed
+from chronomask.errors import InputError, some_names
+from chronomask.formats.conversion_losses import counted
 
 if TYPE_CHECKING:
     from chronomask.formats.capabilities import Capabilities, Format
@@ -139,7 +139,7 @@ def _partners(videos: _Partners, name: str, by_id: bool, listing: Listing) -> tu
             f"{name}: video {strange.id} is {strange.name!r} here and {other.name!r} in the annotations; give one video"
             " one name in both"
         )
-    names = listed(video.name for video in listing.videos.values())
+    names = some_names(video.name for video in listing.videos.values())
     raise InputError(f"{name}: its video {strange.name!r} is none of the annotations' ({names}); rename it")
 
 
@@ -172,9 +172,9 @@ def _classes(file: TracksFile, name: str, against: Against) -> tuple[dict[int, i
     lost = Counter(track.category_id for track in file.tracks if track.category_id not in found)
     if not lost:
         return found, ()
-    names = listed((repr(category.name) for category in file.categories if category.id in lost), 20)
+    names = some_names((repr(category.name) for category in file.categories if category.id in lost), 20)
     if lost.total() == len(file.tracks):
-        theirs = listed(map(repr, against.listing.categories.values()))
+        theirs = some_names(map(repr, against.listing.categories.values()))
         raise InputError(
             f"{name}: its categories ({names}) are none of the annotations' ({theirs}); --class-agnostic scores the"
             " masks alone"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from chronomask.annotations.records import Track, TracksFile
 
@@ -14,12 +14,6 @@ def counted(number: int, noun: str) -> str:
     """A number and its noun: "1 track", "2 tracks", "2 classes"."""
     ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number} {noun}{ending}"
-
-
-def listed(items: Iterable[object], most: int = 5) -> str:
-    """The first few items."""
-    texts = [str(item) for item in items]
-    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 def numbering_notes(tracks: Sequence[Track]) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
-from chronomask.errors import InputError
+from chronomask.errors import InputError, some_names
 from chronomask.files import natural
 from chronomask.formats import mots
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import Step, counted, listed
+from chronomask.formats.conversion_losses import Step, counted
 from chronomask.formats.fit_classes import classes
 from chronomask.formats.fit_masks import empty_masks, flags, overlaps
 from chronomask.formats.numbering import numbered, numbered_in_video
@@ -100,9 +100,9 @@ def _videos(file: TracksFile, capabilities: Capabilities) -> Step:
     numbers = {video.id: number for number, video in enumerate(ordered, 1)}
     losses = []
     if changed := [f"{v.name} → {names[v.id]}" for v in file.videos if v.name != names[v.id]]:
-        losses.append(f"video names: {counted(len(changed), 'name')} changed: {listed(changed)}")
+        losses.append(f"video names: {counted(len(changed), 'name')} changed: {some_names(changed)}")
     if changed := [f"{v.name} {v.id} → {numbers[v.id]}" for v in file.videos if v.id != numbers[v.id]]:
-        losses.append(f"video ids: {counted(len(changed), 'video')} numbered anew: {listed(changed)}")
+        losses.append(f"video ids: {counted(len(changed), 'video')} numbered anew: {some_names(changed)}")
     videos = tuple(replace(video, id=numbers[video.id], name=names[video.id]) for video in ordered)
     tracks = tuple(replace(track, video_id=numbers[track.video_id]) for track in file.tracks)
     return replace(file, videos=videos, tracks=tracks), losses
@@ -126,7 +126,7 @@ def _numbers(file: TracksFile, capabilities: Capabilities) -> Step:
     pairs.sort(key=lambda pair: (pair[1].video_id, pair[1].id == 0, pair[1].id))  # as they come back numbered
     tracks = numbered([track for _, track in pairs])
     changed = [f"{old} → {new.id}" for (old, _), new in zip(pairs, tracks, strict=True) if old != new.id]
-    losses = [f"track ids: {counted(len(changed), 'track')} numbered anew: {listed(changed)}"] if changed else []
+    losses = [f"track ids: {counted(len(changed), 'track')} numbered anew: {some_names(changed)}"] if changed else []
     return replace(file, tracks=tracks), losses
 
 
@@ -147,19 +147,19 @@ def _facts(file: TracksFile, capabilities: Capabilities) -> Step:
         losses.append(f"class scores: {counted(len(named), 'class score')} left out")
         file = replace(file, tracks=tuple(replace(track, class_score=None) for track in file.tracks))
     if not capabilities.fps and (rates := {video.fps for video in file.videos} - {None}):
-        losses.append(f"fps: {listed(f'{rate:g}' for rate in rates)} left out (say --fps when reading)")
+        losses.append(f"fps: {some_names(f'{rate:g}' for rate in rates)} left out (say --fps when reading)")
     if capabilities.file_names == "no" and any(video.file_names for video in file.videos):
         losses.append("file names: paths of frames left out")
     if capabilities.file_names == "needed" and (unnamed := [v for v in file.videos if not v.file_names]):
         losses.append(
-            f"file names: made up for {listed(v.name for v in unnamed)}, such as {_file_names(unnamed[0])[0]}"
+            f"file names: made up for {some_names(v.name for v in unnamed)}, such as {_file_names(unnamed[0])[0]}"
         )
     if not capabilities.labelled_classes and (partial := [v for v in file.videos if v.labelled_classes is not None]):
         losses.append(
-            f"labelled classes: which objects of {listed(v.name for v in partial)} are all annotated is left out"
+            f"labelled classes: which objects of {some_names(v.name for v in partial)} are all annotated is left out"
         )
     if file.info and not capabilities.info:
-        losses.append(f"info: {listed(file.info)} left out")
+        losses.append(f"info: {some_names(file.info)} left out")
     info, odd = _of_json(dict(file.info)) if capabilities.info else ({}, 0)
     if odd:
         losses.append(f"info: {counted(odd, 'value')} that json does not hold, such as NaN, became null")

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from chronomask.annotations.records import TracksFile
 from chronomask.categories import OBJECT, Category
-from chronomask.errors import InputError
+from chronomask.errors import InputError, some_names
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import Step, counted, listed
+from chronomask.formats.conversion_losses import Step, counted
 from chronomask.formats.mots import IGNORED
 from chronomask.formats.numbering import named_categories
 
@@ -65,6 +65,6 @@ def _changes(file: TracksFile, new: Mapping[int, Category], capabilities: Capabi
     if capabilities.classes == "no":
         ids = {category.id for category in changed}
         count = sum(track.category_id in ids for track in file.tracks)
-        return [f"classes: {counted(count, 'track')} written without a class: {listed(c.name for c in changed)}"]
-    renumbered = listed(f"{c.name} {c.id} → {new[c.id].id}" for c in changed)
+        return [f"classes: {counted(count, 'track')} written without a class: {some_names(c.name for c in changed)}"]
+    renumbered = some_names(f"{c.name} {c.id} → {new[c.id].id}" for c in changed)
     return [f"class ids: {counted(len(changed), 'class')} numbered anew: {renumbered}"]

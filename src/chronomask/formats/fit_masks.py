@@ -8,8 +8,9 @@ import numpy as np
 
 from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile, united
+from chronomask.errors import some_names
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import Step, counted, listed
+from chronomask.formats.conversion_losses import Step, counted
 from chronomask.formats.mots import IGNORED
 from chronomask.rle import Rle
 
@@ -92,6 +93,6 @@ def empty_masks(file: TracksFile, capabilities: Capabilities) -> Step:
     gone = [track for track in tracks if not any(track.segmentations)]
     if gone:
         losses.append(
-            f"empty masks: {counted(len(gone), 'track')} without a pixel left out: {listed(t.id for t in gone)}"
+            f"empty masks: {counted(len(gone), 'track')} without a pixel left out: {some_names(t.id for t in gone)}"
         )
     return replace(file, tracks=tuple(track for track in tracks if any(track.segmentations))), losses

@@ -18,12 +18,12 @@ from chronomask.annotations.content import read_row
 from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.categories import Category
-from chronomask.errors import InputError
+from chronomask.errors import InputError, some_names
 from chronomask.files import natural, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
-from chronomask.formats.conversion_losses import counted, listed
+from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.label_maps import LabelledVideo, PixelKind, read_frames
 from chronomask.video.pictures import opened
@@ -80,7 +80,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
         video = found.add_video(name, size, len(frames), (frame.name for frame in frames))
         _read_segments(video, frames, _maps(video, frames, pictures), names, things, found, lost)
     if lost.stuff:
-        found.notes.append(f"{counted(len(lost.stuff), 'class')} of stuff left out: {listed(sorted(lost.stuff))}")
+        found.notes.append(f"{counted(len(lost.stuff), 'class')} of stuff left out: {some_names(sorted(lost.stuff))}")
     if lost.unannotated:
         frames = counted(lost.frames, "frame")
         found.notes.append(f"{lost.unannotated} of {frames} are not annotated: no track is seen there")

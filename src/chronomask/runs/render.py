@@ -106,7 +106,7 @@ def _chosen(file: TracksFile, classes: Collection[str]) -> list[TrackInfo]:
     categories = {category.id: category for category in file.categories}
     names = {category.name for category in file.categories}
     if unknown := [name for name in classes if name not in names]:
-        hint = close_names(unknown[0], names) or f"there are {some_names(sorted(names))}"
+        hint = close_names(unknown[0], names) or f"there are {some_names(sorted(names), 12)}"
         raise InputError(f"classes: {unknown[0]!r} is not a class of these tracks; {hint}")
     found = [(track, categories.get(track.category_id, Category(track.category_id, "?"))) for track in file.tracks]
     return [
