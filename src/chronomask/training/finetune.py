@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -213,29 +214,14 @@ def fit_new_classes(
     Returns:
         Whether it is done; otherwise no time was left, and the next call goes on.
     """
+    network, sources = start.network, [start.source]
+    how: dict[str, Any] = {"seed": config.seed, "skip_broken": config.skip_broken, "progress": progress}
     if start.others is not None:
-        fit_among_others(
-            start.network,
-            start.others,
-            [start.source],
-            config.data,
-            seed=config.seed,
-            skip_broken=config.skip_broken,
-            progress=progress,
-        )
+        fit_among_others(network, start.others, sources, config.data, **how)
         return True
-    if len(start.known) == len(start.network.config.categories):
+    if len(start.known) == len(network.config.categories):
         return True
-    return fit_class_head(
-        start.network,
-        [start.source],
-        config.data,
-        seed=config.seed,
-        skip_broken=config.skip_broken,
-        progress=progress,
-        late=late,
-        kept=kept,
-    )
+    return fit_class_head(network, sources, config.data, **how, late=late, kept=kept)
 
 
 def draw_preview(start: FineTuning, config: TrainConfig, path: Path, count: int = 8) -> None:
