@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronomask import __version__, terminal
-from chronomask.errors import InputError, close_names, is_out_of_memory, words_of
+from chronomask.errors import InputError, TrainingError, close_names, is_out_of_memory, words_of
 
 if TYPE_CHECKING:
     import tyro
@@ -96,9 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
         code = _app(arguments).cli(
             prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
         )
-    except InputError as error:
+    except (InputError, TrainingError) as error:
         print(f"chronomask: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, InputError) else 1
     except ModuleNotFoundError as error:
         if (extra := EXTRAS.get((error.name or "").split(".")[0])) is None:
             raise

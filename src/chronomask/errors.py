@@ -15,6 +15,10 @@ class OutOfMemory(InputError):
     """Raised where memory does not suffice, and the command line has a setting that needs less."""
 
 
+class TrainingError(RuntimeError):
+    """Raised when a training cannot go on though nothing is wrong with its input. Commands exit with code 1."""
+
+
 def close_names(name: str, known: Iterable[str]) -> str:
     """Such as "close ones are cat, cow"; empty where no name is close. Case makes no difference."""
     names = {other.lower(): other for other in known}

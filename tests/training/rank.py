@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from chronomask.errors import TrainingError
 from chronomask.training.average import MovingAverage
-from chronomask.training.failures import TrainingError
 from chronomask.training.loop import train
 from training.runs import MACHINE, PLAIN, PLAIN_MODEL, open_sources, thin_network
 

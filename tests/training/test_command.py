@@ -10,10 +10,10 @@ from chronomask.cli import main
 from chronomask.commands.training import recipe_config
 from chronomask.config import LossConfig, MachineConfig, fine_tune_recipe, lite_recipe, paper_recipe
 from chronomask.engines.models import bundled_weights
+from chronomask.errors import TrainingError
 from chronomask.locks import locked
 from chronomask.model.checkpoint import load_network, save_network
 from chronomask.training import loop
-from chronomask.training.failures import TrainingError
 from data.files import small_set
 from model.networks import network_of, tiny
 

@@ -10,10 +10,10 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from chronomask.config import LossConfig, MachineConfig, TrainConfig
 from chronomask.data.protocol import WeightedSource
-from chronomask.errors import InputError
+from chronomask.errors import InputError, TrainingError
 from chronomask.model.convolution import ClipConvolution
 from chronomask.training.average import MovingAverage
-from chronomask.training.failures import TrainingError, failures_explained
+from chronomask.training.failures import failures_explained
 from chronomask.training.loop import train
 from chronomask.training.monitor import StepReport
 from chronomask.training.objective import TERMS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,9 +11,8 @@ from tyro.conf import Positional
 from chronomask.baselines.budget import Budget
 from chronomask.baselines.run import First
 from chronomask.baselines.systems import SystemName
-from chronomask.commands.progress import progress_bar
+from chronomask.commands.progress import progress_bar, say
 from chronomask.config import MachineConfig
-from chronomask.terminal import console
 
 
 def baseline(
@@ -77,7 +75,7 @@ def table1(
     overwrite: bool = False,
     budget: Annotated[Budget, tyro.conf.arg(name="")] = Budget(),  # noqa: B008  (frozen)
     machine: Annotated[MachineConfig, tyro.conf.arg(name="")] = MachineConfig(),  # noqa: B008  (frozen)
-) -> int:
+) -> None:
     """Train and judge the seven systems that the paper compares with, and ours: its Table 1, on your data.
 
     All start from the same weights and see the same number of frames of the same training data; those that track
@@ -100,31 +98,22 @@ def table1(
     """
     from chronomask.baselines.table1 import TABLES
     from chronomask.baselines.table1 import table1 as run
-    from chronomask.training.failures import TrainingError
     from chronomask.training.progress import ProgressLine
 
-    def say(said: object) -> None:
-        console(errors=True).print(said, soft_wrap=isinstance(said, str), highlight=False)
-
     with ProgressLine() as line:
-        try:
-            made = run(
-                data,
-                train,
-                out,
-                start=start,
-                budget=budget,
-                first=first,
-                machine=machine,
-                resamples=resamples,
-                overwrite=overwrite,
-                monitors=[line],
-                progress=progress_bar,
-                say=say,
-            )
-        except TrainingError as error:
-            print(f"chronomask: {error}", file=sys.stderr)
-            return 1
+        made = run(
+            data,
+            train,
+            out,
+            start=start,
+            budget=budget,
+            first=first,
+            machine=machine,
+            resamples=resamples,
+            overwrite=overwrite,
+            monitors=[line],
+            progress=progress_bar,
+            say=say,
+        )
     print(next(made.texts[name] for name, written in TABLES.items() if written == style))
     print("\n".join(f"written: {out / name}" for name in TABLES))
-    return 0

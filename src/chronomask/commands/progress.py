@@ -23,6 +23,11 @@ def progress_bar(items: Iterable, task: str, total: int | None) -> Iterator:
         yield from progress.track(items, description=task, total=total)
 
 
+def say(said: object) -> None:
+    """Prints a sentence or a table on the error stream, while a long work goes on."""
+    console(errors=True).print(said, soft_wrap=isinstance(said, str), highlight=False)
+
+
 def live_line(source: Live) -> Callable[[Iterable, str, int | None], Iterator]:
     """As `progress_bar`; for work without a known end a line on whether it keeps up with a live source."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional
 
-from chronomask.commands.progress import progress_bar
+from chronomask.commands.progress import progress_bar, say
 from chronomask.config import (
     HOLDOUT,
     RECIPES,
@@ -22,7 +21,7 @@ from chronomask.config import (
     fine_tune_recipe,
 )
 from chronomask.errors import InputError
-from chronomask.terminal import begin, console
+from chronomask.terminal import begin
 
 if TYPE_CHECKING:
     from chronomask.training.run import TrainingRun
@@ -61,7 +60,7 @@ def train(
     watch: Annotated[WatchConfig, tyro.conf.arg(name="")] = WatchConfig(),  # noqa: B008
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008
     machine: Annotated[MachineConfig, tyro.conf.arg(name="")] = MachineConfig(),  # noqa: B008
-) -> int:
+) -> None:
     """Train a network on annotated stills and videos.
 
     For your own objects: chronomask train FOLDER --fine-tune lite --out RUN. The bundled model then learns the classes
@@ -95,36 +94,21 @@ def train(
 
     from chronomask.training import run
     from chronomask.training.distributed import is_first_process
-    from chronomask.training.failures import TrainingError
+    from chronomask.training.initial import unsaid
     from chronomask.training.progress import ProgressLine
 
-    def say(said: object) -> None:
-        if is_first_process():
-            console(errors=True).print(said, soft_wrap=isinstance(said, str), highlight=False)
-
     with ProgressLine() as line:
-        shared: dict[str, Any] = {"monitors": [line], "listeners": [line.scores], "say": say}
-        shared |= {"config": config, "machine": machine, "watch": watch, "overwrite": overwrite}
-        first: dict[str, Any] = {
-            "init": start.init,
-            "backbone_weights": start.backbone_weights,
-            "import_fpn": start.import_fpn,
-        }
-        try:
-            if start.fine_tune is None:
-                _check_no_holdout(start)
-                ended = run.train(data, out, recipe, **first, **shared)
-            else:
-                _check_fine_tune(data, recipe, first, config, watch)
-                ended = run.fine_tune(
-                    data[0], out, start.fine_tune, holdout=start.holdout, progress=progress_bar, **shared
-                )
-        except TrainingError as error:
-            print(f"chronomask: {error}", file=sys.stderr)
-            return 1
+        shared: dict[str, Any] = {"config": config, "machine": machine, "watch": watch, "overwrite": overwrite}
+        shared |= {"monitors": [line], "listeners": [line.scores], "say": say if is_first_process() else unsaid}
+        first = {name: getattr(start, name) for name in ("init", "backbone_weights", "import_fpn")}
+        if start.fine_tune is None:
+            _check_no_holdout(start)
+            ended = run.train(data, out, recipe, **first, **shared)
+        else:
+            _check_fine_tune(data, recipe, first, config, watch)
+            ended = run.fine_tune(data[0], out, start.fine_tune, holdout=start.holdout, progress=progress_bar, **shared)
     if is_first_process():
         _say_how_it_ended(ended)
-    return 0
 
 
 def _say_how_it_ended(run: TrainingRun) -> None:

@@ -8,11 +8,7 @@ from pathlib import Path
 
 from torch import distributed as dist
 
-from chronomask.errors import InputError, OutOfMemory, is_out_of_memory
-
-
-class TrainingError(RuntimeError):
-    """Raised when a run cannot go on though nothing is wrong with its input. Commands exit with code 1."""
+from chronomask.errors import InputError, OutOfMemory, TrainingError, is_out_of_memory
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from chronomask.config import MachineConfig, TrainConfig
 from chronomask.device import chosen_precision
+from chronomask.errors import TrainingError
 from chronomask.training.distributed import Ranks
-from chronomask.training.failures import TrainingError
 from chronomask.training.objective import Objective, clip_objective
 from chronomask.training.schedule import clip_gradients
 from chronomask.training.targets import Batch
