@@ -13,6 +13,7 @@ from PIL import Image
 
 from chronomask.annotations.records import TracksFile
 from chronomask.cli import main
+from chronomask.formats.assumed import Assumed
 from chronomask.formats.convert import read, write
 
 CASE = Path(__file__).with_name("cases") / "mots-ids-and-ignore"
@@ -31,6 +32,16 @@ def test_instances_of_different_classes_are_told_apart(tmp_path: Path) -> None:
     assert write(file, tmp_path / "out", "mots-text") == ()
     assert (tmp_path / "out/0000.txt").read_text() == (CASE / "ign/0000.txt").read_text()
     assert read(tmp_path / "out") == file
+
+
+def test_frames_of_the_challenge_are_written_from_one(tmp_path: Path) -> None:
+    file, lines = read(CASE / "ign"), (CASE / "ign/0000.txt").read_text().splitlines()
+    write(file, tmp_path / "tracks.json")
+    asked = ["convert", str(tmp_path / "tracks.json"), str(tmp_path / "out"), "--to", "mots-text", "--first-frame", "1"]
+    assert main(asked) == 0
+    written = (tmp_path / "out/0000.txt").read_text().splitlines()
+    assert written == [f"{int(frame) + 1} {rest}" for frame, rest in (line.split(" ", 1) for line in lines)]
+    assert read(tmp_path / "out", assumed=Assumed(first_frame=1)) == file
 
 
 def test_what_is_to_be_ignored_is_ignored_for_every_class(tmp_path: Path) -> None:

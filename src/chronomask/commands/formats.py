@@ -50,7 +50,7 @@ def convert(
         size: WIDTHxHEIGHT, where SRC does not say it.
         length: number of frames, where SRC does not say it.
         fps: frames a second, where SRC does not say it.
-        first_frame: number of the first frame in MOTS text: 0 in KITTI MOTS, 1 in MOTSChallenge.
+        first_frame: number of the first frame in MOTS text, read or written: 0 in KITTI MOTS, 1 in MOTSChallenge.
         crowds_as_objects: take crowds for single objects, in COCO files of Datumaro and CVAT, which flag every mask.
         stills: pictures of a LabelMe folder are separate ones, and no frames of a video; those of several sizes are
             taken so without it.

@@ -18,7 +18,7 @@ class Assumed:
         size: (width, height) in pixels, for files without a size and submission lists without a mask.
         length: number of frames, for MOTS text (which ends with the last mask) and CVAT files without a size.
         fps: frames a second, where the file does not say.
-        first_frame: number of the first frame in MOTS text: 0 in KITTI MOTS, 1 in MOTSChallenge.
+        first_frame: number of the first frame in MOTS text, read or written: 0 in KITTI MOTS, 1 in MOTSChallenge.
         footage: what the videos of the file were made of, in its order: video files or folders of frames, for files
             without a size.
         crowds_as_objects: takes crowds for single objects, in COCO files of Datumaro and CVAT: these flag every mask

@@ -70,7 +70,7 @@ def convert(
         else:
             if footage:
                 check_footage(file, footage)
-            losses = write(file, target, to, overwrite)
+            losses = write(file, target, to, overwrite, assumed.first_frame)
     return Conversion(
         len(file.tracks), len(file.videos), (*file.notes, *_where_pictures_lie(file, source, target)), losses
     )

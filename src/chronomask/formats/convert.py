@@ -43,7 +43,9 @@ def read(path: str | Path, format: Format | None = None, assumed: Assumed = Assu
     return replace(file, videos=tuple(replace(v, fps=v.fps or assumed.fps) for v in file.videos))
 
 
-def write(file: TracksFile, path: str | Path, format: Format | None = None, overwrite: bool = False) -> tuple[str, ...]:
+def write(
+    file: TracksFile, path: str | Path, format: Format | None = None, overwrite: bool = False, first_frame: int = 0
+) -> tuple[str, ...]:
     """Write tracks, whole or not at all.
 
     Args:
@@ -51,6 +53,7 @@ def write(file: TracksFile, path: str | Path, format: Format | None = None, over
         path: of a file for youtube-vis, coco and burst, of a file or a folder for cvat and sa-v, else of a folder.
         format: by the path's ending if None: .json is youtube-vis, .xml cvat.
         overwrite: whether a file, or a folder that holds nothing but files of this kind, may be replaced.
+        first_frame: number of the first frame in MOTS text.
 
     Returns:
         One sentence for every kind of thing that was lost; none if the file comes back equal.
@@ -65,7 +68,7 @@ def write(file: TracksFile, path: str | Path, format: Format | None = None, over
     if not fitted.file.videos:
         raise InputError(f"{path}: nothing to write: no video has an object, and {entry.name} holds objects alone")
     with written_aside(path) if _is_file(path, entry) else folder_written_aside(path) as aside:
-        written(fitted.file, aside)
+        written(fitted.file, aside, *([first_frame] if entry.counts_from else []))
     if entry.capabilities.exact_pixels:
         return fitted.losses
     return (*fitted.losses, *polygon_losses(fitted.file))
@@ -92,7 +95,7 @@ def output_of(path: Path, format: Format | None = None) -> Output:
     return Output(path, refusal)
 
 
-def _writable(path: Path, format: Format | None) -> tuple[FileFormat, Callable[[TracksFile, Path], None]]:
+def _writable(path: Path, format: Format | None) -> tuple[FileFormat, Callable[..., None]]:
     entry = named(format or format_of_ending(path))
     if entry.write is None:
         raise InputError(f"{path}: {entry.name} is read, but not written")

@@ -22,6 +22,7 @@ class FileFormat:
         capabilities: what it carries.
         read: gives the records of a file or folder; raises InputError naming file, entry, field and value.
         write: writes records that `fit` made to fit, to a path where nothing is yet; None where it is only read.
+        counts_from: whether the number of the first frame is a choice, which `write` takes as its third argument.
         ending: of what is written as one file; none where that is a folder.
         held: endings of the files in a folder that is written: a folder with nothing else may be replaced.
         pixels: of such a folder's pictures, which tell it from one of photographs.
@@ -32,7 +33,8 @@ class FileFormat:
     name: str
     capabilities: Capabilities
     read: Callable[[Path, Assumed], TracksFile]
-    write: Callable[[TracksFile, Path], None] | None = None
+    write: Callable[..., None] | None = None
+    counts_from: bool = False
     ending: str = ""
     held: Collection[str] = ()
     pixels: PixelKind | None = None

@@ -66,7 +66,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     return mots.file_of(found, objects, folder)
 
 
-def write(file: TracksFile, path: Path) -> None:
+def write(file: TracksFile, path: Path, first_frame: int = 0) -> None:
     """Write one text file a video, and labels.txt, into a folder. The file holds nothing that cannot be carried."""
     for video in file.videos:
         rows = [
@@ -77,7 +77,7 @@ def write(file: TracksFile, path: Path) -> None:
         ]
         with (path / f"{video.name}.txt").open("w", encoding="ascii") as text:
             for frame, number, class_id, counts in sorted(rows):
-                text.write(f"{frame} {number} {class_id} {video.height} {video.width} {counts}\n")
+                text.write(f"{frame + first_frame} {number} {class_id} {video.height} {video.width} {counts}\n")
     mots.write_labels(file, path)
 
 
@@ -122,4 +122,4 @@ def _objects(file: Path, video: VideoEntry, lines: list[_Line]) -> mots.Objects:
     return mots.Objects(classes, masks)
 
 
-FORMAT = FileFormat("mots-text", CAPABILITIES, read, write, held=(".txt",))
+FORMAT = FileFormat("mots-text", CAPABILITIES, read, write, counts_from=True, held=(".txt",))
