@@ -230,13 +230,13 @@ def test_an_onnx_model_that_a_file_describes(tmp_path, boxes, masks):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"outputs": {"boxes": "dets"}}, r"outputs\.scores: missing"),
-        ({"boxes": "feet"}, "boxes: 'feet' must be one of pixels, shares"),
-        ({"input": {"name": "images", "height": 0, "width": 32}}, r"input\.height: 0 must be a whole number"),
-        ({"input": {"name": "images", "height": 16, "width": 32, "std": [1, 0, 1]}}, r"input\.std: .* must not be 0"),
-        ({"input": "images"}, "input: missing; name, height and width are needed"),
-        ({"colour": 1}, "colour: is no field; known are "),
-        ({"classes": "person"}, "classes: 'person' must be a list"),
+        ({"outputs": {"boxes": "dets"}}, r"missing required field `scores` - at `\$\.outputs`"),
+        ({"boxes": "feet"}, r"value 'feet' - at `\$\.boxes`"),
+        ({"input": {"name": "images", "height": 0, "width": 32}}, r"`int` >= 1 - at `\$\.input\.height`"),
+        ({"input": {"name": "images", "height": 16, "width": 32, "std": [1, 0, 1]}}, r"> 0\.0 - at `\$\.input\.std"),
+        ({"input": "images"}, r"`object`, got `str` - at `\$\.input`"),
+        ({"colour": 1}, "unknown field `colour`"),
+        ({"classes": "person"}, r"`array`, got `str` - at `\$\.classes`"),
         ({"outputs": {"boxes": "dets", "scores": "s", "labels": "l", "masks": "q"}}, r"outputs\.masks: 'q' is none of"),
     ],
 )
@@ -244,5 +244,5 @@ def test_what_is_wrong_in_a_description_is_named(tmp_path, changes, said):
     outputs = {"dets": np.zeros((1, 0, 4), np.float32), "m": np.zeros((1, 0, 4, 4), np.float32)}
     constant_model(tmp_path / "m.onnx", outputs | {"s": np.zeros((1, 0), np.float32), "l": np.zeros((1, 0), np.int64)})
     (tmp_path / "m.json").write_text(json.dumps(DESCRIPTION | changes))
-    with pytest.raises(InputError, match=r"m\.json: " + said):
+    with pytest.raises(InputError, match=r"m\.json: .*" + said):
         OnnxDetector(tmp_path / "m.onnx", tmp_path / "m.json")

@@ -18,13 +18,14 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
+import msgspec
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
+from msgspec import Meta, Struct
 
 from chronomask import rle
 from chronomask.baselines.detections import Detection
@@ -32,48 +33,48 @@ from chronomask.categories import Category
 from chronomask.errors import InputError, refusing
 
 OUTPUTS = ("boxes", "scores", "labels", "masks")
+Pixels = Annotated[int, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0)]
 
 
-@dataclass(frozen=True)
-class OnnxDescription:
+class OnnxInput(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model takes: the name of its input, its size in pixels, mean and deviation of red, green and blue."""
+
+    name: str
+    height: Pixels
+    width: Pixels
+    mean: tuple[float, float, float] = (0, 0, 0)
+    std: tuple[Positive, Positive, Positive] = (255, 255, 255)
+
+
+class OnnxOutputs(Struct, frozen=True, forbid_unknown_fields=True):
+    """The names of a model's outputs, by what they are."""
+
+    boxes: str
+    scores: str
+    labels: str
+    masks: str
+
+
+class OnnxDescription(Struct, frozen=True, forbid_unknown_fields=True):
     """What a model takes and gives.
 
     Attributes:
-        input: its name.
-        height, width: of the input, in pixels.
-        mean, std: of red, green and blue, from 0 to 255.
-        outputs: their names, by what they are.
+        input, outputs: how they are called.
+        classes: names, the first for the label `first_label`.
         boxes: what they count in.
         masks: what they cover.
-        classes: names, the first for the label `first_label`.
         first_label: 1 where 0 is the background.
         threshold: of masks.
     """
 
-    input: str
-    height: int
-    width: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    outputs: Mapping[str, str]
+    input: OnnxInput
+    outputs: OnnxOutputs
     classes: tuple[str, ...]
     boxes: Literal["pixels", "shares"] = "pixels"
     masks: Literal["frame", "box"] = "frame"
     first_label: int = 0
     threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            if not (type(getattr(self, name)) is int and getattr(self, name) > 0):
-                raise InputError(f"input.{name}: {getattr(self, name)!r} must be a whole number of pixels")
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            if len(values) != 3 or not all(isinstance(value, int | float) for value in values):
-                raise InputError(f"input.{name}: {values!r} must be three numbers, of red, green and blue")
-        if 0 in self.std:
-            raise InputError(f"input.std: {self.std!r} must not be 0")
-        if missing := [name for name in OUTPUTS if not isinstance(self.outputs.get(name), str)]:
-            raise InputError(f"outputs.{missing[0]}: missing; the name of that output is needed")
 
 
 def read_description(path: Path) -> OnnxDescription:
@@ -84,28 +85,8 @@ def read_description(path: Path) -> OnnxDescription:
     """
     with refusing(path, "neither json nor toml"):
         said = tomllib.loads(path.read_text()) if path.suffix == ".toml" else json.loads(path.read_text())
-    try:
-        if not isinstance(said, dict) or not isinstance(said.get("input"), dict):
-            raise InputError("input: missing; name, height and width are needed")
-        flat = {**said, **{"input" if key == "name" else key: value for key, value in said["input"].items()}}
-        flat = {"mean": (0, 0, 0), "std": (255, 255, 255), **flat}
-        known = {field.name for field in fields(OnnxDescription)}
-        if unknown := sorted(flat.keys() - known):
-            raise InputError(f"{unknown[0]}: is no field; known are {', '.join(sorted(known))}")
-        if missing := sorted({"input", "height", "width", "outputs", "classes"} - flat.keys()):
-            raise InputError(f"{missing[0]}: missing")
-        for name, allowed in (("boxes", ("pixels", "shares")), ("masks", ("frame", "box"))):
-            if flat.get(name, allowed[0]) not in allowed:
-                raise InputError(f"{name}: {flat[name]!r} must be one of {', '.join(allowed)}")
-        if not isinstance(flat["outputs"], dict):
-            raise InputError("outputs: must name boxes, scores, labels and masks")
-        for name in ("mean", "std", "classes"):
-            if not isinstance(flat[name], list | tuple):
-                raise InputError(f"{name}: {flat[name]!r} must be a list")
-            flat[name] = tuple(float(v) if isinstance(v, int) else v for v in flat[name])
-        return OnnxDescription(**flat)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    with refusing(path, "does not describe a model"):
+        return msgspec.convert(said, OnnxDescription)
 
 
 class OnnxDetector:
@@ -126,24 +107,24 @@ class OnnxDetector:
         with refusing(model, "onnxruntime cannot read it"):
             self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         given = {end.name for end in self.session.get_outputs()}
-        for what, name in self.known.outputs.items():
-            if name not in given:
+        for what in OUTPUTS:
+            if (name := getattr(self.known.outputs, what)) not in given:
                 raise InputError(f"{description}: outputs.{what}: {name!r} is none of {', '.join(sorted(given))}")
-        if self.known.input not in (names := [end.name for end in self.session.get_inputs()]):
-            raise InputError(f"{description}: input.name: {self.known.input!r} is none of {', '.join(names)}")
+        if (name := self.known.input.name) not in (names := [end.name for end in self.session.get_inputs()]):
+            raise InputError(f"{description}: input.name: {name!r} is none of {', '.join(names)}")
 
     def detect(
         self, images: Iterable[UInt8[np.ndarray, "H W 3"]], category_of: Mapping[str, Category]
     ) -> Iterator[list[Detection]]:
         """The detections of every image, best first; see `NetworkDetector.detect`."""
-        names = [self.known.outputs[what] for what in OUTPUTS]
+        names = [getattr(self.known.outputs, what) for what in OUTPUTS]
         for image in images:
-            made = self.session.run(names, {self.known.input: self._pixels(image)})
+            made = self.session.run(names, {self.known.input.name: self._pixels(image)})
             outputs = dict(zip(OUTPUTS, (np.asarray(values) for values in made), strict=True))
             yield self._detections(outputs, image.shape[:2], category_of)
 
     def _pixels(self, image: UInt8[np.ndarray, "H W 3"]) -> Float32[np.ndarray, "1 3 _ _"]:
-        known = self.known
+        known = self.known.input
         small = cv2.resize(image, (known.width, known.height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
         mean, std = np.array(known.mean, np.float32), np.array(known.std, np.float32)
         return np.ascontiguousarray(((small - mean) / std).transpose(2, 0, 1)[None])
@@ -153,7 +134,7 @@ class OnnxDetector:
     ) -> list[Detection]:
         known, (height, width) = self.known, size
         boxes = outputs["boxes"].reshape(-1, 4).astype(np.float32)
-        scale = (1, 1) if known.boxes == "shares" else (known.width, known.height)
+        scale = (1, 1) if known.boxes == "shares" else (known.input.width, known.input.height)
         boxes = boxes * np.array([width / scale[0], height / scale[1]] * 2, np.float32)
         scores, labels = (outputs[what].reshape(-1) for what in ("scores", "labels"))
         masks = outputs["masks"].reshape(-1, *outputs["masks"].shape[-2:])
