@@ -22,7 +22,7 @@ def test_a_track_has_its_place_in_every_frame():
         drawn = panel("v", Frame(5, 0.2, image), SpooledFrame(5, 0.2, np.array(ids), masks), tracks)
         assert drawn.masks[place].tolist() == mask.tolist()
         assert not drawn.masks[1 - place].any()
-        assert drawn.labels == ["cat 0.50", "cat 0.50"]
+        assert drawn.labels == ["cat 90%", "cat 90%"]
         assert drawn.title == "v, frame 5"
 
 
