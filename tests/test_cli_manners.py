@@ -101,6 +101,8 @@ def test_version(capsys):
         (["segmnt", "x.mp4"], "no command 'segmnt'; close ones are segment"),
         (["Train"], "no command 'Train'; close ones are train"),
         (["zzz"], "no command 'zzz'; there are segment, "),
+        (["segment", ""], "what stands behind segment is empty"),
+        (["segment", "x.mp4", "--out", "", "--csv"], "what stands behind --out is empty"),
         ([__file__], f"no command '{__file__}'; to segment it: chronomask segment {__file__}"),
     ],
 )

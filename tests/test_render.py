@@ -137,6 +137,9 @@ def test_contact_sheet():
     assert sheet.shape == (2 * 30 + 3 * 4, 136, 3)
     assert [int(sheet[10, x, 0]) for x in (10, 60, 110)] == [50, 100, 150]
     assert [int(sheet[50, x, 0]) for x in (10, 60, 110)] == [200, 250, 32]
+    # What is a hundred times as tall as it is wide would take gigabytes at the width of its column.
+    assert contact_sheet([np.zeros((5000, 3, 3), np.uint8)], columns=1, width=108).shape == (800 + 2 * 4, 108, 3)
+    assert contact_sheet([np.zeros((3, 5000, 3), np.uint8)], columns=1, width=108).shape == (1 + 2 * 4, 108, 3)
 
 
 @pytest.mark.parametrize(("count", "columns", "width"), [(0, 2, 100), (2, 0, 100), (2, 9, 20)])

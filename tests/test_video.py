@@ -32,9 +32,9 @@ def assert_corners(image, expected, tolerance=6):
     np.testing.assert_allclose(corners(image), expected, atol=tolerance)
 
 
-def make_video(path, frames=10, size=(64, 48), codec="libx264", pix_fmt="yuv420p", **options):
+def make_video(path, frames=10, size=(64, 48), codec="libx264", pix_fmt="yuv420p", rate=25, **options):
     with av.open(str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}) as container:
-        stream = container.add_stream(codec, rate=25, options=options)
+        stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
         for index in range(frames):
@@ -54,6 +54,8 @@ def test_video_file(tmp_path):
     source = open_source(make_video(tmp_path / "clip.mp4"))
     assert (source.name, source.width, source.height, source.fps) == ("clip", 64, 48, 25.0)
     assert (source.length, source.file_names, source.damage) == (10, None, None)
+    assert open_source(make_video(tmp_path / "quick.mp4", rate=1000)).fps == 1000
+    assert open_source(make_video(tmp_path / "clock.mkv", rate=1000)).fps == 25  # so browsers say nothing of a rate
     for _ in range(2):
         frames = list(source)
         assert [frame.index for frame in frames] == list(range(10))

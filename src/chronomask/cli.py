@@ -91,6 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
         if arguments[0] == "--version":
             print(f"chronomask {__version__}")
             return 0
+        if "" in arguments[1:]:  # as a path it would be the folder that one is in
+            before = arguments[arguments.index("", 1) - 1]
+            raise InputError(f"what stands behind {before} is empty; is a variable of your shell not set?")
         if not arguments[0].startswith("-"):
             _check_command(arguments[0])
         code = _app(arguments).cli(

@@ -97,11 +97,23 @@ def draw_tracks(
     return scene
 
 
+def fitted(size: Sequence[int], column: int) -> tuple[int, int]:
+    """Width and height of a picture in a column: its own proportions, and at most eight times as tall as it is wide.
+
+    Args:
+        size: height and width of the picture itself.
+        column: width of the column.
+    """
+    height, width = size
+    scale = column * min(1 / width, 8 / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def contact_sheet(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, width: int) -> UInt8[np.ndarray, "H W 3"]:
     """Lay images out in rows, from the top left.
 
     Args:
-        images: RGB, at least one; each is scaled to the width of its column, its own proportions kept.
+        images: RGB, at least one; each is scaled into its column, see `fitted`.
         columns: images a row.
         width: of the whole sheet, in pixels.
 
@@ -112,12 +124,7 @@ def contact_sheet(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int, wi
     cell = (width - gap * (columns + 1)) // max(columns, 1)
     if not images or columns < 1 or cell < 1:
         raise ValueError(f"a contact sheet of {len(images)} images in {columns} columns and {width} pixels")
-    small = [
-        Image.fromarray(image).resize(
-            (cell, max(1, round(cell * image.shape[0] / image.shape[1]))), Image.Resampling.BOX
-        )
-        for image in images
-    ]
+    small = [Image.fromarray(image).resize(fitted(image.shape[:2], cell), Image.Resampling.BOX) for image in images]
     rows = [small[start : start + columns] for start in range(0, len(small), columns)]
     heights = [max(image.height for image in row) for row in rows]
     sheet = Image.new("RGB", (width, sum(heights) + gap * (len(rows) + 1)), (32, 32, 32))

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch.nn import functional as F
 
-from chronomask.render import draw_tracks
+from chronomask.render import draw_tracks, fitted
 from chronomask.structures import Clip
 
 PAPER = (32, 32, 32)
@@ -62,11 +62,11 @@ def panels(clip: Clip, labels: Sequence[str], title: str) -> Iterator[Panel]:
 
 
 def draw_panel(panel: Panel, width: int) -> Picture:
-    """The frame at a width, with its instances, marked regions, and the title above.
+    """The frame in a column of a width, with its instances, marked regions, and the title above.
 
     Scaled first and drawn then, for letters and lines that are shrunk cannot be read.
     """
-    height = max(1, round(width * panel.image.shape[0] / panel.image.shape[1]))
+    width, height = fitted(panel.image.shape[:2], width)
     shrinks = width < panel.image.shape[1]
     image = cv2.resize(panel.image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     masks, ignore, unknown = (

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32
 from PIL import Image, ImageDraw
 
 from chronomask.lettering import plate
-from chronomask.render import contact_sheet, draw_tracks
+from chronomask.render import contact_sheet, draw_tracks, fitted
 from chronomask.segmenter.explaining import Explanation
 
 RAMP = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], np.float32)
@@ -79,8 +79,8 @@ def _shaded(values: Float32[np.ndarray, "h w"]) -> Image.Image:
 
 
 def _titled(image: Image.Image, title: str) -> Image.Image:
-    """At the width of a panel, under a line of text."""
-    image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.NEAREST)
+    """As large as it fits into a panel, under a line of text."""
+    image = image.resize(fitted((image.height, image.width), WIDTH), Image.Resampling.NEAREST)
     head = Image.fromarray(plate(title, 14, 6, (20, 20, 20), (240, 240, 240)))
     panel = Image.new("RGB", (WIDTH, head.height + image.height), (20, 20, 20))
     panel.paste(head.crop((0, 0, min(WIDTH, head.width), head.height)), (0, 0))

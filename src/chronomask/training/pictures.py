@@ -25,6 +25,7 @@ from chronomask.embedding import coordinates
 from chronomask.files import written_aside
 from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.network import STRIDE, Network, PixelOutputs
+from chronomask.render import fitted
 from chronomask.structures import Clip
 from chronomask.tracking.cluster import cluster, label_map
 from chronomask.training.monitor import Milestones, StepReport
@@ -88,7 +89,7 @@ def draw_outputs(network: Network, clip: Clip) -> Picture:
     shown = np.linspace(0, len(clip.frames) - 1, min(COLUMNS, len(clip.frames))).round().astype(int).tolist()
     true_panels, found_panels = list(panels(clip, truth, "truth")), list(panels(found, names, "found"))
     rows = [[draw_panel(row[frame], CELL) for frame in shown] for row in (true_panels, found_panels)]
-    size = (CELL, max(1, round(CELL * height / width)))
+    size = fitted((height, width), CELL)
     for pixels in (heat, embedding):
         rows.append([cv2.resize(pixels[frame], size, interpolation=cv2.INTER_NEAREST) for frame in shown])
     return np.vstack([np.hstack(row) for row in rows])

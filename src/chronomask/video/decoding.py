@@ -80,8 +80,9 @@ def sound_stream(container: av.container.InputContainer) -> av.AudioStream | Non
 def frame_rate(stream: av.video.VideoStream) -> float:
     """Frames a second, the average where the rate varies."""
     rates = (stream.average_rate, stream.guessed_rate)
-    # Recordings of browsers claim a rate of 1000, the resolution of their clock.
-    return next((float(rate) for rate in rates if rate and RATES[0] <= rate <= 480), DEFAULT_FPS)
+    # Recordings of browsers, which do not count their frames, claim a rate of 1000, the resolution of their clock.
+    low, high = RATES[0], RATES[1] if stream.frames else 480
+    return next((float(rate) for rate in rates if rate and low <= rate <= high), DEFAULT_FPS)
 
 
 def decoded(
