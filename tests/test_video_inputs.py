@@ -100,6 +100,12 @@ def test_a_last_frame_that_is_held_is_no_damage(tmp_path):
     assert (len(list(source)), source.damage) == (4, None)
 
 
+@pytest.mark.parametrize("ending", ["mkv", "flv", "mp4", "ts"])
+def test_a_late_start_is_no_damage(tmp_path, ending):
+    source = open_source(film(tmp_path / f"late.{ending}", moving_square(10), times=range(5000, 5400, 40)))
+    assert (len(list(source)), source.damage) == (10, None)
+
+
 def test_fingerprints_tell_contents_apart(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

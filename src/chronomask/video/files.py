@@ -179,9 +179,9 @@ def _claimed_end(container: av.container.InputContainer, stream: av.video.VideoS
     """When the pictures end, in seconds on the clock of the file; None where the file does not say."""
     if stream.duration and stream.time_base:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    # Matroska and Flash know the duration of the whole file, which may be that of the sound.
+    # Matroska and Flash know the duration of the whole file, which may be that of the sound, and counts from 0.
     if container.duration and len(container.streams) == 1:
-        return ((container.start_time or 0) + container.duration) / av.time_base
+        return container.duration / av.time_base
     written = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
     return 3600 * int(written[1]) + 60 * int(written[2]) + float(written[3]) if written else None
 
