@@ -23,7 +23,7 @@ EDGE_VARIANCE = 1e-3
 """Epsilon of the guided filter, beside the variance of the brightness (0 to 1) in a window: edges whose variance is far
 below it are not followed. Values ten times as small or large make no difference."""
 
-_Box = tuple[slice, slice]
+Box = tuple[slice, slice]
 """Rows and columns; of cells, where nothing else is said."""
 
 
@@ -44,7 +44,7 @@ def paint(
         levels: of the tubes in these frames, in cells; above 0.5 inside. Each is of shape (T, c, d), cut out of the
             frame so that it reaches REACH cells beyond the tube's pixels, or up to the frame's edge.
         corners: row and column, in the frame, of the first cell of every level.
-        ids: track id of every tube; 0 for one that keeps its pixels from others, but is not painted.
+        ids: track id of every tube, from 1.
         pictures: the frames, shrunk for the network.
         size: height and width of the source.
 
@@ -52,40 +52,36 @@ def paint(
         In the smallest type that holds the ids.
     """
     canvas = np.zeros((len(pictures), *size), np.min_scalar_type(~max(ids, default=0)))
-    if not any(ids):
+    if not levels:
         return canvas
     cells = (pictures[0].shape[1] // CELL, pictures[0].shape[2] // CELL)
-    places = _places(levels, corners, ids, cells)
+    places = _places(levels, corners, cells)
     near = {tube: _box(places[tube], cells) for tube in np.flatnonzero(places.any((1, 2, 3))).tolist()}
     if not near:
         return canvas
-    guide = _Guide.of(pictures, _around(list(near.values())))
+    guide = _Guide.of(pictures, around(list(near.values())))
     # The first tube last, so that it keeps the pixels that others may have too.
     for tube, box in reversed(near.items()):
-        level = guide.filtered(levels[tube][:, *_within(box, corners[tube])], box)
-        _write(canvas, ids[tube], level, _within(box, (0, 0), CELL), CELL * places[tube], pictures[0].shape[1:])
+        level = guide.filtered(levels[tube][:, *within(box, corners[tube])], box)
+        _write(canvas, ids[tube], level, within(box, (0, 0), CELL), CELL * places[tube], pictures[0].shape[1:])
     return canvas
 
 
 def _places(
     levels: Sequence[Float32[np.ndarray, "T _ _"]],
     corners: Sequence[tuple[int, int]],
-    ids: Sequence[int],
     cells: tuple[int, int],
 ) -> Int64[np.ndarray, "K 2 2 T"]:
     """Where tubes may be painted in frames: the first row, and the one behind the last, then the columns.
 
-    All are 0 where nothing is inside, and where no tube with an id is near enough to be painted on the same pixels.
+    All are 0 where nothing is inside.
     """
     inside = [level > 0.5 for level in levels]
     seen = np.array([some.any((1, 2)) for some in inside])
     bounds = np.array([[_ends(np.any(some, 2)), _ends(np.any(some, 1))] for some in inside])
     bounds += np.array(corners)[:, :, None, None]
-    first, behind = bounds[:, :, 0], bounds[:, :, 1]
-    before = (first[:, None] <= behind + 1).all(2)  # whether one begins before the other has ended
-    near = seen & (before & np.swapaxes(before, 0, 1) & seen & np.array(ids, bool)[:, None]).any(1)
     bounds += np.array([[-1], [1]])
-    return bounds.clip(0, np.array(cells)[:, None, None]) * near[:, None, None]
+    return bounds.clip(0, np.array(cells)[:, None, None]) * seen[:, None, None]
 
 
 def _ends(inside: Bool[np.ndarray, "T c"]) -> tuple[Int64[np.ndarray, " T"], Int64[np.ndarray, " T"]]:
@@ -99,14 +95,14 @@ def _outermost(place: Int64[np.ndarray, "2 2 T"]) -> list[tuple[int, int]]:
     return [(min(start for start, end in zip(*side, strict=True) if end), max(side[1])) for side in sides]
 
 
-def _box(place: Int64[np.ndarray, "2 2 T"], cells: tuple[int, int]) -> _Box:
+def _box(place: Int64[np.ndarray, "2 2 T"], cells: tuple[int, int]) -> Box:
     """Around where a tube is painted, with all that it depends on."""
     ends = zip(_outermost(place), cells, strict=True)
     rows, columns = (slice(max(0, first + 1 - REACH), min(end, behind - 1 + REACH)) for (first, behind), end in ends)
     return rows, columns
 
 
-def _around(boxes: Sequence[_Box]) -> _Box:
+def around(boxes: Sequence[Box]) -> Box:
     """The smallest that holds all of them."""
     rows, columns = (
         slice(min(side.start for side in sides), max(side.stop for side in sides)) for sides in zip(*boxes, strict=True)
@@ -114,7 +110,7 @@ def _around(boxes: Sequence[_Box]) -> _Box:
     return rows, columns
 
 
-def _within(box: _Box, corner: tuple[int, int], factor: int = 1) -> _Box:
+def within(box: Box, corner: tuple[int, int], factor: int = 1) -> Box:
     """Where it lies in an array of so many values to a side of a cell, whose first cell is this one."""
     rows, columns = (
         slice((side.start - at) * factor, (side.stop - at) * factor) for side, at in zip(box, corner, strict=True)
@@ -150,9 +146,9 @@ class _Guide:
     edges: Float32[np.ndarray, "T p q"]
 
     @classmethod
-    def of(cls, pictures: Sequence[UInt8[np.ndarray, "3 _ _"]], box: _Box) -> _Guide:
+    def of(cls, pictures: Sequence[UInt8[np.ndarray, "3 _ _"]], box: Box) -> _Guide:
         """Of the pictures in a box."""
-        red, green, blue = np.stack([picture[:, *_within(box, (0, 0), CELL)] for picture in pictures], 1)
+        red, green, blue = np.stack([picture[:, *within(box, (0, 0), CELL)] for picture in pictures], 1)
         brightness = np.add(red, green, dtype=np.uint16)
         brightness += blue
         full = brightness * np.float32(1 / 765)
@@ -165,9 +161,9 @@ class _Guide:
         edges = _mean(variance * weight)
         return cls((box[0].start, box[1].start), full, enlarged(1 - edges, 2), half, mean, weight, edges)
 
-    def filtered(self, level: Float32[np.ndarray, "T c d"], box: _Box) -> Float32[np.ndarray, "T _ _"]:
+    def filtered(self, level: Float32[np.ndarray, "T c d"], box: Box) -> Float32[np.ndarray, "T _ _"]:
         """The level of the cells in a box, at the size of the picture."""
-        full, half = ((slice(None), *_within(box, self.corner, side)) for side in (CELL, CELL // 2))
+        full, half = ((slice(None), *within(box, self.corner, side)) for side in (CELL, CELL // 2))
         p, mean, edges = enlarged(level, CELL // 2), self.mean[half], self.edges[half]
         mean_p = _mean(p)
         p *= self.half[half]
@@ -229,7 +225,7 @@ def _write(
     canvas: Int[np.ndarray, "T H W"],
     number: int,
     level: Float32[np.ndarray, "T _ _"],
-    box: _Box,
+    box: Box,
     place: Int64[np.ndarray, "2 2 T"],
     shape: tuple[int, int],
 ) -> None:

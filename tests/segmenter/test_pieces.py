@@ -48,23 +48,32 @@ def test_the_last_piece_goes_to_the_end_wherever_that_is(claim):
     same(found, expected)
 
 
+def counted(monkeypatch):
+    """The pieces that are found from now on."""
+    found, pieces_found = room._found, []
+    monkeypatch.setattr(room, "_found", lambda *given: (pieces_found.append(given[2]), found(*given))[1])
+    return pieces_found
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_clip_is_found_again_where_the_pieces_guess_right(name, monkeypatch):
+    segmenter, video = segmenter_of(CONFIGS[name]), moving_objects(41)
+    clips = [clip for piece in pieces(segmenter.config, 41, 12) for clip in record(segmenter, Frames(video), piece)]
+    anew = counted(monkeypatch)
+    found = list(segmenter.join(joined(segmenter, Frames(video), clips, "clips"), raw=True))
+    assert len(found) == 41
+    assert not anew
+
+
 def test_a_wrong_guess_costs_time_but_no_pixel(monkeypatch):
-    """Objects that a piece took for known ones are painted when they turn out to be new."""
+    """Of objects that a piece took for new ones in every clip."""
     segmenter, video = segmenter_of(settings(8, 4)), moving_objects(41)
-    video = np.concatenate([video[17:], video[:17]])  # an object appears late
     expected = list(segmenter.segment(Frames(video), raw=True))
-    monkeypatch.setattr(room, "_SURE", 0)
-    take, anew = room.Tracker.take, []
-
-    def knowing_all(tracker, found, shared):
-        ids, _ = take(tracker, found, shared)
-        return ids, set()
-
     with monkeypatch.context() as patch:
-        patch.setattr(room.Tracker, "take", knowing_all)
+        ids = iter(range(1, 10**6))
+        patch.setattr(room.Tracker, "take", lambda tracker, found, shared: ([next(ids) for _ in found.tubes], set()))
         clips = [clip for piece in pieces(segmenter.config, 41, 12) for clip in record(segmenter, Frames(video), piece)]
-    found = room._found
-    monkeypatch.setattr(room, "_found", lambda *given: (anew.append(given[2]), found(*given))[1])
+    anew = counted(monkeypatch)
     same(list(segmenter.join(joined(segmenter, Frames(video), clips, "clips"), raw=True)), expected)
     assert anew
     assert all(piece.count == 1 for piece in anew)

@@ -104,12 +104,12 @@ def test_pushing_gives_what_segmenting_gives_in_bounded_memory(length, overlap):
     for number, image in enumerate(video):
         results += segmenter.push(image)
         stream = segmenter._pushed
-        assert len(stream.pending) <= overlap
+        assert stream.waiting <= overlap
         reading = stream.reading
         assert len(reading.waiting) < length
-        assert len(results) + len(stream.pending) + len(reading.waiting) == number + 1
+        assert len(results) + stream.waiting + len(reading.waiting) == number + 1
         assert len(reading.seen) <= length
-        assert stream.due == 0
+        assert not stream.due
         assert stream.tracker.stitcher.recent is None or len(stream.tracker.stitcher.recent) <= length
     same(results + segmenter.flush(), expected)
     assert segmenter.flush() == []

@@ -20,7 +20,7 @@ from chronomask.baselines.detections import Detection
 from chronomask.categories import Category
 from chronomask.config import SegmentConfig
 from chronomask.segmenter.clips import ClipFinder, Reading
-from chronomask.segmenter.found import FoundClip
+from chronomask.segmenter.found import FoundClip, Stretch, View, painted
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.tracking.memory import visit_of
@@ -74,7 +74,7 @@ class NetworkDetector:
 
     def _detections(self, clip: FoundClip, category_of: Mapping[str, Category]) -> list[Detection]:
         tubes, looks, labels = clip.found
-        [masks] = clip.painted(range(1), range(1, len(tubes) + 1))
+        [masks] = painted(Stretch(clip.fresh[:1], [View(clip, range(1, len(tubes) + 1), 0)]))
         below, categories = self.segmenter.config.object_below, self.segmenter.engine.description.categories
         found = []
         for number, mask in masks.items():

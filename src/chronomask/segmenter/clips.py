@@ -18,7 +18,7 @@ from chronomask.config import SegmentConfig
 from chronomask.embedding import STRIDE
 from chronomask.engines.engine import Engine, FrameFeatures, padded
 from chronomask.errors import InputError
-from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, PaintedFrame
+from chronomask.segmenter.found import FoundClip, FreshFrame, Painted, PaintedFrame, Stretch, painted
 from chronomask.segmenter.workers import Urgency, Workers
 from chronomask.tracking.outputs import Sight, place
 from chronomask.tracking.tracker import find
@@ -187,17 +187,20 @@ class ClipFinder:
         reading.finding.append(done)
         return found
 
-    def painted(
-        self, clip: Clip, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()
-    ) -> list[PaintedFrame]:
-        """Paints frames of a clip, some at a time; see `FoundClip.painted`."""
-        together = max(1, PAINTED // (clip.size[0] * clip.size[1]))
-        painted = []
-        for start in range(0, len(frames), together):
-            some = slice(start, start + together)
-            batch = self.workers.submit(Urgency.PAINTING, clip.painted, frames[some], ids, before[some])
-            painted += [PaintedFrame(batch, number) for number in range(len(frames[some]))]
-        return painted
+    def painted(self, stretch: Stretch) -> list[PaintedFrame]:
+        """Paints frames, some at a time."""
+        if (known := stretch.views[-1].clip.recorded(stretch)) is not None:
+            done: Future[list[Painted]] = Future()
+            done.set_result(known)
+            return [PaintedFrame(done, number) for number in range(len(known))]
+        stretch = stretch.whole()  # here, for who finds a clip again waits for the workers
+        height, width = stretch.views[0].clip.size
+        together, frames = max(1, PAINTED // (height * width)), []
+        for start in range(0, len(stretch.frames), together):
+            some = stretch.part(start, start + together)
+            batch = self.workers.submit(Urgency.PAINTING, painted, some)
+            frames += [PaintedFrame(batch, number) for number in range(len(some.frames))]
+        return frames
 
     def _seen(self, reading: Reading, frames: list[UInt8[np.ndarray, "3 h w"]]) -> list[SeenFrame]:
         """Hands frames to the backbone."""

@@ -1,20 +1,20 @@
 """What was found in a clip, and its masks at full size.
 
-Legend: H W pixels of the source, h w pixels at which the network sees them.
+Legend: H W pixels of the source, h w pixels at which the network sees them, T frames, b d cells of a box.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float32, UInt8
 
 from chronomask import rle
-from chronomask.painting import paint
+from chronomask.painting import Box, around, paint, within
 from chronomask.rle import Rle
 from chronomask.tracking.outputs import Sight
 from chronomask.tracking.tracker import Found
@@ -86,34 +86,13 @@ class FoundClip:
         """Number of its first frame."""
         return self.end - len(self.pictures)
 
-    def paintable(self, tubes: Collection[int]) -> Clip:
-        """The clip, ready to paint these tubes in frames that the clip before had too."""
+    def whole(self) -> FoundClip:
+        """The clip with the levels of its tubes, and with its pictures."""
         return self
 
-    def painted(self, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()) -> list[Painted]:
-        """Masks by track id of some frames at full size; what was painted before stays as it is.
-
-        Args:
-            frames: numbers in the clip, one after the other.
-            ids: track id of every tube; 0 for one that is not painted.
-            before: what clips before have painted of each, if they have.
-        """
-        some = slice(frames.start, frames.stop)
-        levels = [tube.probability[some] for tube in self.found.tubes]
-        corners = [(tube.box[0].start, tube.box[1].start) for tube in self.found.tubes]
-        canvas = paint(levels, corners, ids, self.pictures[some], self.size)
-        known = [frame.masks() for frame in before] or [{} for _ in frames]
-        return [beside(*one) for one in zip(known, canvas, strict=True)]
-
-
-def beside(known: Painted, canvas: Int[np.ndarray, "H W"]) -> Painted:
-    """What was painted before, and what else is on a canvas of track ids, which changes."""
-    if known:
-        if not canvas.any():  # the new tracks are in other frames
-            return known
-        canvas[rle.decode(rle.union(list(known.values())))] = 0
-    masks = known | rle.encode_ids(canvas)
-    return {number: masks[number] for number in sorted(masks)}
+    def recorded(self, stretch: Stretch) -> list[Painted] | None:
+        """The masks of frames whose last clip this is, where somebody has painted them already."""
+        return None
 
 
 @runtime_checkable
@@ -132,10 +111,95 @@ class Clip(Protocol):
     @property
     def size(self) -> tuple[int, int]: ...
 
-    def paintable(self, tubes: Collection[int]) -> Clip:
+    def whole(self) -> FoundClip:
         """As of `FoundClip`."""
         ...
 
-    def painted(self, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()) -> list[Painted]:
+    def recorded(self, stretch: Stretch) -> list[Painted] | None:
         """As of `FoundClip`."""
         ...
+
+
+class View(NamedTuple):
+    """A clip, as some of its frames are concerned.
+
+    Attributes:
+        clip: which has the frames in it.
+        ids: track id of each of its tubes.
+        start: number of the first of the frames in the clip.
+    """
+
+    clip: Clip
+    ids: Sequence[int]
+    start: int
+
+
+class Stretch(NamedTuple):
+    """Frames, one after the other, and all clips so far that have them in them.
+
+    Attributes:
+        frames: at least one.
+        views: of the clips; the first is the one that the frames came with.
+    """
+
+    frames: Sequence[FreshFrame]
+    views: list[View]
+
+    def part(self, begin: int, end: int) -> Stretch:
+        """Some of the frames."""
+        return Stretch(self.frames[begin:end], [view._replace(start=view.start + begin) for view in self.views])
+
+    def whole(self) -> Stretch:
+        """With clips that can be painted."""
+        return self._replace(views=[view._replace(clip=view.clip.whole()) for view in self.views])
+
+    def slots(self) -> list[list[int]]:
+        """The ids of the tubes of every clip, if tracks are numbered from 1 in the order in which they come here."""
+        numbers: dict[int, int] = {}
+        return [[numbers.setdefault(number, len(numbers) + 1) for number in view.ids] for view in self.views]
+
+
+def painted(stretch: Stretch) -> list[Painted]:
+    """The masks of every frame at full size, of clips that are whole.
+
+    A track has the mean of the levels that the clips give it; where two tracks reach a half, the higher one has the
+    cell. That is better than what the first of the clips says alone (docs/experiments/overlapping-clips.md).
+    """
+    clip, _, start = stretch.views[0]
+    boxes, levels, ids = _means(stretch)
+    corners = [(rows.start, columns.start) for rows, columns in boxes]
+    pictures = clip.whole().pictures[start : start + len(stretch.frames)]
+    return [rle.encode_ids(canvas) for canvas in paint(levels, corners, ids, pictures, clip.size)]
+
+
+def _means(stretch: Stretch) -> tuple[list[Box], list[Float32[np.ndarray, "T _ _"]], list[int]]:
+    """Of every track in a stretch of T frames: where its tubes lie, the mean of their levels there, and its id."""
+    found: dict[int, list[tuple[Box, np.ndarray]]] = {}
+    for clip, ids, start in stretch.views:
+        for number, tube in zip(ids, clip.found.tubes, strict=True):
+            level = tube.probability[start : start + len(stretch.frames)]
+            found.setdefault(number, []).append((tube.box, level))
+    boxes = [around([box for box, _ in parts]) for parts in found.values()]
+    levels = [_mean(parts, box) for parts, box in zip(found.values(), boxes, strict=True)]
+    if len(stretch.views) > 1:  # the tubes of one clip are disjoint
+        rows, columns = around([(slice(0, 0), slice(0, 0)), *boxes])
+        most = np.zeros((len(stretch.frames), rows.stop, columns.stop), np.float32)
+        for box, level in zip(boxes, levels, strict=True):
+            np.maximum(most[:, *box], level, out=most[:, *box])
+        levels = [
+            np.where((level > 0.5) & (level < most[:, *box]), np.float32(0), level)
+            for box, level in zip(boxes, levels, strict=True)
+        ]
+    return boxes, levels, list(found)
+
+
+def _mean(parts: Sequence[tuple[Box, Float32[np.ndarray, "T _ _"]]], box: Box) -> Float32[np.ndarray, "T b d"]:
+    """Of levels in boxes that lie in a larger one; beyond its own box a level is 0."""
+    if len(parts) == 1:
+        return parts[0][1]
+    rows, columns = box
+    total = np.zeros((len(parts[0][1]), rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    for part, level in parts:
+        total[:, *within(part, (rows.start, columns.start))] += level
+    total /= np.float32(len(parts))
+    return total

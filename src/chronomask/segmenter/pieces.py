@@ -4,35 +4,35 @@ What costs time, the network, the clustering and the painting, depends on one cl
 which tube continues which track, costs little and is done in order, over all clips, by the tracker that does it in
 one piece too: the tracks are the same.
 
-Only which tubes are to be painted in frames that two clips share depends on the past as well. A piece guesses it, by a
-tracker of its own that begins with the piece; where it guessed wrong, the clip is found anew.
+Only which tubes of two clips are one track, in frames that both have in them, depends on the past as well. A piece
+guesses it, by a tracker of its own that begins just before the piece; where it guessed wrong, the clips are found anew.
 
 Legend: K tubes, T frames of a clip, L classes, C channels, M masks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, pairwise
+from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 
-from chronomask import rle, state
+from chronomask import state
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError, refusing
 from chronomask.rle import Rle
 from chronomask.segmenter.clips import EndsBefore, Reading
-from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, Painted, PaintedFrame
+from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, Painted, Stretch
 from chronomask.segmenter.segmenter import Segmenter
+from chronomask.segmenter.stream import Stream
 from chronomask.tracking.cluster import Tube, label_map
 from chronomask.tracking.memory import Look
 from chronomask.tracking.tracker import Found, Tracker
 from chronomask.video import VideoSource
-
-_SURE = 8
-"""Clips from the beginning of a piece on in which all tubes are painted: its tracker has yet to learn."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,15 @@ def pieces(config: SegmentConfig, frames: int, length: int, times: Sequence[floa
     count = max(1, min(clips, round(frames / length)))
     borders = [round(number * clips / count) for number in range(count)]
     sizes = [*(end - start for start, end in pairwise(borders)), None]
-    begins = [begin - sum(again) for begin, again in (_seen_before(config, first) for first in borders)]
+    seen = (_seen_before(config, _entry(config, first)) for first in borders)
+    begins = [begin - sum(again) for begin, again in seen]
     known = [times[begin] if times and begin < len(times) else None for begin in begins]
     return [Piece(number, *piece) for number, piece in enumerate(zip(borders, sizes, known, strict=True))]
+
+
+def _entry(config: SegmentConfig, first: int) -> int:
+    """The first of the clips that a piece finds: with those before its own it shares frames that are still pending."""
+    return max(0, first - ceil(config.held / config.step))
 
 
 def _seen_before(config: SegmentConfig, first: int) -> tuple[int, list[int]]:
@@ -84,14 +90,25 @@ def _seen_before(config: SegmentConfig, first: int) -> tuple[int, list[int]]:
     return config.delay + 1 + (first - 1) * config.step if first else 0, seen
 
 
+class RecordedFrame(NamedTuple):
+    """A painted frame.
+
+    Attributes:
+        slots: which tubes of the clips that have the frame in them are one track, see `Stretch.slots`.
+        masks: at full size, by the number that a track has there.
+    """
+
+    slots: list[list[int]]
+    masks: Painted
+
+
 @dataclass(frozen=True, eq=False)
 class RecordedClip:
     """A clip that was found elsewhere; as `FoundClip`, but with masks instead of pictures.
 
     Attributes:
         found: tubes whose probability is 0 or 1, looks and label map.
-        masks: of the tubes at full size, by frame of the clip.
-        sure: tubes that were painted in shared frames.
+        frames: those that are painted whose last clip this is, by their number in the video.
         anew: finds the clip again.
     """
 
@@ -99,48 +116,49 @@ class RecordedClip:
     shared: int
     fresh: list[FreshFrame]
     size: tuple[int, int]
-    masks: Sequence[Mapping[int, Rle]]
-    sure: frozenset[int]
+    frames: Mapping[int, RecordedFrame]
     anew: Callable[[], FoundClip]
 
-    def paintable(self, tubes: Collection[int]) -> Clip:
+    def whole(self) -> FoundClip:
         """See `FoundClip`."""
-        return self if self.sure.issuperset(tubes) else self.anew()
+        return self.anew()
 
-    def painted(self, frames: range, ids: Sequence[int], before: Sequence[PaintedFrame] = ()) -> list[Painted]:
+    def recorded(self, stretch: Stretch) -> list[Painted] | None:
         """See `FoundClip`."""
-        known = [frame.masks() for frame in before] or [{} for _ in frames]
-        return [self._painted(*one, ids) for one in zip(known, self.masks[frames.start : frames.stop], strict=True)]
-
-    def _painted(self, known: Painted, found: Mapping[int, Rle], ids: Sequence[int]) -> Painted:
-        masks = dict(known)
-        taken = rle.decode(rle.union(list(masks.values()))) if masks else None
-        for tube, code in found.items():
-            if not ids[tube]:
-                continue
-            if taken is not None:
-                [*left] = rle.encode_ids(np.where(taken, 0, rle.decode(code))).values()
-                if not left:
-                    continue
-                [code] = left
-            masks[ids[tube]] = code
-        return {number: masks[number] for number in sorted(masks)}
+        slots = stretch.slots()
+        known = [self.frames.get(frame.index) for frame in stretch.frames]
+        if any(frame is None or frame.slots != slots for frame in known):
+            return None
+        ids = list(dict.fromkeys(number for view in stretch.views for number in view.ids))
+        renamed = [{ids[slot - 1]: mask for slot, mask in frame.masks.items()} for frame in known if frame]
+        return [dict(sorted(masks.items())) for masks in renamed]
 
 
 def record(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[bytes]:
     """Finds the clips of a piece, each as `joined` takes it. None, where the video ends before the piece begins."""
-    tracker = Tracker(segmenter.config, segmenter.engine.description.categories)
-    paint = segmenter.finder.painted
-    times: list[float] = []
-    for number, clip in enumerate(_found(segmenter, source, piece, times)):
-        ids, new = tracker.take(clip.found, clip.shared)
-        everything = range(len(ids))
-        guess = [tube for tube in everything if number < _SURE or ids[tube] in new]
-        guessed = [tube + 1 if tube in guess else 0 for tube in everything]
-        masks = paint(clip, range(clip.shared), guessed)
-        masks += paint(clip, range(clip.shared, len(clip.found.labels)), [tube + 1 for tube in everything])
-        yield _to_bytes(clip, [mask.masks() for mask in masks], guess, times)
+    config = segmenter.config
+    stream, times, last = Stream(Tracker(config, segmenter.engine.description.categories)), list[float](), None
+    for number, clip in enumerate(_found(segmenter, source, piece, times), _entry(config, piece.first)):
+        if last is not None:
+            yield _to_bytes(*last)
+        painted = _recorded(segmenter, stream.take(clip, config))
+        last = (clip, painted, times[-1:]) if number >= piece.first else None
         times = [frame.time for frame in clip.fresh]
+    if last is not None:
+        # What waits for the next clip is final only where there is none; else the next piece paints it.
+        rest = _recorded(segmenter, stream.final()) if piece.count is None else {}
+        yield _to_bytes(last[0], last[1] | rest, last[2])
+
+
+def _recorded(segmenter: Segmenter, final: Sequence[Stretch]) -> dict[int, RecordedFrame]:
+    recorded = {}
+    for stretch in final:
+        slots = stretch.slots()
+        views = [view._replace(ids=places) for view, places in zip(stretch.views, slots, strict=True)]
+        frames = segmenter.finder.painted(stretch._replace(views=views))
+        for fresh, painted in zip(stretch.frames, frames, strict=True):
+            recorded[fresh.index] = RecordedFrame(slots, painted.masks())
+    return recorded
 
 
 def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], where: str) -> Iterator[Clip]:
@@ -169,12 +187,14 @@ def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], wh
 
 
 def _anew(segmenter: Segmenter, source: VideoSource, number: int) -> FoundClip:
-    return next(_found(segmenter, source, Piece(0, number, 1), []))
+    *_, clip = _found(segmenter, source, Piece(0, number, 1), [])
+    return clip
 
 
 def _found(segmenter: Segmenter, source: VideoSource, piece: Piece, times: list[float]) -> Iterator[FoundClip]:
-    """The clips of a piece, as they are in the whole video; `times` takes those of the frames seen before."""
-    reading, (begin, batches) = Reading(), _seen_before(segmenter.config, piece.first)
+    """The clips of a piece, from its entry on, as they are in the whole video; `times` takes those of frames before."""
+    entry = _entry(segmenter.config, piece.first)
+    reading, (begin, batches) = Reading(), _seen_before(segmenter.config, entry)
     again = sum(batches)
     frames = source.frames_from(begin - again, piece.time)
 
@@ -188,14 +208,20 @@ def _found(segmenter: Segmenter, source: VideoSource, piece: Piece, times: list[
     except EndsBefore:
         return
     if piece.count is not None:
-        begun = segmenter.config.step if piece.first else segmenter.config.delay + 1
-        frames = islice(frames, begun + (piece.count - 1) * segmenter.config.step)
+        begun = segmenter.config.step if entry else segmenter.config.delay + 1
+        frames = islice(frames, begun + (piece.first - entry + piece.count - 1) * segmenter.config.step)
     yield from segmenter.finder.clips_ahead(reading, frames)
 
 
-def _to_bytes(clip: FoundClip, masks: Sequence[Painted], guess: Sequence[int], times: Sequence[float]) -> bytes:
+def _to_bytes(clip: FoundClip, frames: Mapping[int, RecordedFrame], before: Sequence[float]) -> bytes:
     tubes, looks, labels = clip.found
-    codes = [(frame, tube - 1, code["counts"]) for frame, by_tube in enumerate(masks) for tube, code in by_tube.items()]
+    codes = [(frame, slot, code["counts"]) for frame, (_, masks) in frames.items() for slot, code in masks.items()]
+    slots = [
+        (frame, view, slot)
+        for frame, (views, _) in frames.items()
+        for view, places in enumerate(views)
+        for slot in (0, *places)  # a clip may have no tubes
+    ]
     boxes = [[side.start, side.stop] for tube in tubes for side in tube.box]
     inside = np.concatenate([np.zeros(0, bool), *(tube.inside.ravel() for tube in tubes)])
     return state.to_bytes(
@@ -210,10 +236,10 @@ def _to_bytes(clip: FoundClip, masks: Sequence[Painted], guess: Sequence[int], t
             "classes": np.array([tube.class_probabilities for tube in tubes], np.float32),
             "objectness": np.array([tube.objectness for tube in tubes], np.float64),
             "features": np.array([look.feature for look in looks], np.float32),
+            "slots": np.array(slots, np.int64).reshape(-1, 3),
             "painted": np.array([code[:2] for code in codes], np.int64).reshape(-1, 2),
             "counts": np.frombuffer(" ".join(counts for *_, counts in codes).encode(), np.uint8),
-            "sure": np.array(guess, np.int64),
-            "before": np.array(times[-1:], np.float64),
+            "before": np.array(before, np.float64),
         }
     )
 
@@ -223,16 +249,21 @@ def _clip_of(known: state.State, anew: Callable[[], FoundClip]) -> RecordedClip:
     size = (int(known["size"][0]), int(known["size"][1]))
     tubes = list(_tubes(known, frames))
     looks = [Look(feature, tube.class_probabilities) for feature, tube in zip(known["features"], tubes, strict=True)]
-    masks: list[dict[int, Rle]] = [{} for _ in range(frames)]
+    recorded: dict[int, RecordedFrame] = {}
+    for frame, view, slot in known["slots"].tolist():
+        views = recorded.setdefault(frame, RecordedFrame([], {})).slots
+        if slot:
+            views[view].append(slot)
+        else:
+            views.append([])
     texts = known["counts"].tobytes().decode("ascii").split()
-    for (frame, tube), counts in zip(known["painted"].tolist(), texts, strict=True):
-        masks[frame][tube] = Rle(size=list(size), counts=counts)
+    for (frame, slot), counts in zip(known["painted"].tolist(), texts, strict=True):
+        recorded[frame].masks[slot] = Rle(size=list(size), counts=counts)
     nothing = np.zeros((3, 0, 0), np.uint8)
     numbers = zip(known["index"].tolist(), known["time"].tolist(), strict=True)
     fresh = [FreshFrame(index, time, nothing) for index, time in numbers]
     found = Found(tubes, looks, label_map(tubes, (frames, rows, columns)))
-    sure = frozenset(known["sure"].tolist())
-    return RecordedClip(found, int(known["shared"]), fresh, size, masks, sure, anew)
+    return RecordedClip(found, int(known["shared"]), fresh, size, recorded, anew)
 
 
 def _tubes(known: state.State, frames: int) -> Iterator[Tube]:

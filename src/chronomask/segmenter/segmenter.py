@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
@@ -19,12 +19,12 @@ import numpy as np
 from chronomask.categories import OBJECT
 from chronomask.config import SegmentConfig
 from chronomask.engines.engine import Engine
-from chronomask.errors import InputError
+from chronomask.errors import InputError, refusing
 from chronomask.results import CodedMasks, FrameResult, TrackInfo
 from chronomask.segmenter.clips import ClipFinder, check_image
-from chronomask.segmenter.found import Clip, FoundClip
+from chronomask.segmenter.found import Clip, FoundClip, Stretch
 from chronomask.segmenter.snapshot import Snapshot
-from chronomask.segmenter.stream import PendingFrame, Stream
+from chronomask.segmenter.stream import DueFrame, Stream
 from chronomask.tracking.tracker import Tracker
 from chronomask.video import Frame, Source, given_up, open_source
 
@@ -148,7 +148,7 @@ class Segmenter:
     def _push(self, image: np.ndarray, time: float | None, raw: bool, keep_images: bool) -> list[FrameResult]:
         stream = self._pushed
         self._begin(stream)
-        number = stream.finished + len(stream.pending) + len(stream.reading.waiting)
+        number = stream.finished + len(stream.due) + stream.waiting + len(stream.reading.waiting)
         stream.reading.keep_images = keep_images
         kept = image.copy() if keep_images else image
         frame = Frame(number, number / 25 if time is None else time, kept)
@@ -192,12 +192,12 @@ class Segmenter:
         if snapshot.settings != self._settings:
             raise InputError(f"{snapshot.where}: had other settings; give the same, or start anew")
         stream = self._new_stream()
-        try:
+        damaged = "is damaged, start anew"
+        with refusing(snapshot.where, damaged):
             stream.restore(snapshot.stream)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
-            raise InputError(f"{snapshot.where}: is damaged: {error}; start anew") from error
-        batches = snapshot.stream["batches"].tolist()
-        self.finder.read_again(stream.reading, images, snapshot.replay.start, batches)
+        self.finder.read_again(stream.reading, images, snapshot.replay.start, list(stream.batches))
+        with refusing(snapshot.where, damaged):
+            stream.restore_pending(snapshot.stream)
         return stream
 
     @property
@@ -263,47 +263,28 @@ class Segmenter:
     def _take(self, stream: Stream, clip: Clip, raw: bool) -> Iterator[FrameResult]:
         """Takes in the next clip of a video; the frames that become final."""
         stream.reading.size = clip.size
-        self._take_tubes(stream, clip)
-        stream.note_batch(len(clip.fresh), self.config.clip_length)
-        stream.due = max(0, len(stream.pending) - self.config.held)
-        yield from self._hand_out(stream, raw)
+        yield from self._hand_out(stream, stream.take(clip, self.config), raw)
 
     def _end(self, stream: Stream, raw: bool) -> Iterator[FrameResult]:
         """The frames that are still outstanding when there are no more clips."""
-        stream.due = len(stream.pending)
-        yield from self._hand_out(stream, raw)
+        yield from self._hand_out(stream, stream.final(), raw)
 
-    def _hand_out(self, stream: Stream, raw: bool) -> Iterator[FrameResult]:
-        """The frames that are due, one at a time."""
+    def _hand_out(self, stream: Stream, final: Sequence[Stretch], raw: bool) -> Iterator[FrameResult]:
+        """Frames that have become final, and those that were so before, one at a time."""
+        for stretch in final:
+            frames = zip(stretch.frames, self.finder.painted(stretch), strict=True)
+            stream.due += [DueFrame(*frame) for frame in frames]
         info = cache(stream.tracker.info)  # which says the same until the next clip
         while stream.due:
-            frame = stream.pending.popleft()
-            stream.due -= 1
+            fresh, painted = stream.due.popleft()
             stream.finished += 1
-            masks = frame.painted.masks()
+            masks = painted.masks()
             tracks = [info(number) for number in masks]
             tracks = tracks if raw else stream.tracker.chosen(tracks)
             assert stream.reading.size is not None, "there is a frame, and it has a size"
             coded = CodedMasks(tuple(masks[info.id] for info in tracks), stream.reading.size)
-            yield FrameResult(frame.index, frame.time, tuple(tracks), coded, frame.image)
+            yield FrameResult(fresh.index, fresh.time, tuple(tracks), coded, fresh.image)
             self.finder.workers.check_process()  # whoever forked in a loop would wait for ever
-
-    def _take_tubes(self, stream: Stream, clip: Clip) -> None:
-        """Joins the tubes of a clip to the tracks, and paints its frames as far as they are not final."""
-        ids, new = stream.tracker.take(clip.found, clip.shared)
-        begin = len(clip.found.labels) - len(stream.pending) - len(clip.fresh)
-        # On frames that older clips have seen too, only new tracks have something to add.
-        added = [number if number in new else 0 for number in ids]
-        if new and stream.pending:
-            clip = clip.paintable([tube for tube, number in enumerate(added) if number])
-            before = [pending.painted for pending in stream.pending]
-            again = self.finder.painted(clip, range(begin, begin + len(before)), added, before)
-            for pending, painted in zip(stream.pending, again, strict=True):
-                pending.painted = painted
-        behind = len(clip.found.labels)
-        masks = self.finder.painted(clip, range(behind - len(clip.fresh), behind), ids)
-        for fresh, painted in zip(clip.fresh, masks, strict=True):
-            stream.pending.append(PendingFrame(fresh.index, fresh.time, painted, fresh.image))
 
 
 class _OfThread(local):

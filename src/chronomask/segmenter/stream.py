@@ -1,38 +1,34 @@
 """Everything that one video in progress needs, in memory that does not grow with its length.
 
-Legend: T frames of a clip, O pending frames, H W pixels of the source.
+Legend: T frames of a clip.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from chronomask.rle import Rle
+from chronomask.config import SegmentConfig
 from chronomask.segmenter.clips import Reading
-from chronomask.segmenter.found import Painted, PaintedFrame
+from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, PaintedFrame, Stretch, View
 from chronomask.state import State, nested, part
-from chronomask.tracking.tracker import Tracker
+from chronomask.tracking.cluster import Tube
+from chronomask.tracking.tracker import Found, Tracker
 
 
-@dataclass(eq=False)
-class PendingFrame:
-    """A frame that the network has seen.
+class DueFrame(NamedTuple):
+    """A frame that is final.
 
     Attributes:
-        index: its number in the video.
-        time: at which it is shown, in seconds.
-        painted: the masks of its tracks so far.
-        image: as it came, "H W 3", where that was asked for.
+        fresh: the frame.
+        painted: its masks.
     """
 
-    index: int
-    time: float
+    fresh: FreshFrame
     painted: PaintedFrame
-    image: np.ndarray | None = None
 
 
 @dataclass(eq=False)
@@ -43,51 +39,101 @@ class Stream:
         tracker: joins the tubes of the clips to tracks.
         reading: how far the frames are read: some clips ahead of everything else, unless the source is live.
         batches: how many frames the last clips added, each, as far as features of them are left.
-        pending: frames seen but not handed out, at most T.
-        due: how many of the pending frames are final.
+        pending: frames that later clips may have in them too, at most T.
+        due: frames that are final, and not handed out.
         finished: frames handed out.
     """
 
     tracker: Tracker
     reading: Reading = field(default_factory=Reading)
     batches: deque[int] = field(default_factory=deque)
-    pending: deque[PendingFrame] = field(default_factory=deque)
-    due: int = 0
+    pending: deque[Stretch] = field(default_factory=deque)
+    due: deque[DueFrame] = field(default_factory=deque)
     finished: int = 0
 
-    def note_batch(self, frames: int, length: int) -> None:
-        """Remembers the size of a batch, and forgets those from which no feature of the last T = `length` is left."""
-        self.batches.append(frames)
-        while sum(self.batches) - self.batches[0] >= length:
+    @property
+    def waiting(self) -> int:
+        """How many frames are pending."""
+        return sum(len(stretch.frames) for stretch in self.pending)
+
+    def take(self, clip: Clip, config: SegmentConfig) -> list[Stretch]:
+        """Takes in the next clip; the frames that become final."""
+        length, fresh = len(clip.found.labels), len(clip.fresh)
+        ids, _ = self.tracker.take(clip.found, clip.shared)
+        start = length - fresh - self.waiting
+        for stretch in self.pending:
+            stretch.views.append(View(clip, ids, start))
+            start += len(stretch.frames)
+        self.pending.append(Stretch(clip.fresh, [View(clip, ids, length - fresh)]))
+        self.batches.append(fresh)
+        while sum(self.batches) - self.batches[0] >= config.clip_length:  # no feature of them is left
             self.batches.popleft()
+        return self.final(config.held)
+
+    def final(self, held: int = 0) -> list[Stretch]:
+        """The first of the frames that are pending, which then are pending no more; the last `held` stay."""
+        count, final = self.waiting - held, []
+        while count > 0:
+            stretch = self.pending.popleft()
+            if (left := stretch.part(count, len(stretch.frames))).frames:
+                self.pending.appendleft(left)
+            final.append(stretch.part(0, count))
+            count -= len(final[-1].frames)
+        return final
 
     def state(self) -> State:
         """The state as of the last clip, for `restore`: frames that wait are not in it, nor are features."""
         height, width = self.reading.size or (0, 0)
-        painted = [frame.painted.masks() for frame in self.pending]
-        masks = [(frame, *mask) for frame, found in enumerate(painted) for mask in found.items()]
+        frames = [frame for stretch in self.pending for frame in stretch.frames]
+        tubes, levels = [], [np.zeros(0, np.float32)]
+        for number, (some, views) in enumerate(self.pending):
+            for view, (clip, ids, start) in enumerate(views):
+                for track, tube in zip(ids, clip.whole().found.tubes, strict=True):
+                    tubes.append(
+                        (number, view, track, *(edge for side in tube.box for edge in (side.start, side.stop)))
+                    )
+                    levels.append(tube.probability[start : start + len(some)].ravel())
         return {
             "size": np.array([height, width], np.int64),
             "finished": np.array(self.finished),
             "batches": np.array(self.batches, np.int64),
-            "index": np.array([frame.index for frame in self.pending], np.int64),
-            "time": np.array([frame.time for frame in self.pending], np.float64),
-            "painted": np.array([mask[:2] for mask in masks], np.int64).reshape(-1, 2),
-            "counts": np.frombuffer(" ".join(code["counts"] for *_, code in masks).encode(), np.uint8),
+            "index": np.array([frame.index for frame in frames], np.int64),
+            "time": np.array([frame.time for frame in frames], np.float64),
+            "stretches": np.array([[len(some), len(views)] for some, views in self.pending], np.int64).reshape(-1, 2),
+            "tubes": np.array(tubes, np.int64).reshape(-1, 7),
+            "levels": np.concatenate(levels),
             **nested("tracker", self.tracker.state()),
         }
 
     def restore(self, state: State) -> None:
-        """Puts a fresh stream where it was."""
+        """Puts a fresh stream where it was, but for the frames that were pending."""
         self.tracker.restore(part(state, "tracker"))
         height, width = (int(side) for side in state["size"])
         self.reading.size = (height, width) if height else None
         self.batches, self.finished = deque(state["batches"].tolist()), int(state["finished"])
-        painted: list[Painted] = [{} for _ in state["index"]]
-        texts = state["counts"].tobytes().decode("ascii").split()
-        for (frame, number), counts in zip(state["painted"].tolist(), texts, strict=True):
-            painted[frame][number] = Rle(size=[height, width], counts=counts)
-        done: Future[list[Painted]] = Future()
-        done.set_result(painted)
-        frames = enumerate(zip(state["index"].tolist(), state["time"].tolist(), strict=True))
-        self.pending = deque(PendingFrame(*frame, PaintedFrame(done, number)) for number, frame in frames)
+
+    def restore_pending(self, state: State) -> None:
+        """Puts back the frames that were pending, whose pictures have been read again."""
+        count = len(state["index"])
+        pixels = [frame.pixels for frame in self.reading.seen][len(self.reading.seen) - count :]
+        known = zip(state["index"].tolist(), state["time"].tolist(), pixels, strict=True)
+        fresh, levels, rows = [FreshFrame(*frame) for frame in known], state["levels"], deque(state["tubes"].tolist())
+        for number, (length, views) in enumerate(state["stretches"].tolist()):
+            frames, fresh = fresh[:length], fresh[length:]
+            stretch = Stretch(frames, [])
+            for view in range(views):
+                ids, tubes = [], []
+                while rows and rows[0][:2] == [number, view]:
+                    _, _, track, top, bottom, left, right = rows.popleft()
+                    shape = (length, bottom - top, right - left)
+                    level, levels = np.split(levels, [int(np.prod(shape))])
+                    box = (slice(top, bottom), slice(left, right))
+                    tubes.append(Tube(box, level.reshape(shape), np.zeros(0, np.float32), 0.0))
+                    ids.append(track)
+                assert self.reading.size is not None, "there is a frame, and it has a size"
+                found = Found(tubes, [], np.zeros((length, 0, 0), np.int16))
+                pictures = [frame.pixels for frame in frames]
+                stretch.views.append(View(FoundClip(found, 0, frames, pictures, self.reading.size), ids, 0))
+            self.pending.append(stretch)
+        if rows or fresh or len(levels):
+            raise ValueError("tubes or frames are left over")

@@ -8,17 +8,15 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from chronomask.painting import Box
 from chronomask.tracking.outputs import ClipOutputs
 
 CELL = 4
 """Side of a cell at stride 16, in stride-4 pixels."""
 
-Box = tuple[slice, slice]
-"""Rows and columns at stride 4; begins at a whole cell."""
-
 
 def cells_of(box: Box) -> Box:
-    """The cells of the class scores, at stride 16, that a box covers."""
+    """The cells of the class scores, at stride 16, that a box covers which begins at one."""
     rows, columns = (slice(side.start // CELL, -(-side.stop // CELL)) for side in box)
     return rows, columns
 

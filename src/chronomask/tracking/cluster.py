@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float32, Int16, Int64
 
 from chronomask.config import ClusterConfig
 from chronomask.embedding import squared_distance
-from chronomask.painting import REACH
-from chronomask.tracking.class_scores import CELL, Box, class_probabilities
+from chronomask.painting import REACH, Box
+from chronomask.tracking.class_scores import CELL, class_probabilities
 from chronomask.tracking.outputs import ClipOutputs
 from chronomask.tracking.tube_score import tube_score, tube_statistics
 

@@ -31,9 +31,9 @@ class Stitcher:
     """Gives every tube its track id, clip after clip.
 
     Tubes join the tracks of the frames shared with the clips before by an optimal assignment on IoU. One that joins
-    none, and covers none, may continue a track that was lost from sight (see `TrackMemory`), or else starts one. On
-    shared frames the older clip wins; a tube that continues no track of those frames keeps there what the older clip
-    left free.
+    none, and covers none, may continue a track that was lost from sight (see `TrackMemory`), or else starts one. In
+    the map of tracks that is kept for the next clip, the older clip wins on shared frames, and a tube that continues no
+    track of those frames keeps what it left free. What is shown there is the mean of both (`segmenter.found.painted`).
     """
 
     def __init__(self, config: StitchConfig) -> None:
