@@ -3,8 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chronomask.engines.engine import FrameFeatures, features_of, fine_of, padded
+from chronomask.engines.engine import Engine, FrameFeatures, features_of, padded
 from engines.test_description import DESCRIPTION
+
+
+class Still(Engine):
+    """An engine that computes nothing."""
+
+    description = DESCRIPTION
 
 
 @pytest.mark.parametrize(("size", "expected"), [((32, 64), (32, 64)), ((33, 4), (64, 32)), ((1, 95), (32, 96))])
@@ -20,5 +26,7 @@ def test_frames_are_padded_with_zeros_to_multiples_of_32(size, expected):
 def test_features_go_by_their_names():
     found = features_of(DESCRIPTION, ["look", "fine", "classes"])
     assert found == FrameFeatures(decoded=("fine",), look="look", class_logits="classes")
-    assert fine_of(DESCRIPTION, found) == "fine"
-    assert fine_of(replace(DESCRIPTION, decoded=("level_8",)), found) is None
+    engine = Still()
+    assert engine.fine(found) == "fine"
+    engine.description = replace(DESCRIPTION, decoded=("level_8",))
+    assert engine.fine(found) is None

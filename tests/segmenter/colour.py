@@ -5,7 +5,7 @@ import numpy as np
 from chronomask.categories import Category
 from chronomask.config import ClusterConfig, SegmentConfig
 from chronomask.engines.description import Description
-from chronomask.engines.engine import EngineInfo, features_of, fine_of
+from chronomask.engines.engine import Engine, EngineInfo, features_of
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame, VideoSource
 
@@ -14,7 +14,7 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 230, 0), "blue": (0, 0, 200)}
 CATEGORIES = (Category(1, "person"), Category(17, "cat"), Category(18, "dog"))
 
 
-class ColourEngine:
+class ColourEngine(Engine):
     """Sees every colour as an instance of a class of its own (the first three), and black as nothing.
 
     Args:
@@ -54,9 +54,6 @@ class ColourEngine:
         self.batches.append(len(frames))
         coarse, fine = (means(frames, side) for side in (16, 4))
         return [features_of(self.description, levels) for levels in zip(coarse, fine, strict=True)]
-
-    def fine(self, frame):
-        return fine_of(self.description, frame)
 
     def decode(self, frames):
         self.lengths.append(len(frames))

@@ -67,20 +67,20 @@ class Engine(Protocol):
     together: bool
 
     def prepare_thread(self) -> None:
-        """Called once in every thread that is going to call the engine."""
-        ...
+        """Called once in every thread that is going to call the engine. Most have nothing to do there."""
+        return
 
     def threads_ready(self) -> None:
         """Called once, by who started these threads, when all of them are prepared."""
-        ...
+        return
 
     def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
         """What every frame gives on its own. H and W are multiples of 32."""
         ...
 
-    def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
-        """Level of stride 4, by which pixels near a click are told apart; None where there is none."""
-        ...
+    def fine(self, frame: FrameFeatures) -> Any | None:
+        """Level of stride 4 (C h w, float32), by which pixels near a click are told apart; None where there is none."""
+        return dict(zip(self.description.decoded, frame.decoded, strict=True)).get("level_4")
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         """What is said of every pixel of a clip of T frames; `model.halves.ClipDecoder` names the channels."""
@@ -110,8 +110,3 @@ def features_of(description: Description, outputs: Sequence[Any]) -> FrameFeatur
     by_name = dict(zip(description.features, outputs, strict=True))
     decoded = tuple(by_name[name] for name in description.decoded)
     return FrameFeatures(decoded, by_name["level_16"], by_name.get("class_logits"))
-
-
-def fine_of(description: Description, frame: FrameFeatures) -> Any | None:
-    """Level of stride 4 of a frame, of the engine's own kind; None where there is none."""
-    return dict(zip(description.decoded, frame.decoded, strict=True)).get("level_4")

@@ -14,11 +14,11 @@ from jaxtyping import Float32, UInt8
 
 from chronomask.device import cores
 from chronomask.engines.description import DECODER, ENCODER, Description
-from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of, fine_of
+from chronomask.engines.engine import Engine, EngineInfo, FrameFeatures, features_of
 from chronomask.errors import InputError
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Engine):
     """An exported network in onnxruntime, in float32; see `Engine`.
 
     Args:
@@ -38,18 +38,9 @@ class OnnxRuntimeEngine:
         self.info = EngineInfo("onnxruntime", onnxruntime.__version__, "cpu", "float32")
         self._encoder, self._decoder = (_session(folder / name, description) for name in (ENCODER, DECODER))
 
-    def prepare_thread(self) -> None:
-        pass
-
-    def threads_ready(self) -> None:
-        pass
-
     def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
         outputs = [self._encoder.run(None, {"frames": frame[None]}) for frame in frames]
         return [features_of(self.description, [values[0] for values in found]) for found in outputs]
-
-    def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
-        return fine_of(self.description, frame)
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         levels = zip(*(frame.decoded for frame in frames), strict=True)

@@ -22,7 +22,7 @@ from jaxtyping import Float32, UInt8
 from chronomask import __version__
 from chronomask.device import cores
 from chronomask.engines.description import DECODER, ENCODER, FILE, Description
-from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of, fine_of
+from chronomask.engines.engine import Engine, EngineInfo, FrameFeatures, features_of
 from chronomask.errors import InputError
 
 SAVED = ".xml"
@@ -94,7 +94,7 @@ class _Halves(NamedTuple):
     decoder: _Pool
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """Compiles the network for every size of frames that it meets; see `Engine`.
 
     Every request runs on one core: clips and frames are independent, so the cores need not share one. Hence results do
@@ -146,18 +146,9 @@ class OpenVinoEngine:
             imported().save_model(model, (folder / name).with_suffix(SAVED), compress_to_fp16=False)
         (folder / FILE).write_text(self.description.to_json(__version__))
 
-    def prepare_thread(self) -> None:
-        pass
-
-    def threads_ready(self) -> None:
-        pass
-
     def encode(self, frames: UInt8[np.ndarray, "N 3 H W"]) -> list[FrameFeatures]:
         with self._halves(frames.shape[2:]).encoder.taken() as encoder:
             return [self._features(encoder.infer([frame[None]])) for frame in frames]
-
-    def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
-        return fine_of(self.description, frame)
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
         with self._halves(self._size_of(frames)).decoder.taken() as decoder:

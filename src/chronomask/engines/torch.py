@@ -15,12 +15,12 @@ from torch import Tensor
 
 from chronomask.device import cores
 from chronomask.engines.description import Description
-from chronomask.engines.engine import EngineInfo, FrameFeatures, features_of, fine_of
+from chronomask.engines.engine import Engine, EngineInfo, FrameFeatures, features_of
 from chronomask.model.backbone_network import to_channels_last
 from chronomask.model.halves import Halves, Places
 
 
-class TorchEngine:
+class TorchEngine(Engine):
     """The halves of a network in PyTorch; see `Engine`.
 
     Args:
@@ -62,7 +62,7 @@ class TorchEngine:
         ]
 
     def fine(self, frame: FrameFeatures) -> Float32[np.ndarray, "C h w"] | None:
-        level = fine_of(self.description, frame)
+        level: Tensor | None = super().fine(frame)
         return None if level is None else level.float().cpu().numpy()
 
     def decode(self, frames: Sequence[FrameFeatures]) -> Float32[np.ndarray, "T D h w"]:
