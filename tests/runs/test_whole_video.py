@@ -105,6 +105,9 @@ def test_what_cannot_be_meant(segmenter, tmp_path):
         segment(moving_objects(3), segmenter, classes=["Dogg"])
     with pytest.raises(InputError, match="no frame"):
         segment([], segmenter)
+    with pytest.raises(InputError, match="the name of the source is empty"):
+        segment("", segmenter)
+    assert segment(moving_objects(3), segmenter, classes="dog").info["classes"] == ["dog"]
 
 
 def test_the_masks_lie_where_one_says_until_the_result_goes(segmenter, tmp_path):

@@ -104,7 +104,7 @@ def batch(
     model = _absolute(str(model)) if Path(model).exists() else str(model)
     opener = partial(load, model, device, engine, precision, config)
     _check_numbers({"workers": workers, "threads": threads, "attempts": attempts}, {"piece": piece, "stall": stall})
-    count, chosen = workers or cores(), tuple(sorted(set(classes)))
+    count, chosen = workers or cores(), tuple(sorted({classes} if isinstance(classes, str) else set(classes)))
     job = Job(out, opener, chosen, outputs.absolute(), fps, every, overwrite, piece if ray or count > 1 else 0)
     job.check()
     settings = {"engine": engine, "device": device, "precision": precision, "config": dataclasses.asdict(config)}

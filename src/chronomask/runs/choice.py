@@ -67,12 +67,13 @@ def chosen_tracks(
 
 
 def known_classes(segmenter: Segmenter, classes: Collection[str]) -> list[str]:
-    """The names that are asked for, sorted.
+    """The names that are asked for, sorted; a text is one name.
 
     Raises:
         InputError: one is no class of the model.
     """
-    names, wanted = [category.name for category in segmenter.categories], sorted(set(classes))
+    names = [category.name for category in segmenter.categories]
+    wanted = [classes] if isinstance(classes, str) else sorted(set(classes))
     if unknown := [name for name in wanted if name not in names]:
         # All of them: there is no other place where people would look for a class of their own checkpoint.
         hint = close_names(unknown[0], names) or f"its classes are {some_names(names, 200)}"

@@ -63,6 +63,8 @@ def open_source(
 
 def _open_named(text: str, fps: float, selection: Selection) -> VideoSource:
     path = Path(text)
+    if not text:  # which as a path is the folder that one is in
+        raise InputError("the name of the source is empty")
     if path.is_dir():
         return ImageFiles(path.resolve().name, images_of_folder(path), fps, selection)
     if path.is_file():
