@@ -1,5 +1,6 @@
 """How the command line speaks to people."""
 
+import os
 import re
 import subprocess
 import sys
@@ -82,6 +83,31 @@ def test_too_little_memory_is_no_fault_of_ours(error, monkeypatch, capsys):
     monkeypatch.setattr("chronomask.evaluation.validate.validate", fail)
     assert main(["validate", "a.json"]) == 2
     assert capsys.readouterr().err.startswith("chronomask: not enough memory for this: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the shell of Linux, and its full device")
+@pytest.mark.parametrize(
+    ("shell", "code", "said"),
+    [
+        ("$C validate $F 2>&-", 0, ""),
+        ("$C validate $F <&- >&- 2>&-", 0, ""),
+        ("$C validate $F >/dev/full", 2, "chronomask: the disk: No space left on device"),
+        ("$C --version >/dev/full", 2, "chronomask: the "),
+        (
+            "mkdir gone; cd gone; rmdir ../gone; $C convert $F out --to coco",
+            2,
+            "chronomask: the folder that one is in: No",
+        ),
+    ],
+)
+def test_a_shell_may_be_in_a_bad_way(shell, code, said, tmp_path):
+    (tmp_path / "a.json").write_text('{"videos": [], "categories": [], "annotations": []}')
+    places = {"C": f"{sys.executable} -m chronomask", "F": str(tmp_path / "a.json")}
+    found = subprocess.run(
+        ["sh", "-c", shell], cwd=tmp_path, env={**os.environ, **places}, capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stderr[: len(said)]) == (code, said)
+    assert "Traceback" not in found.stderr
 
 
 def test_the_package_runs_as_the_command():

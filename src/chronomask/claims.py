@@ -14,7 +14,6 @@ Whoever writes does so aside (`chronomask.files`): what was there stays until it
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,14 +21,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from chronomask.errors import InputError
+from chronomask.errors import FULL, InputError
 from chronomask.files import make_folder, remove_unfinished
 from chronomask.locks import locked
 
 _LONGEST = 235
 """Bytes of a name: systems allow 255, and what is written aside has a longer one."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = ("no space left", "disk is full", "file too large", "quota exceeded", "failed writing file")
 """How libraries that have errors of their own say it."""
 
@@ -190,7 +188,7 @@ def explained(paths: Sequence[Path], advice: Callable[[], str] = lambda: "start 
 
 def _is_full(error: BaseException) -> bool:
     text = str(error).lower()
-    return getattr(error, "errno", None) in _FULL or any(words in text for words in _FULL_WORDS)
+    return getattr(error, "errno", None) in FULL or any(words in text for words in _FULL_WORDS)
 
 
 def _output_of(error: OSError, paths: Sequence[Path]) -> Path | None:

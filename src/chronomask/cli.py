@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronomask import __version__, terminal
-from chronomask.errors import InputError, TrainingError, close_names, is_out_of_memory, words_of
+from chronomask.errors import FULL, InputError, TrainingError, close_names, is_out_of_memory, words_of
 
 if TYPE_CHECKING:
     import tyro
@@ -119,13 +119,22 @@ def main(arguments: list[str] | None = None) -> int:
         if is_out_of_memory(error):
             print(f"chronomask: not enough memory for this: {words_of(error)}", file=sys.stderr)
             return 2
-        if not isinstance(error, OSError) or error.filename is None:
+        if (place := _place_of(error)) is None:
             raise
-        print(f"chronomask: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"chronomask: {place}: {words_of(error)}", file=sys.stderr)
         return 2
     finally:
         _flush()
     return code or 0
+
+
+def _place_of(error: Exception) -> str | None:
+    """What an error of the system is about; None where it is none, or does not say."""
+    if not isinstance(error, OSError):
+        return None
+    if error.filename is None and isinstance(error, FileNotFoundError):
+        return "the folder that one is in"
+    return "the disk" if error.filename is None and error.errno in FULL else error.filename
 
 
 def _interrupted() -> int:
@@ -183,6 +192,9 @@ def _flush() -> None:
     """Prints what is still to be printed, or forgets it where nobody reads it, as after `| head`."""
     try:
         print(end="", flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # Python itself would try again at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"chronomask: the output could not be printed: {error.strerror}", file=sys.stderr)
+            raise SystemExit(2) from None

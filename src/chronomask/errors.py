@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the system where there is no room on a disk."""
 
 
 class InputError(ValueError):
@@ -37,13 +41,15 @@ def refusing(where: object, what: str = "cannot be read") -> Generator[None, Non
         what: what is wrong, as in "no xml file".
 
     Raises:
-        InputError: the block raised anything but an InputError, or a package that is not installed.
+        InputError: the block raised anything but an InputError, a package that is not installed, or a full disk.
     """
     try:
         yield
     except (InputError, ImportError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         raise InputError(f"{where}: {what}: {words_of(error)}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -32,7 +33,16 @@ def begin(doing: str) -> None:
 
 
 def prepare() -> None:
-    """Makes names printable that are no UTF-8, as those of files may be, and keeps Pillow's warnings of files back."""
+    """Makes names printable that are no UTF-8, as those of files may be, and keeps Pillow's warnings of files back.
+
+    Of what is closed, the null device takes the place: else the next file would, and get what libraries print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout, sys.stderr = sys.stdout or os.fdopen(1, "w"), sys.stderr or os.fdopen(2, "w")
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")

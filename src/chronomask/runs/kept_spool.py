@@ -41,7 +41,7 @@ class KeptSpool(Spool):
         """
         # Not what Spool begins with, which is a file to be thrown away.
         self.path, text = Path(path), json.dumps(description, sort_keys=True)
-        with refusing(path, "not usable as an interrupted run, start anew by --overwrite"):
+        with refusing(path, "not usable as an interrupted run, start anew by --overwrite"), full_disk_named():
             self._database = Database(self.path)
             try:
                 self._open(text)
