@@ -48,12 +48,13 @@ def place(tmp_path, inputs, monkeypatch):
     monkeypatch.setattr("chronomask.training.calibration.fit_tube_score", lambda _: (0.0,) * 7)
     monkeypatch.setattr("chronomask.training.names.teach_names", lambda *_, **__: None)
     monkeypatch.setattr("chronomask.model.network.build_backbone", thin_backbone)
-    table = "chronomask.baselines.table1"
-    for name, fake in {"train_network": train_nothing, "detected": detect_nothing, "system": track_nothing}.items():
-        monkeypatch.setattr(f"{table}.{name}", fake)
-    monkeypatch.setattr(f"{table}.load", lambda *_, **__: open_colour())
-    monkeypatch.setattr(f"{table}.NetworkDetector.of_model", lambda *_: None)
-    for room in (table, "chronomask.baselines.run"):
+    monkeypatch.setattr("chronomask.baselines.table1.train_network", train_nothing)
+    judging = "chronomask.baselines.judging"
+    for name, fake in {"detected": detect_nothing, "system": track_nothing}.items():
+        monkeypatch.setattr(f"{judging}.{name}", fake)
+    monkeypatch.setattr(f"{judging}.load", lambda *_, **__: open_colour())
+    monkeypatch.setattr(f"{judging}.NetworkDetector.of_model", lambda *_: None)
+    for room in (judging, "chronomask.baselines.run"):
         monkeypatch.setattr(f"{room}.process_time", lambda: 0.0)
     # Last, and when those who import it by name have done so: they would keep it for other tests.
     import_module("chronomask.training.run")
