@@ -53,7 +53,7 @@ def _tubes(explained: Explanation) -> Image.Image:
         if instance.name:
             masks.append(_enlarged(explained.owners == number, (height, width)))
             numbers.append(number + 1)
-            labels.append(f"{instance.name} {instance.score:.2f}")
+            labels.append(f"{instance.name}, score {instance.score:.2f}")
     shown = draw_tracks(picture, np.array(masks, bool).reshape(-1, height, width), np.array(numbers, np.int64), labels)
     image = Image.fromarray(shown)
     pen = ImageDraw.Draw(image)
