@@ -63,8 +63,9 @@ def words_of(error: Exception) -> str:
         return error.strerror
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines()]
+    # OpenVINO begins with the places in its code.
+    return next((line for line in lines if line and not line.startswith("Exception from ")), type(error).__name__)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
