@@ -45,12 +45,7 @@ def test_a_track_has_the_mean_of_what_its_clips_say():
 def test_a_track_that_one_clip_does_not_know_keeps_what_the_other_says():
     one, other = tube(0.9, slice(1, 4)), tube(0.8, slice(9, 12))
     assert masks(view([3], one), view([3, 5], one, other)) == {3: [1, 2, 3], 5: [9, 10, 11]}
-    assert masks(
-        view([3, 5], one, other),
-        view(
-            [],
-        ),
-    ) == {3: [1, 2, 3], 5: [9, 10, 11]}
+    assert masks(view([3, 5], one, other), view([])) == {3: [1, 2, 3], 5: [9, 10, 11]}
 
 
 def test_a_cell_belongs_to_the_higher_mean():

@@ -5,6 +5,7 @@ import pytest
 
 from chronomask.errors import InputError
 from chronomask.segmenter import pieces as room
+from chronomask.segmenter.clips import Reading
 from chronomask.segmenter.pieces import Misfit, Piece, joined, pieces, record
 from chronomask.video import open_source
 from films import film
@@ -120,6 +121,25 @@ def test_a_piece_enters_a_file_where_it_begins(tmp_path, open_groups):
         assert all(frame.time == expected[frame.index].time for frame in found)
         assert all((frame.image == expected[frame.index].image).all() for frame in found)
         assert len(decoded) <= 400 - begin + 120
+
+
+def test_a_clip_is_found_again_without_decoding_what_lies_long_before_it(tmp_path, monkeypatch):
+    source, segmenter = long_film(tmp_path / "a.mp4", open_groups=True), segmenter_of(settings(8, 4))
+    parts = pieces(segmenter.config, 400, 130, source.times())
+    data = [clip for piece in parts for clip in record(segmenter, source, piece)]
+    expected = list(segmenter.finder.clips_ahead(Reading(), iter(source)))
+    anew, decoded, timed = counted(monkeypatch), [], source._timed
+    source._timed = lambda *given: (decoded.append(1) or frame for frame in timed(*given))
+    clips = list(joined(segmenter, source, data, "clips"))
+    assert len(clips) == len(expected) == 99
+    for number in (0, 1, 31, 32, 33, 98):
+        decoded.clear()
+        again = clips[number].whole()
+        np.testing.assert_array_equal(again.pictures, expected[number].pictures)
+        assert (again.begin, again.shared) == (expected[number].begin, expected[number].shared)
+        assert len(decoded) <= 150
+        assert clips[number].whole() is again
+    assert [piece.count for piece in anew] == [1] * 6
 
 
 def test_who_enters_a_file_late_notices_that_it_is_cut_off(tmp_path):

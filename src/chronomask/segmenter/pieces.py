@@ -1,8 +1,8 @@
 """A long video in pieces: the clips of each are found apart, by anybody, and joined to the tracks of the video in one.
 
-What costs time, the network, the clustering and the painting, depends on one clip alone. What depends on the past,
-which tube continues which track, costs little and is done in order, over all clips, by the tracker that does it in
-one piece too: the tracks are the same.
+What costs time, the network, the clustering and the painting, depends on few clips. What depends on the past, which
+tube continues which track, costs little and is done in order, over all clips, by the tracker that does it in one piece
+too: the tracks are the same.
 
 Only which tubes of two clips are one track, in frames that both have in them, depends on the past as well. A piece
 guesses it, by a tracker of its own that begins just before the piece; where it guessed wrong, the clips are found anew.
@@ -13,8 +13,8 @@ Legend: K tubes, T frames of a clip, L classes, C channels, M masks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import islice, pairwise
 from math import ceil
 from typing import NamedTuple
@@ -109,7 +109,7 @@ class RecordedClip:
     Attributes:
         found: tubes whose probability is 0 or 1, looks and label map.
         frames: those that are painted whose last clip this is, by their number in the video.
-        anew: finds the clip again.
+        anew: finds the clip again, once.
     """
 
     found: Found
@@ -136,18 +136,21 @@ class RecordedClip:
 
 def record(segmenter: Segmenter, source: VideoSource, piece: Piece) -> Iterator[bytes]:
     """Finds the clips of a piece, each as `joined` takes it. None, where the video ends before the piece begins."""
-    config = segmenter.config
+    config, entry = segmenter.config, _entry(segmenter.config, piece.first)
     stream, times, last = Stream(Tracker(config, segmenter.engine.description.categories)), list[float](), None
-    for number, clip in enumerate(_found(segmenter, source, piece, times), _entry(config, piece.first)):
+    wanted = replace(piece, first=entry, count=piece.count and piece.first - entry + piece.count)
+    for number, clip in enumerate(_found(segmenter, source, wanted, times), entry):
+        final = stream.take(clip, config)
         if last is not None:
             yield _to_bytes(*last)
-        painted = _recorded(segmenter, stream.take(clip, config))
-        last = (clip, painted, times[-1:]) if number >= piece.first else None
-        times = [frame.time for frame in clip.fresh]
+        if number >= piece.first:
+            before = times[len(times) - sum(_seen_before(config, number)[1]) :]
+            last = clip, _recorded(segmenter, final), before, piece.time is not None
+        times += [frame.time for frame in clip.fresh]
     if last is not None:
         # What waits for the next clip is final only where there is none; else the next piece paints it.
         rest = _recorded(segmenter, stream.final()) if piece.count is None else {}
-        yield _to_bytes(last[0], last[1] | rest, last[2])
+        yield _to_bytes(last[0], last[1] | rest, *last[2:])
 
 
 def _recorded(segmenter: Segmenter, final: Sequence[Stretch]) -> dict[int, RecordedFrame]:
@@ -178,23 +181,23 @@ def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], wh
     for number, data in enumerate(clips):
         known = state.from_bytes(data, where)
         with refusing(where):
-            clip = _clip_of(known, partial(_anew, segmenter, source, number))
             before = known["before"].tolist()
-        if last is not None and before != [last]:
+            again = Piece(0, number, 1, before[0] if before and known["timed"] else None)
+            clip = _clip_of(known, cache(partial(_anew, segmenter, source, again)))
+        if last is not None and before[-1:] != [last]:
             raise Misfit(f"{source.name}: its pieces do not fit together; segment it in one piece")
         yield clip
         last = clip.fresh[-1].time
 
 
-def _anew(segmenter: Segmenter, source: VideoSource, number: int) -> FoundClip:
-    *_, clip = _found(segmenter, source, Piece(0, number, 1), [])
+def _anew(segmenter: Segmenter, source: VideoSource, piece: Piece) -> FoundClip:
+    [clip] = _found(segmenter, source, piece, [])
     return clip
 
 
 def _found(segmenter: Segmenter, source: VideoSource, piece: Piece, times: list[float]) -> Iterator[FoundClip]:
-    """The clips of a piece, from its entry on, as they are in the whole video; `times` takes those of frames before."""
-    entry = _entry(segmenter.config, piece.first)
-    reading, (begin, batches) = Reading(), _seen_before(segmenter.config, entry)
+    """The clips of a piece, as they are in the whole video; `times` takes those of the frames seen before."""
+    reading, (begin, batches) = Reading(), _seen_before(segmenter.config, piece.first)
     again = sum(batches)
     frames = source.frames_from(begin - again, piece.time)
 
@@ -208,12 +211,18 @@ def _found(segmenter: Segmenter, source: VideoSource, piece: Piece, times: list[
     except EndsBefore:
         return
     if piece.count is not None:
-        begun = segmenter.config.step if entry else segmenter.config.delay + 1
-        frames = islice(frames, begun + (piece.first - entry + piece.count - 1) * segmenter.config.step)
+        begun = segmenter.config.step if piece.first else segmenter.config.delay + 1
+        frames = islice(frames, begun + (piece.count - 1) * segmenter.config.step)
     yield from segmenter.finder.clips_ahead(reading, frames)
 
 
-def _to_bytes(clip: FoundClip, frames: Mapping[int, RecordedFrame], before: Sequence[float]) -> bytes:
+def _to_bytes(clip: FoundClip, frames: Mapping[int, RecordedFrame], before: Sequence[float], timed: bool) -> bytes:
+    """A clip for `joined`.
+
+    Args:
+        before: times of the last frames before it, from the first that the network must see to find it again.
+        timed: whether the source can be entered at such a time.
+    """
     tubes, looks, labels = clip.found
     codes = [(frame, slot, code["counts"]) for frame, (_, masks) in frames.items() for slot, code in masks.items()]
     slots = [
@@ -240,6 +249,7 @@ def _to_bytes(clip: FoundClip, frames: Mapping[int, RecordedFrame], before: Sequ
             "painted": np.array([code[:2] for code in codes], np.int64).reshape(-1, 2),
             "counts": np.frombuffer(" ".join(counts for *_, counts in codes).encode(), np.uint8),
             "before": np.array(before, np.float64),
+            "timed": np.array(timed),
         }
     )
 
