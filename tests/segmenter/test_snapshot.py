@@ -40,6 +40,14 @@ def test_a_restored_run_gives_what_the_whole_run_gives(length, overlap, latency,
             assert engine.batches[: len(again)] == again
 
 
+def test_frames_that_a_snapshot_left_pending_come_with_their_pictures_and_times():
+    video, snapshot = moving_objects(24), taken(14, settings(8, 4))
+    results = list(segmenter_of(settings(8, 4)).segment(Frames(video), snapshot, keep_images=True))
+    assert [result.index for result in results] == list(range(8, 24))
+    assert [result.time for result in results[:4]] == [index / 25 for index in range(8, 12)]  # as they were pushed
+    np.testing.assert_array_equal([result.image for result in results], video[8:])
+
+
 def test_there_is_no_snapshot_between_the_results_of_a_clip():
     segmenter, states = segmenter_of(settings(4, 1)), []
     for result in segmenter.segment(Frames(moving_objects(6))):
@@ -59,6 +67,13 @@ def test_snapshots_of_other_settings_or_sources_are_refused():
         list(segmenter.segment(Frames(video[:4]), snapshot))
     with pytest.raises(InputError, match="64x40 pixels, the frames before have 64x48"):
         list(segmenter.segment(Frames(video[:, :40]), snapshot))
+
+
+def test_a_snapshot_that_needs_frames_from_before_the_first_is_refused():
+    snapshot = taken()
+    stream = snapshot.stream | {"batches": 2 * snapshot.stream["batches"], "finished": np.array(0)}
+    with pytest.raises(InputError, match="snapshot of an interrupted run: cannot be read: it needs frames"):
+        Snapshot.from_bytes(Snapshot(snapshot.settings, stream).to_bytes())
 
 
 def test_the_same_comes_back():

@@ -143,27 +143,32 @@ class ClipFinder:
         needed = self.config.step if reading.seen else self.config.delay + 1
         return self.found(reading) if len(reading.waiting) >= needed else None
 
-    def read_again(self, reading: Reading, images: Iterable[np.ndarray], first: int, batches: list[int]) -> None:
+    def read_again(
+        self, reading: Reading, images: Iterable[np.ndarray], first: int, batches: list[int]
+    ) -> list[FreshFrame]:
         """Computes the features again that the next clip shares with those before.
 
         Args:
             images: of the frames from number `first` on.
             batches: in which they went through the network.
 
+        Returns:
+            The frames, each with its number; their times are not known, and 0.
+
         Raises:
             EndsBefore: the images are too few.
             InputError: they are of different sizes.
         """
-        pixels = []
+        known = []
         for number, image in zip(range(first, first + sum(batches)), images, strict=False):
             check_image(image)
-            reading.check(number, image)
-            pixels.append(shrunk(image, self.config))
-        if len(pixels) < sum(batches):
+            known.append(self.fresh(reading, Frame(number, 0.0, image)))
+        if len(known) < sum(batches):
             raise EndsBefore(f"the source ends before frame {first + sum(batches)}, where the interrupted run was")
         for end, count in zip(np.cumsum(batches), batches, strict=True):
-            reading.seen += self._seen(reading, pixels[end - count : end])
+            reading.seen += self._seen(reading, [frame.pixels for frame in known[end - count : end]])
         reading.seen = reading.seen[-self.config.clip_length :]
+        return known
 
     def found(self, reading: Reading) -> Future[FoundClip]:
         """The clip of the waiting frames, of which there is one at least, and the last ones seen."""

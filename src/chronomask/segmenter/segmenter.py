@@ -91,11 +91,10 @@ class Segmenter:
         """
         source = open_source(source)
         frames = source.frames(0 if after is None else after.replay.start)
-        if after is None:
-            stream = self._new_stream()
-        else:
-            stream = self._restored(after, (frame.image for frame in islice(frames, len(after.replay))))
+        stream = self._new_stream()
         stream.reading.keep_images = keep_images
+        if after is not None:
+            self._restore(stream, after, (frame.image for frame in islice(frames, len(after.replay))))
         found = self.finder.live_clips if source.live else self.finder.clips_ahead
         yield from self._results(stream, found(stream.reading, frames), raw)
 
@@ -185,20 +184,20 @@ class Segmenter:
         Raises:
             InputError: the snapshot belongs to other settings, or the images are too few or of another size.
         """
-        self._pushed = self._restored(snapshot, images)
-        self._begin(self._pushed)
+        stream = self._new_stream()
+        self._restore(stream, snapshot, images)
+        self._pushed = stream
+        self._begin(stream)
 
-    def _restored(self, snapshot: Snapshot, images: Iterable[np.ndarray]) -> Stream:
+    def _restore(self, stream: Stream, snapshot: Snapshot, images: Iterable[np.ndarray]) -> None:
         if snapshot.settings != self._settings:
             raise InputError(f"{snapshot.where}: had other settings; give the same, or start anew")
-        stream = self._new_stream()
         damaged = "is damaged, start anew"
         with refusing(snapshot.where, damaged):
             stream.restore(snapshot.stream)
-        self.finder.read_again(stream.reading, images, snapshot.replay.start, list(stream.batches))
+        seen = self.finder.read_again(stream.reading, images, snapshot.replay.start, list(stream.batches))
         with refusing(snapshot.where, damaged):
-            stream.restore_pending(snapshot.stream)
-        return stream
+            stream.restore_pending(snapshot.stream, seen)
 
     @property
     def tracks(self) -> list[TrackInfo]:

@@ -57,5 +57,6 @@ class Snapshot:
         known = state.from_bytes(data, where)
         with refusing(where):
             snapshot = cls(str(known["settings"]), state.part(known, "stream"), where)
-            _ = snapshot.replay
+            if snapshot.replay.start < 0:
+                raise ValueError("it needs frames from before the first")
         return snapshot

@@ -6,7 +6,8 @@ Legend: T frames of a clip.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -112,12 +113,12 @@ class Stream:
         self.reading.size = (height, width) if height else None
         self.batches, self.finished = deque(state["batches"].tolist()), int(state["finished"])
 
-    def restore_pending(self, state: State) -> None:
-        """Puts back the frames that were pending, whose pictures have been read again."""
-        count = len(state["index"])
-        pixels = [frame.pixels for frame in self.reading.seen][len(self.reading.seen) - count :]
-        known = zip(state["index"].tolist(), state["time"].tolist(), pixels, strict=True)
-        fresh, levels, rows = [FreshFrame(*frame) for frame in known], state["levels"], deque(state["tubes"].tolist())
+    def restore_pending(self, state: State, seen: Sequence[FreshFrame]) -> None:
+        """Puts back the frames that were pending: the last of those that have been read again."""
+        last = seen[len(seen) - len(state["index"]) :]
+        known = zip(last, state["index"].tolist(), state["time"].tolist(), strict=True)
+        fresh = [replace(frame, index=index, time=time) for frame, index, time in known]
+        levels, rows = state["levels"], deque(state["tubes"].tolist())
         for number, (length, views) in enumerate(state["stretches"].tolist()):
             frames, fresh = fresh[:length], fresh[length:]
             stretch = Stretch(frames, [])
