@@ -12,7 +12,7 @@ from chronomask.segmenter.prompting import Following
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.sights import look_at
 from chronomask.video import open_source
-from segmenter.colour import CATEGORIES, COLOURS, ColourEngine, moving_objects, settings
+from segmenter.colour import CATEGORIES, COLOURS, ColourEngine, cut_at, moving_objects, settings
 from tracking.heads import by_membership
 
 RED, GREEN, BLUE = (10, 30), (10, 8), (44, 30)
@@ -72,6 +72,17 @@ def test_an_object_is_taken_up_again_after_it_was_hidden(segmenter, frame):
     video[6:13, 24:44, 4:28] = 0
     results, _ = follow(segmenter, video, Point(*RED, frame=frame))
     check_follows(results, video, 1, "red")
+
+
+@pytest.mark.parametrize("places", [(7,), (3, 12), (6, 7, 15)])
+def test_an_object_is_followed_to_the_ends_of_its_shot(segmenter, places):
+    video = cut_at(*places, length=20)
+    for frame in (0, 6, 7, 11, 12, 19):
+        results, _ = follow(segmenter, video, Point(*RED, frame=frame))
+        begin = max(place for place in (0, *places) if place <= frame)
+        end = min(place for place in (*places, 20) if place > frame)
+        check_follows(results[begin:end], video[begin:end], 1, "red")
+        assert [result.index for result in results if len(result.track_ids)] == list(range(begin, end))
 
 
 def test_a_click_into_a_frame_is_about_the_one_that_is_shown_then(segmenter):

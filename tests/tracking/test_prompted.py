@@ -1,5 +1,7 @@
 """From clicks and masks to the pixels of an object, with heads whose weights are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,3 +123,11 @@ def test_a_second_click_takes_the_whole_of_what_is_missed():
     both = cut_out(parts, {}, {1: Clicks((*first, (2, 6, 11)))}, nothing)[1] > 0.5
     assert both[:, :, 8:14].all()
     assert not both[:, :, 14:].any()
+
+
+def test_an_object_is_not_in_shots_in_which_nothing_is_known_of_it(some):
+    heads = by_membership()
+    whole = cut_out(some, {}, {1: Clicks(((1, 6, 9),))}, heads)[1]
+    cut = cut_out(replace(some, cuts=(1, 3)), {}, {1: Clicks(((1, 6, 9),))}, heads)[1]
+    assert whole[[0, 3]].any()
+    np.testing.assert_array_equal(cut, np.where(np.array([False, True, True, False])[:, None, None], whole, 0))

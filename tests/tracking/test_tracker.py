@@ -37,7 +37,7 @@ def random_clips(seed, clips=7, length=5, shared=2):
 
 def test_what_is_found_in_a_clip():
     outputs, features = random_outputs(1), np.random.default_rng(0).random((4, 6, 4, 6), dtype=np.float32)
-    tubes, looks, labels = find(outputs, features, CONFIG, (-1.0, 0.1, 2.0, 1.0, 1.0, -0.5, 0.5))
+    tubes, looks, labels, _ = find(outputs, features, CONFIG, (-1.0, 0.1, 2.0, 1.0, 1.0, -0.5, 0.5))
     assert len(tubes) == len(looks) > 5
     assert np.array_equal(labels, label_map(tubes, outputs.heat.shape))
     for tube, look in zip(tubes, looks, strict=True):

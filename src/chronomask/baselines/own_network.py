@@ -73,7 +73,7 @@ class NetworkDetector:
             yield self._detections(clip, category_of)
 
     def _detections(self, clip: FoundClip, category_of: Mapping[str, Category]) -> list[Detection]:
-        tubes, looks, labels = clip.found
+        tubes, looks, labels, _ = clip.found
         [masks] = painted(Stretch(clip.fresh[:1], [View(clip, range(1, len(tubes) + 1), 0)]))
         below, categories = self.segmenter.config.object_below, self.segmenter.engine.description.categories
         found = []

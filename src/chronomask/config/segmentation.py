@@ -83,6 +83,9 @@ class SegmentConfig:
             clips that it is part of, a clip's length less one. With less, later clips cannot improve it any more; with
             less than the overlap, clips also follow each other more closely, which costs time: with the bundled model
             1.3 times as much for 1, 1.8 times for 0.
+        shot_change: a new shot begins, and no mask of the shot before goes on, where more than this share of the pixels
+            would have to change their colour from one frame to the next. 1 is never: for a few pictures a second of
+            what moves fast.
         score: leave out tracks with a score below this; what is pointed at is written always.
         max_tracks: write only this many tracks, the best ones.
         relink: when a file has ended, join tracks that never meet and are likely one object, lost and found again.
@@ -96,6 +99,7 @@ class SegmentConfig:
     clip_length: int = 8
     overlap: int = 4
     latency: int | None = None
+    shot_change: float = 0.4
     score: float = 0.5
     max_tracks: int = 100
     object_below: float = 0.25
@@ -113,7 +117,7 @@ class SegmentConfig:
         if min(self.short_side, self.long_side) < 32:
             raise InputError(f"short_side {self.short_side} and long_side {self.long_side}: at least 32 pixels each")
         at_least(self, 0, "max_tracks")
-        within(self, 0, 1, "score", "object_below")
+        within(self, 0, 1, "shot_change", "score", "object_below")
 
     @property
     def delay(self) -> int:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import av
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from chronomask.config import SegmentConfig
 from chronomask.embedding import STRIDE
@@ -20,8 +22,8 @@ from chronomask.engines.engine import Engine, FrameFeatures, padded
 from chronomask.errors import InputError
 from chronomask.segmenter.found import FoundClip, FreshFrame, Painted, PaintedFrame, Stretch, painted
 from chronomask.segmenter.workers import Urgency, Workers
-from chronomask.tracking.outputs import Sight, place
-from chronomask.tracking.tracker import find
+from chronomask.tracking.outputs import ClipOutputs, Sight, place
+from chronomask.tracking.tracker import find, one_after_the_other
 from chronomask.video import Frame, ahead, given_up
 
 LARGE = 4 << 20
@@ -30,6 +32,10 @@ which every one would take 70 MB."""
 
 PAINTED = 1 << 20
 """Pixels of frames that are painted together. More of them take no less time, and the memory of as many workers."""
+
+
+_LOOKED_AT = 7000
+"""Pixels whose colours tell one shot from another: of fewer, their number is chance."""
 
 
 class EndsBefore(InputError):
@@ -49,6 +55,14 @@ class SeenFrame:
     batch: Future[list[FrameFeatures]]
     number: int
     pixels: UInt8[np.ndarray, "3 h w"]
+
+    @cached_property
+    def colours(self) -> Float32[np.ndarray, " 512"]:
+        """Share of its pixels, or of some thousands of them, that has each of 8 x 8 x 8 colours."""
+        every = max(1, int((self.pixels[0].size / _LOOKED_AT) ** 0.5))
+        red, green, blue = self.pixels[:, ::every, ::every] >> 5
+        colours = (red.astype(np.intp) * 8 + green) * 8 + blue
+        return np.bincount(colours.ravel(), minlength=512).astype(np.float32) / np.float32(colours.size)
 
     def features(self) -> FrameFeatures:
         """Of this frame; waits for them."""
@@ -228,24 +242,45 @@ class ClipFinder:
         size: tuple[int, int],
     ) -> FoundClip:
         _stop_if_abandoned(reading)
-        config, known = self.config, self.engine.description
-        features = [frame.features() for frame in frames]
-        # A whole video shorter than a clip: the last frame stands still.
-        still = features[-1:] * (config.clip_length - len(features))
-        pixels = self.engine.decode(features + still)[: len(features)]
-        frame_classes = [frame.class_logits for frame in features if frame.class_logits is not None]
-        small = network_size(*size, config)
-        outputs = place(pixels, frame_classes, known.embedding, known.foreground, small)
-        if len(outputs.class_logits) - len(known.categories) not in (0, 1):  # one more: what is none of them
-            given, listed = len(outputs.class_logits), len(known.categories)
-            raise InputError(f"the network scores {given} classes, model.json lists {listed}; export it again")
+        config, features = self.config, [frame.features() for frame in frames]
         looks = np.stack([frame.look for frame in features])
-        found = find(outputs, looks, config, known.tube_score)
+        shots = shots_of(frames, config.shot_change)
+        outputs = [self._outputs(features[shot], size) for shot in shots]
+        parts = zip(outputs, shots, strict=True)
+        found = one_after_the_other(
+            [find(part, looks[shot], config, self.engine.description.tube_score) for part, shot in parts]
+        )
         clip = FoundClip(found, shared, fresh, [frame.pixels for frame in frames], size)
         if not reading.keep_sight:
             return clip
         fine = [level for frame in features if (level := self.engine.fine(frame)) is not None]
-        return replace(clip, sight=Sight(outputs, looks, np.stack(fine).astype(np.float16) if fine else None))
+        whole = ClipOutputs.joined(outputs)
+        return replace(clip, sight=Sight(whole, looks, np.stack(fine).astype(np.float16) if fine else None))
+
+    def _outputs(self, features: list[FrameFeatures], size: tuple[int, int]) -> ClipOutputs:
+        """Of frames of one shot. Where there are fewer than a clip has, the last one stands still."""
+        known = self.engine.description
+        still = features[-1:] * (self.config.clip_length - len(features))
+        pixels = self.engine.decode(features + still)[: len(features)]
+        frame_classes = [frame.class_logits for frame in features if frame.class_logits is not None]
+        outputs = place(pixels, frame_classes, known.embedding, known.foreground, network_size(*size, self.config))
+        if len(outputs.class_logits) - len(known.categories) not in (0, 1):  # one more: what is none of them
+            given, listed = len(outputs.class_logits), len(known.categories)
+            raise InputError(f"the network scores {given} classes, model.json lists {listed}; export it again")
+        return outputs
+
+
+def shots_of(frames: Sequence[SeenFrame], change: float) -> list[slice]:
+    """The shots that some frames, one after the other, belong to.
+
+    A new one begins where a larger share of the pixels than `change` would have to change their colour, wherever they
+    lie: what moves, or a camera that turns, changes it for few (docs/experiments/shots.md).
+    """
+    begins = [0]
+    for number, (before, frame) in enumerate(pairwise(frames), 1):
+        if 1 - float(np.minimum(before.colours, frame.colours).sum()) > change:
+            begins.append(number)
+    return [slice(begin, end) for begin, end in pairwise([*begins, len(frames)])]
 
 
 def shrunk(image: UInt8[np.ndarray, "H W 3"], config: SegmentConfig) -> UInt8[np.ndarray, "3 h w"]:

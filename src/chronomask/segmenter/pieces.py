@@ -223,7 +223,7 @@ def _to_bytes(clip: FoundClip, frames: Mapping[int, RecordedFrame], before: Sequ
         before: times of the last frames before it, from the first that the network must see to find it again.
         timed: whether the source can be entered at such a time.
     """
-    tubes, looks, labels = clip.found
+    tubes, looks, labels, cuts = clip.found
     codes = [(frame, slot, code["counts"]) for frame, (_, masks) in frames.items() for slot, code in masks.items()]
     slots = [
         (frame, view, slot)
@@ -237,6 +237,7 @@ def _to_bytes(clip: FoundClip, frames: Mapping[int, RecordedFrame], before: Sequ
         {
             "size": np.array(clip.size),
             "shape": np.array(labels.shape),
+            "cuts": np.array(cuts, np.int64),
             "shared": np.array(clip.shared),
             "index": np.array([frame.index for frame in clip.fresh], np.int64),
             "time": np.array([frame.time for frame in clip.fresh], np.float64),
@@ -272,7 +273,7 @@ def _clip_of(known: state.State, anew: Callable[[], FoundClip]) -> RecordedClip:
     nothing = np.zeros((3, 0, 0), np.uint8)
     numbers = zip(known["index"].tolist(), known["time"].tolist(), strict=True)
     fresh = [FreshFrame(index, time, nothing) for index, time in numbers]
-    found = Found(tubes, looks, label_map(tubes, (frames, rows, columns)))
+    found = Found(tubes, looks, label_map(tubes, (frames, rows, columns)), known["cuts"].tolist())
     return RecordedClip(found, int(known["shared"]), fresh, size, recorded, anew)
 
 

@@ -199,9 +199,9 @@ def scene_of(segmenter: Segmenter, clip: FoundClip) -> Scene:
     """A clip, made ready for prompts."""
     known = segmenter.engine.description
     assert clip.sight is not None, "clips of `segmenter.sights` have it"
-    return Scene(
-        clip.sight, clip.pictures, clip.found.tubes, known.embedding, segmenter.config.cluster, known.tube_score
-    )
+    tubes, _, _, cuts = clip.found
+    cluster = segmenter.config.cluster
+    return Scene(clip.sight, clip.pictures, tubes, known.embedding, cluster, known.tube_score, cuts)
 
 
 @cache

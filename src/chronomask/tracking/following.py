@@ -42,8 +42,9 @@ class Followed:
 class Sweep:
     """Carries objects through the clips of a video, in their order or against it.
 
-    What an object covers on the frames that two clips share is what the next clip is told of it. An object that is not
-    seen there is looked for among the tubes that the clustering found, by the look and place that it had last.
+    What an object covers on the frames that two clips share is what the next clip is told of it. An object that is
+    not seen there is looked for among the tubes that the clustering found, by the look and place that it had last,
+    until the shot ends.
 
     Args:
         heads: weigh what is known of pixels.
@@ -68,13 +69,18 @@ class Sweep:
         """
         carried = {number: cue for number, cue in self._carried(scene, begin).items() if number not in known}
         cues = {number: cue for number, cue in carried.items() if cue.inside.sum() >= MINIMUM}
-        cues |= self._found_again(scene, begin, cues, {*cues, *clicks, *known})
+        if not scene.cuts:
+            cues |= self._found_again(scene, begin, cues, {*cues, *clicks, *known})
         levels = cut_out(scene, cues, clicks, self.heads)
         tubes = {number: tube for number, level in levels.items() if (tube := scene.tube(level)) is not None}
         tubes |= known
         self._last = Followed(begin, tubes, {number: scene.look(tube) for number, tube in tubes.items()})
         for number, tube in tubes.items():
             self.memory.note(number, self._last.looks[number], self._visit(tube, begin, scene))
+        if scene.cuts:
+            ahead = scene.shots[0 if self.backwards else -1]
+            for number in set(self.memory.tracks) - {n for n, tube in tubes.items() if tube.inside[ahead].any()}:
+                del self.memory.tracks[number]
         return self._last
 
     def _carried(self, scene: Scene, begin: int) -> dict[int, Cue]:

@@ -28,7 +28,7 @@ REACH_PER_FRAME = 0.01
 """... and how much more with every frame."""
 
 
-_STATE = ("ids", "last", "place", "feature", "classes")
+_STATE = ("ids", "last", "place", "shot", "feature", "classes")
 """Names of the arrays in the state of a memory."""
 
 
@@ -71,6 +71,7 @@ class Visit:
         first, last: numbers of frames in the video.
         start, end: centre (y, x) in the first and last of them, as shares of the frame's diagonal.
         area: in cells, in the frame in which it is largest.
+        shot: number of the shot, from 0.
     """
 
     first: int
@@ -78,17 +79,18 @@ class Visit:
     start: tuple[float, float]
     end: tuple[float, float]
     area: float
+    shot: int = 0
 
     @property
     def row(self) -> tuple[float, ...]:
         """Its numbers, for `of_row`."""
-        return float(self.first), float(self.last), *self.start, *self.end, self.area
+        return float(self.first), float(self.last), *self.start, *self.end, self.area, float(self.shot)
 
     @classmethod
-    def of_row(cls, row: Float64[np.ndarray, " 7"]) -> Visit:
+    def of_row(cls, row: Float64[np.ndarray, " 8"]) -> Visit:
         """The visit of these numbers."""
-        first, last, *places, area = row.tolist()
-        return cls(int(first), int(last), (places[0], places[1]), (places[2], places[3]), area)
+        first, last, *places, area, shot = row.tolist()
+        return cls(int(first), int(last), (places[0], places[1]), (places[2], places[3]), area, int(shot))
 
 
 def visit_of(tube: Tube, begin: int, shape: tuple[int, ...]) -> Visit:
@@ -114,6 +116,7 @@ class Remembered:
     last: int
     end: tuple[float, float]
     area: float
+    shot: int
 
 
 class TrackMemory:
@@ -150,7 +153,8 @@ class TrackMemory:
     def note(self, number: int, look: Look, place: Visit) -> None:
         """Takes in the tube with which a clip began or continued a track."""
         weight = np.float32(1 - FADING)
-        known = Remembered(Look(look.feature * weight, look.classes * weight), place.last, place.end, place.area)
+        faded = Look(look.feature * weight, look.classes * weight)
+        known = Remembered(faded, place.last, place.end, place.area, place.shot)
         if (before := self.tracks.pop(number, None)) is not None:
             keep = np.float32(FADING)
             look = Look(
@@ -177,6 +181,7 @@ class TrackMemory:
             "ids": np.array(list(self.tracks), np.int64),
             "last": np.array([track.last for track in tracks], np.int64),
             "place": np.array([(*track.end, track.area) for track in tracks], np.float64).reshape(-1, 3),
+            "shot": np.array([track.shot for track in tracks], np.int64),
             "feature": np.array([track.look.feature for track in tracks], np.float32),
             "classes": np.array([track.look.classes for track in tracks], np.float32),
         }
@@ -184,15 +189,16 @@ class TrackMemory:
     def restore(self, state: State) -> None:
         """Puts the memory where it was."""
         self.tracks = {
-            int(number): Remembered(Look(feature, classes), int(last), (float(y), float(x)), float(area))
-            for number, last, (y, x, area), feature, classes in zip(*(state[name] for name in _STATE), strict=True)
+            int(number): Remembered(Look(feature, classes), int(last), (float(y), float(x)), float(area), int(shot))
+            for number, last, (y, x, area), shot, feature, classes in zip(*(state[n] for n in _STATE), strict=True)
         }
 
 
 def _similarity(track: Remembered, look: Look, place: Visit, config: StitchConfig) -> float:
-    """In [0, 1]: look x nearness x likeness of size; 0 where both are seen at one time, or too long after another."""
+    """In [0, 1]: look x nearness x likeness of size; 0 where both are seen at one time, too long after another, or in
+    different shots, whose places cannot be compared."""
     gap = place.first - track.last
-    if not 0 < gap <= config.memory_frames:
+    if not 0 < gap <= config.memory_frames or track.shot != place.shot:
         return 0.0
     distance = hypot(place.start[0] - track.end[0], place.start[1] - track.end[1])
     nearness = np.exp(-0.5 * (distance / (REACH + REACH_PER_FRAME * gap)) ** 2)

@@ -7,7 +7,7 @@ C channels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,15 @@ class ClipOutputs:
     heat: Float32[np.ndarray, "T h w"]
     class_logits: Float32[np.ndarray, "L T hc wc"]
     foreground: Float32[np.ndarray, "T h w"] | None
+
+    @classmethod
+    def joined(cls, parts: Sequence[ClipOutputs]) -> ClipOutputs:
+        """Of frames one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        names = [name for name, values in vars(parts[0]).items() if values is not None]
+        # The frames are the last but two dimensions of every map.
+        return replace(parts[0], **{name: np.concatenate([vars(part)[name] for part in parts], -3) for name in names})
 
 
 class Sight(NamedTuple):

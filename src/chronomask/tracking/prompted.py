@@ -64,6 +64,8 @@ class Clicks:
 def cut_out(scene: Scene, cues: Mapping[int, Cue], clicks: Mapping[int, Clicks], heads: Heads) -> dict[int, Level]:
     """The objects in a clip: levels, above 0.5 inside; a pixel is inside of one object at most.
 
+    In shots in which nothing is known of an object, it is not.
+
     Args:
         scene: the clip.
         cues: what is known of objects from other clips.
@@ -71,15 +73,27 @@ def cut_out(scene: Scene, cues: Mapping[int, Cue], clicks: Mapping[int, Clicks],
     """
     found = {}
     for number in sorted({*cues, *clicks}):
-        level = _one(scene, cues.get(number), clicks.get(number, Clicks()), heads)
+        cue, said = cues.get(number), clicks.get(number, Clicks())
+        level = _one(scene, cue, said, heads)
         if level is not None:
-            found[number] = level
+            found[number] = level * _shots_of(scene, cue, said)[:, None, None]
     owner = np.argmax(list(found.values()), 0) if found else None
     half = np.float32(0.5)
     return {
         number: np.where(owner == place, level, np.minimum(level, half))
         for place, (number, level) in enumerate(found.items())
     }
+
+
+def _shots_of(scene: Scene, cue: Cue | None, clicks: Clicks) -> Bool[np.ndarray, " T"]:
+    """The frames of the shots in which something is known of an object."""
+    known = np.zeros(scene.shape[0], bool)
+    if cue is not None:
+        known |= cue.inside.any((1, 2))
+    known[[frame for frame, *_ in (*clicks.inside, *clicks.boxes)]] = True
+    for shot in scene.shots:
+        known[shot] = known[shot].any()
+    return known
 
 
 def _one(scene: Scene, cue: Cue | None, clicks: Clicks, heads: Heads) -> Level | None:

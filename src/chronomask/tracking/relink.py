@@ -58,9 +58,9 @@ def _first(number: int, before: Mapping[int, int]) -> int:
 
 
 def follows(tracks: Sequence[TrackSummary]) -> np.ndarray:
-    """Whether the track of a column begins after the track of a row has ended; bool, "N N"."""
-    ends = np.array([track.exit.last for track in tracks])
-    return np.array([track.entry.first for track in tracks])[None] > ends[:, None]
+    """Whether the track of a column begins after the track of a row has ended, in the same shot; bool, "N N"."""
+    ends, begins = ([getattr(track, side) for track in tracks] for side in ("exit", "entry"))
+    return np.array([[a.last < b.first and a.shot == b.shot for b in begins] for a in ends])
 
 
 def pair_statistics(tracks: Sequence[TrackSummary]) -> Float64[np.ndarray, "N N S"]:

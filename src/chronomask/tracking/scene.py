@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -37,6 +38,7 @@ class Scene:
         config: of the clustering.
         dimensions: of the embedding, see `ModelConfig.embedding`.
         coefficients: of the tubes' score, `ModelConfig.tube_score`.
+        cuts: numbers of the frames, of the clip, with which a new shot begins.
     """
 
     sight: Sight
@@ -45,11 +47,17 @@ class Scene:
     dimensions: Sequence[str]
     config: ClusterConfig
     coefficients: Sequence[float] = ()
+    cuts: Sequence[int] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """T, h and w."""
         return self.sight.outputs.heat.shape
+
+    @property
+    def shots(self) -> list[slice]:
+        """The frames of every shot in the clip."""
+        return [slice(begin, end) for begin, end in pairwise([0, *self.cuts, self.shape[0]])]
 
     @property
     def placed(self) -> Bool[np.ndarray, " E"]:

@@ -5,7 +5,9 @@ Legend: T frames of a clip, h w pixels at stride 4, K tubes, N tracks, L classes
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +29,19 @@ _STATE = ("ids", "class_evidence", "feature", "entry", "exit", "object_evidence"
 
 
 class Found(NamedTuple):
-    """What was found in a clip, on its own: its tubes, how each looks, and 0 or k + 1 inside tube k."""
+    """What was found in a clip, on its own.
+
+    Attributes:
+        tubes: each in one shot.
+        looks: of the tubes.
+        labels: 0, or k + 1 inside tube k.
+        cuts: numbers of the frames, of the clip, with which a new shot begins.
+    """
 
     tubes: list[Tube]
     looks: list[Look]
     labels: Int16[np.ndarray, "T h w"]
+    cuts: Sequence[int] = ()
 
 
 def find(
@@ -53,6 +63,22 @@ def find(
     return Found(tubes, looks, label_map(tubes, outputs.heat.shape))
 
 
+def one_after_the_other(shots: Sequence[Found]) -> Found:
+    """What was found in the shots of a clip, each on its own, as of the whole clip."""
+    if len(shots) == 1:
+        return shots[0]
+    tubes, looks, labels, cuts, begin = list[Tube](), list[Look](), list[np.ndarray](), list[int](), 0
+    length = sum(len(shot.labels) for shot in shots)
+    for shot in shots:
+        labels.append(np.where(shot.labels > 0, shot.labels + np.int16(len(tubes)), np.int16(0)))
+        around = (begin, length - begin - len(shot.labels)), (0, 0), (0, 0)
+        tubes += [replace(tube, probability=np.pad(tube.probability, around)) for tube in shot.tubes]
+        looks += shot.looks
+        begin += len(shot.labels)
+        cuts.append(begin)
+    return Found(tubes, looks, np.concatenate(labels), cuts[:-1])
+
+
 class Tracker:
     """Joins what is found in the clips of one video to tracks.
 
@@ -62,12 +88,14 @@ class Tracker:
 
     Attributes:
         summaries: what is known of each track, by its id.
+        cuts: numbers of the frames with which a new shot begins.
     """
 
     def __init__(self, config: SegmentConfig, categories: Sequence[Category]) -> None:
         self.config, self.categories = config, categories
         self.stitcher = Stitcher(config.stitch)
         self.summaries: dict[int, TrackSummary] = {}
+        self.cuts: list[int] = []
 
     def take(self, found: Found, shared: int) -> tuple[list[int], set[int]]:
         """Takes in the next clip, whose first `shared` frames are the last ones of the clip before.
@@ -75,9 +103,11 @@ class Tracker:
         Returns:
             The track id of every tube, and which of these ids were in none of the shared frames.
         """
-        tubes, looks, labels = found
+        tubes, looks, labels, cuts = found
         begin = self.stitcher.seen - shared
+        self.cuts += [begin + cut for cut in cuts if not self.cuts or begin + cut > self.cuts[-1]]
         visits = [visit_of(tube, begin, labels.shape) for tube in tubes]
+        visits = [replace(visit, shot=bisect(self.cuts, visit.first)) for visit in visits]
         ids, new = self.stitcher.add(labels, looks, visits, shared)
         for number, tube, look, visit in zip(ids, tubes, looks, visits, strict=True):
             summary = TrackSummary.of(number, tube, look, visit)
@@ -127,6 +157,7 @@ class Tracker:
         tracks = self.summaries.values()
         return {
             **nested("stitcher", self.stitcher.state()),
+            "cuts": np.array(self.cuts, np.int64),
             "ids": np.array(list(self.summaries), np.int64),
             "class_evidence": np.array([track.class_evidence for track in tracks], np.float32),
             "feature": np.array([track.feature for track in tracks], np.float32),
@@ -139,6 +170,7 @@ class Tracker:
     def restore(self, state: State) -> None:
         """Puts the tracker where it was."""
         self.stitcher.restore(part(state, "stitcher"))
+        self.cuts = [int(frame) for frame in state["cuts"]]
         rows = zip(*(state[name] for name in _STATE), strict=True)
         self.summaries = {
             int(number): TrackSummary(
