@@ -72,7 +72,7 @@ def test_a_wrong_guess_costs_time_but_no_pixel(monkeypatch):
     expected = list(segmenter.segment(Frames(video), raw=True))
     with monkeypatch.context() as patch:
         ids = iter(range(1, 10**6))
-        patch.setattr(room.Tracker, "take", lambda tracker, found, shared: ([next(ids) for _ in found.tubes], set()))
+        patch.setattr(room.Tracker, "take", lambda tracker, found, shared: [next(ids) for _ in found.tubes])
         clips = [clip for piece in pieces(segmenter.config, 41, 12) for clip in record(segmenter, Frames(video), piece)]
     anew = counted(monkeypatch)
     same(list(segmenter.join(joined(segmenter, Frames(video), clips, "clips"), raw=True)), expected)

@@ -60,7 +60,7 @@ class Stream:
     def take(self, clip: Clip, config: SegmentConfig) -> list[Stretch]:
         """Takes in the next clip; the frames that become final."""
         length, fresh = len(clip.found.labels), len(clip.fresh)
-        ids, _ = self.tracker.take(clip.found, clip.shared)
+        ids = self.tracker.take(clip.found, clip.shared)
         start = length - fresh - self.waiting
         for stretch in self.pending:
             stretch.views.append(View(clip, ids, start))

@@ -97,23 +97,19 @@ class Tracker:
         self.summaries: dict[int, TrackSummary] = {}
         self.cuts: list[int] = []
 
-    def take(self, found: Found, shared: int) -> tuple[list[int], set[int]]:
-        """Takes in the next clip, whose first `shared` frames are the last ones of the clip before.
-
-        Returns:
-            The track id of every tube, and which of these ids were in none of the shared frames.
-        """
+    def take(self, found: Found, shared: int) -> list[int]:
+        """The track id of every tube of the next clip, whose first `shared` frames are the last ones of the clip before."""
         tubes, looks, labels, cuts = found
         begin = self.stitcher.seen - shared
         self.cuts += [begin + cut for cut in cuts if not self.cuts or begin + cut > self.cuts[-1]]
         visits = [visit_of(tube, begin, labels.shape) for tube in tubes]
         visits = [replace(visit, shot=bisect(self.cuts, visit.first)) for visit in visits]
-        ids, new = self.stitcher.add(labels, looks, visits, shared)
+        ids, _ = self.stitcher.add(labels, looks, visits, shared)
         for number, tube, look, visit in zip(ids, tubes, looks, visits, strict=True):
             summary = TrackSummary.of(number, tube, look, visit)
             before = self.summaries.get(number)
             self.summaries[number] = before.and_then(summary) if before else summary
-        return ids, new
+        return ids
 
     def relink(self) -> dict[int, int]:
         """Joins tracks of a video that has ended, see `tracking.relink`; nothing where the settings say so.
