@@ -98,7 +98,7 @@ class Tracker:
         self.cuts: list[int] = []
 
     def take(self, found: Found, shared: int) -> list[int]:
-        """The track id of every tube of the next clip, whose first `shared` frames are the last ones of the clip before."""
+        """The track id of every tube of the next clip, of which the first `shared` frames are those of the clip before."""
         tubes, looks, labels, cuts = found
         begin = self.stitcher.seen - shared
         self.cuts += [begin + cut for cut in cuts if not self.cuts or begin + cut > self.cuts[-1]]
