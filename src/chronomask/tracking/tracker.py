@@ -98,7 +98,11 @@ class Tracker:
         self.cuts: list[int] = []
 
     def take(self, found: Found, shared: int) -> list[int]:
-        """The track id of every tube of the next clip, of which the first `shared` frames are those of the clip before."""
+        """Takes in the next clip, whose first `shared` frames are the last ones of the clip before.
+
+        Returns:
+            The track id of every tube.
+        """
         tubes, looks, labels, cuts = found
         begin = self.stitcher.seen - shared
         self.cuts += [begin + cut for cut in cuts if not self.cuts or begin + cut > self.cuts[-1]]
