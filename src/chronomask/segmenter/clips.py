@@ -34,7 +34,7 @@ PAINTED = 1 << 20
 """Pixels of frames that are painted together. More of them take no less time, and the memory of as many workers."""
 
 
-_LOOKED_AT = 7000
+_LOOKED_AT = 4000
 """Pixels whose colours tell one shot from another: of fewer, their number is chance."""
 
 
@@ -59,7 +59,7 @@ class SeenFrame:
     @cached_property
     def colours(self) -> Float32[np.ndarray, " 512"]:
         """Share of its pixels, or of some thousands of them, that has each of 8 x 8 x 8 colours."""
-        every = max(1, int((self.pixels[0].size / _LOOKED_AT) ** 0.5))
+        every = max(1, round((self.pixels[0].size / _LOOKED_AT) ** 0.5))
         red, green, blue = self.pixels[:, ::every, ::every] >> 5
         colours = (red.astype(np.intp) * 8 + green) * 8 + blue
         return np.bincount(colours.ravel(), minlength=512).astype(np.float32) / np.float32(colours.size)
