@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from chronomask import __version__, rle
 from chronomask.annotations.records import Segmentations, Track
 from chronomask.categories import Category
@@ -99,11 +101,11 @@ def track_rows(tracks: Iterable[Track], categories: Iterable[Category]) -> list[
     """The table of tracks; one that is seen nowhere, as a file from elsewhere may hold, is left out."""
     names, rows = {category.id: category.name for category in categories}, []
     for track in tracks:
-        found = {frame: size for frame, size in enumerate(rle.areas(track.segmentations)) if size is not None}
-        if found:
-            mean = sum(found.values()) / len(found)
+        areas = np.fromiter((-1 if size is None else size for size in rle.areas(track.segmentations)), np.int64)
+        seen = np.flatnonzero(areas >= 0)
+        if len(seen):
             name, scores = names[track.category_id], (track.score, track.class_score)
-            rows.append(TrackRow(track.id, name, *scores, min(found), max(found), mean))
+            rows.append(TrackRow(track.id, name, *scores, int(seen[0]), int(seen[-1]), float(areas[seen].mean())))
     return rows
 
 
