@@ -32,6 +32,18 @@ def return_large_blocks() -> None:
     _set(M_TRIM_THRESHOLD, 2 * LARGE)
 
 
+def close_holes() -> None:
+    """Gives back to the system what is free between what is in use: of a long run some ten megabytes, every time.
+
+    Takes milliseconds. Does nothing without glibc.
+    """
+    _call("malloc_trim", 0)
+
+
 def _set(parameter: int, value: int) -> None:
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(parameter, value)
+    _call("mallopt", parameter, value)
+
+
+def _call(name: str, *arguments: int) -> None:
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), name):
+        getattr(libc, name)(*arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable
 
+from chronomask.heap import close_holes
 from chronomask.results import FrameResult
 from chronomask.runs.kept_spool import KeptSpool
 from chronomask.segmenter.found import Clip
@@ -35,6 +36,7 @@ def segment_into(
         spool.add(result)
         if time.monotonic() - saved >= seconds and (snapshot := segmenter.snapshot()) is not None:
             spool.save(snapshot.to_bytes())
+            close_holes()
             saved = time.monotonic()
         yield result
 
