@@ -34,7 +34,7 @@ def test_a_camera_that_turns_is_no_cut():
     assert shots_of(seen([wide[:, left : left + 96] for left in range(0, 220, 30)]), 0.4) == [slice(0, 8)]
 
 
-@pytest.mark.parametrize("name", CONFIGS.keys() - {"no overlap"})
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "no overlap"])
 def test_what_looks_the_same_in_the_next_shot_is_another_track(name):
     for places in ((1,), (13,), (12, 13), (9, 18, 29)):
         segmenter, video = segmenter_of(CONFIGS[name]), cut_at(*places)
