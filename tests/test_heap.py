@@ -36,3 +36,12 @@ def test_other_libraries_are_left_alone(monkeypatch):
     heap.share_heap()
     heap.close_holes()
     assert asked == [None, None]  # looked for the function, and did without
+
+
+def test_holes_are_closed_now_and_then(monkeypatch):
+    closed = []
+    monkeypatch.setattr(heap, "close_holes", lambda: closed.append(1))
+    assert list(heap.without_holes("abc", seconds=0)) == list("abc")
+    assert closed == [1, 1, 1]
+    assert list(heap.without_holes("abc", seconds=60)) == list("abc")
+    assert closed == [1, 1, 1]

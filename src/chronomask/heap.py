@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's mallopt."""
@@ -38,6 +43,16 @@ def close_holes() -> None:
     Takes milliseconds. Does nothing without glibc.
     """
     _call("malloc_trim", 0)
+
+
+def without_holes(items: Iterable[_Item], seconds: float = 10.0) -> Iterator[_Item]:
+    """The items of a long work, between which holes are closed whenever so many seconds have passed."""
+    closed = time.monotonic()
+    for item in items:
+        yield item
+        if time.monotonic() - closed >= seconds:
+            close_holes()
+            closed = time.monotonic()
 
 
 def _set(parameter: int, value: int) -> None:

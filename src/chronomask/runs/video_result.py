@@ -21,7 +21,7 @@ from chronomask.categories import OBJECT, Category
 from chronomask.claims import check_outputs
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import write_results, write_tracks
-from chronomask.heap import close_holes
+from chronomask.heap import close_holes, without_holes
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
@@ -167,7 +167,8 @@ class VideoResult:
             close_holes()
             try:
                 with closing(draw_outputs(self.source, self.spool, results, outputs, by_id)) as frames:
-                    deque(progress(frames, f"drawing {self.source.name}", len(self)), maxlen=0)
+                    shown = progress(frames, f"drawing {self.source.name}", len(self))
+                    deque(without_holes(shown), maxlen=0)
             except KeyboardInterrupt as error:
                 interrupted = error
         info = {**self.info, "complete": complete and interrupted is None}
