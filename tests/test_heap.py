@@ -41,7 +41,7 @@ def test_other_libraries_are_left_alone(monkeypatch):
 def test_holes_are_closed_now_and_then(monkeypatch):
     closed = []
     monkeypatch.setattr(heap, "close_holes", lambda: closed.append(1))
-    assert list(heap.without_holes("abc", seconds=0)) == list("abc")
+    assert list(heap.without_holes("abc", seconds=0.0)) == list("abc")
     assert closed == [1, 1, 1]
-    assert list(heap.without_holes("abc", seconds=60)) == list("abc")
+    assert list(heap.without_holes("abc", seconds=60.0)) == list("abc")
     assert closed == [1, 1, 1]
