@@ -12,6 +12,7 @@ from chronomask.runs.explanation_sheet import explanation_sheet
 from chronomask.segmenter.explaining import ClipExplainer, Explanation
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame, VideoSource, given_up
+from chronomask.video.source import TICK
 
 
 def explain(segmenter: Segmenter, source: VideoSource, time: float = 0.0) -> Explanation:
@@ -31,13 +32,13 @@ def explain(segmenter: Segmenter, source: VideoSource, time: float = 0.0) -> Exp
     frames = source.frames()
     with given_up(frames):
         for frame in frames:
-            if wanted is None and frame.time > time + 5e-6:
+            if wanted is None and frame.time > time + TICK:
                 wanted = frame.index if last is None else last
             last = frame.index
             clip.append(frame)
             if wanted is not None and frame.index >= max(length - 1, wanted + length // 2):
                 break
-    if not clip or (wanted is None and time >= clip[-1].time + 1 / source.fps - 5e-6):
+    if not clip or (wanted is None and time >= clip[-1].time + 1 / source.fps - TICK):
         end = f"the last frame is at {clip[-1].time:.3f} s" if clip else "there is no frame"
         raise InputError(f"time {time:g}: lies after the end of {source.name}: {end}")
     number = clip[-1].index if wanted is None else wanted

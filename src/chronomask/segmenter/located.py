@@ -12,9 +12,7 @@ from chronomask.errors import InputError
 from chronomask.prompts import Box, Prompt, kind_of, shown
 from chronomask.tracking.prompted import Clicks
 from chronomask.video import Frame, VideoSource
-
-TICK = 5e-6
-"""Seconds by which a time may be early: half a tick of a clock of 90 kHz is forgiven."""
+from chronomask.video.source import TICK
 
 
 class Located:

@@ -36,8 +36,7 @@ class Images(VideoSource):
         self.name, self.selection, self._rate = "frames", selection, fps
         self.fps, self.again, self._used = fps / selection.every, not isinstance(images, Iterator), False
         if isinstance(images, Sized):
-            numbers = [i for i in range(len(images)) if selection.begun(i / fps) and not selection.over(i / fps)]
-            self.length = len(numbers[:: selection.every])
+            self.length = sum(1 for _ in selection.of((i / fps, None) for i in range(len(images))))
         else:
             self.length = None
         iterator = iter(images)
@@ -58,17 +57,12 @@ class Images(VideoSource):
         """
         if self._used and not self.again:
             raise InputError("frames of a generator pass by once; hand over a list to use them again")
-        self._used, number = True, 0
-        for place, image in enumerate(self._images):
-            if self.selection.over(place / self._rate):
-                return
-            if not self.selection.begun(place / self._rate):
-                continue
-            index, rest = divmod(number, self.selection.every)
-            if rest == 0 and index >= skip:
+        self._used = True
+        timed = ((place / self._rate, (place, image)) for place, image in enumerate(self._images))
+        for index, time, (place, image) in self.selection.of(timed):
+            if index >= skip:
                 pixels = _pixels(image, place)
-                yield Frame(index, place / self._rate, pixels if self.again else pixels.copy())
-            number += 1
+                yield Frame(index, time, pixels if self.again else pixels.copy())
 
 
 def _pixels(image: Any, number: int) -> UInt8[np.ndarray, "H W 3"]:

@@ -18,13 +18,10 @@ import av.video
 from chronomask.errors import InputError
 from chronomask.files import spoken
 from chronomask.video.decoding import decoded, frame_rate, open_container, sound_stream, upright, video_stream
-from chronomask.video.source import Frame, Selection, VideoSource
+from chronomask.video.source import TICK, Frame, Selection, VideoSource
 
 _RUN_UP = 10.0
 """Seconds that are decoded before the start of a selection: formats without an index are entered between key frames."""
-
-_TICK = 5e-6
-"""Half a tick of a 90 kHz clock."""
 
 _PROBE = 1 << 20
 """Bytes at either end of a file that its fingerprint is taken of."""
@@ -82,21 +79,16 @@ class VideoFile(VideoSource):
         if base is None or None in stamps or len(set(stamps)) < len(stamps):
             return None
         seconds = (float(stamp * base) - start for stamp in sorted(stamp for stamp in stamps if stamp is not None))
-        chosen = [time for time in seconds if self.selection.begun(time) and not self.selection.over(time)]
-        return chosen[:: self.selection.every]
+        return [time for _, time, _ in self.selection.of((time, None) for time in seconds)]
 
     def _frames(self, skip: int, near: float | None) -> Iterator[Frame]:
         self.damage = None
-        number = 0 if near is None else skip * self.selection.every
-        for time, frame in self._timed(near, number):
-            if not self.selection.begun(time) or (near is not None and time < near - _TICK):
-                continue
-            if self.selection.over(time):
-                return
-            index, rest = divmod(number, self.selection.every)
-            if rest == 0 and index >= skip:
+        before = 0 if near is None else skip * self.selection.every
+        timed = self._timed(near, before)
+        late = timed if near is None else ((time, frame) for time, frame in timed if time >= near - TICK)
+        for index, time, frame in self.selection.of(late, before):
+            if index >= skip:
                 yield Frame(index, time, upright(frame, self._stored))
-            number += 1
 
     def fingerprint(self) -> str:
         """Of a file's size and both its ends; of an address what the file behind it claims."""
@@ -140,7 +132,7 @@ class VideoFile(VideoSource):
                 # Raw streams carry no times.
                 time = end if frame.time is None else frame.time - start
                 yield time, frame
-                count += near is None or time >= near - _TICK
+                count += near is None or time >= near - TICK
                 end = time + 1 / (self.fps * self.selection.every)
             if not entered or (near is not None and self.selection.start == 0):
                 self._notice_cut(container, stream, count, start + end)

@@ -85,12 +85,11 @@ class ImageFiles(VideoSource):
         self._unreadable: dict[_Place, str] = {}
         with closing(_Album()) as album:
             places = [place for file in files for place in self._places_in(album, file)]
-            numbers = [i for i in range(len(places)) if selection.begun(i / fps) and not selection.over(i / fps)]
-            if not numbers:
+            chosen = list(selection.of((number / fps, place) for number, place in enumerate(places)))
+            if not chosen:
                 raise InputError(f"{name}: none of its {len(places)} images lies at {selection.start} seconds or later")
             self.name, self.fps, self.selection = spoken(name), fps / selection.every, selection
-            self._places = [places[number] for number in numbers[:: selection.every]]
-            self._times = [number / fps for number in numbers[:: selection.every]]
+            self._times, self._places = [time for _, time, _ in chosen], [place for *_, place in chosen]
             self._root = None if len(places) > len(files) else os.path.commonpath([file.parent for file in files])
             # Headers only, but all of them: better now than after an hour.
             sizes = {place: size for place in self._places if (size := self._read(album.size, place))}

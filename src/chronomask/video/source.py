@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,6 +20,11 @@ from chronomask.errors import InputError
 
 DEFAULT_FPS = 25.0
 """Frames a second of images, and of the rare video that does not say."""
+
+TICK = 5e-6
+"""Seconds by which the time of a frame may be off: half a tick of a clock of 90 kHz."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +65,28 @@ class Selection:
             raise InputError(f"every {self.every}: must be 1 or more")
 
     def begun(self, time: float) -> bool:
-        """Whether a frame of this time lies at the start or behind it; half a tick of a 90 kHz clock is forgiven."""
-        return time >= self.start - 5e-6
+        """Whether a frame of this time lies at the start or behind it."""
+        return time >= self.start - TICK
 
     def over(self, time: float) -> bool:
         """Whether a frame of this time, and with it all that follow, lie behind the end."""
-        return self.end is not None and time >= self.end - 5e-6
+        return self.end is not None and time >= self.end - TICK
+
+    def of(self, timed: Iterable[tuple[float, _T]], before: int = 0) -> Iterator[tuple[int, float, _T]]:
+        """What is looked at of frames, or of what stands for them, by ascending time: their number, time and content.
+
+        Args:
+            timed: time and content of each.
+            before: how many at the start or behind it came before the first of them.
+        """
+        number = before
+        for time, content in timed:
+            if self.over(time):
+                return
+            if self.begun(time):
+                if number % self.every == 0:
+                    yield number // self.every, time, content
+                number += 1
 
 
 class VideoSource(ABC):

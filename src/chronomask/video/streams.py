@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 
+import av
 import av.container
 
 from chronomask.errors import InputError
@@ -46,20 +47,18 @@ class Stream(VideoSource):
         self._frames = chain([first], frames)
 
     def __iter__(self) -> Iterator[Frame]:
-        number, first, began = 0, None, time.monotonic()
         with self._container:
-            for frame in self._frames:
-                # Some streams carry no times: then it is the moment of arrival that counts.
-                now = time.monotonic() - began if frame.time is None else frame.time
-                first = now if first is None else first
-                if self.selection.over(now - first):
-                    return
-                if not self.selection.begun(now - first):
-                    continue
-                index, rest = divmod(number, self.selection.every)
-                if rest == 0:
-                    yield Frame(index, now - first, upright(frame, self._stored))
-                number += 1
+            for index, moment, frame in self.selection.of(self._timed()):
+                yield Frame(index, moment, upright(frame, self._stored))
+
+    def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """All frames, each with the seconds since the first."""
+        first, began = None, time.monotonic()
+        for frame in self._frames:
+            # Some streams carry no times: then it is the moment of arrival that counts.
+            now = time.monotonic() - began if frame.time is None else frame.time
+            first = now if first is None else first
+            yield now - first, frame
 
     def _note(self, damage: str) -> None:
         self.damage = f"{self._shown}: {damage}"

@@ -153,13 +153,9 @@ def _table(times: Float64[np.ndarray, " T"], start: float, selection: Selection 
     # shows it from 0.87 s on. Beyond the end it shows the last frame too.
     half = np.diff(times) / 2
     asked = times + np.append(half, half[-1:] if len(half) else _MOMENT)
-    kept = range(len(times))
-    if selection is not None:
-        inside = [
-            i for i, time in enumerate((times - start).tolist()) if selection.begun(time) and not selection.over(time)
-        ]
-        kept = inside[:: selection.every]
-    return np.stack([times, asked])[:, list(kept)]
+    numbered = ((time, number) for number, time in enumerate((times - start).tolist()))
+    kept = slice(None) if selection is None else [number for *_, number in selection.of(numbered)]
+    return np.stack([times, asked])[:, kept]
 
 
 def write_copy(path: Path, source: VideoSource, progress: Progress) -> tuple[int, int, int]:
