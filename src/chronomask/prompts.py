@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -80,6 +80,19 @@ class Box:
 
 
 Prompt = Point | Box
+
+
+def prompt_of(said: Mapping[str, Any]) -> Prompt:
+    """A prompt by the names of its fields, as the page has it.
+
+    Raises:
+        InputError: it is none.
+    """
+    kind = Box if "left" in said else Point
+    try:
+        return kind(**said)
+    except (TypeError, OverflowError) as error:
+        raise InputError(f"point: {dict(said)!r:.80} is none") from error
 
 
 def kind_of(prompt: Prompt) -> str:

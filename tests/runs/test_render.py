@@ -157,6 +157,20 @@ def test_corrected_tracks_are_drawn_without_a_network(video, result, tracks, tmp
     assert "close ones are object" in capsys.readouterr().err
 
 
+def test_a_recording_holds_the_selected_frames_alone(video, tracks, tmp_path):
+    content = json.loads(tracks.read_text())
+    for name, source in (
+        ("file", content["info"]["source"]),
+        ("live", {"fingerprint": None, "every": 2}),
+        ("mine", "?"),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps({**content, "info": {"source": source}}))
+        render(tmp_path / f"{name}.json", video, tmp_path / name, Outputs(masks="png"))
+    masks = [[path.read_bytes() for path in sorted((tmp_path / name / "masks").iterdir())] for name in ("file", "live")]
+    assert len(masks[0]) == 12
+    assert masks[0] == masks[1]
+
+
 def test_what_cannot_be_meant(video, tracks, tmp_path):
     out = tmp_path / "out"
     other = film(tmp_path / "other.mkv", [image[:40] for image in moving_objects(12)], "ffv1", "bgr0")

@@ -12,8 +12,9 @@ from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.claims import Output, check_outputs, only_endings
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
+from chronomask.formats.footage import open_part, part_of
 from chronomask.formats.ytvis import write_tracks
-from chronomask.video import DEFAULT_FPS, Selection, VideoSource, open_source
+from chronomask.video import Selection, VideoSource, open_source
 
 _QUALITY = 95
 """Of the JPEG files: what a frame loses is then far below what compression took from the video."""
@@ -35,7 +36,7 @@ def write_dataset(file: TracksFile, sources: Sequence[str | Path], path: Path, o
     """
     _check_number(file, sources)
     check_outputs([data_set(path)], overwrite=overwrite)
-    selection = _selection(file)
+    selection = part_of(file)
     with folder_written_aside(path) as aside:
         videos = [
             _extract(video, source, selection, aside / "JPEGImages", whole=file.info.get("complete", True))
@@ -77,18 +78,8 @@ def _check_size(video: VideoEntry, path: str | Path, source: VideoSource) -> Non
         raise InputError(f"{path}: is {source.width}x{source.height}, the tracks are of {video.width}x{video.height}")
 
 
-def _selection(file: TracksFile) -> Selection:
-    """The part of the source that the tracks are of, as `segment` notes it."""
-    source = file.info.get("source")
-    # What is left of a live source, whose fingerprint is null, is the recording: of the selected frames alone.
-    if not isinstance(source, dict) or source.get("fingerprint", "") is None:
-        return Selection()
-    return Selection(source.get("start", 0.0), source.get("end"), source.get("every", 1))
-
-
 def _extract(video: VideoEntry, path: str | Path, selection: Selection, images: Path, whole: bool) -> VideoEntry:
-    # Tracks have the rate of the selected frames; which images these are goes by the rate of all.
-    source = open_source(path, video.fps * selection.every if video.fps else DEFAULT_FPS, selection)
+    source = open_part(path, video.fps, selection)
     _check_size(video, path, source)
     folder = images / str(video.id)
     folder.mkdir(parents=True)

@@ -12,13 +12,14 @@ from chronomask.categories import Category
 from chronomask.claims import claimed
 from chronomask.errors import InputError, close_names, some_names
 from chronomask.formats.convert import read
+from chronomask.formats.footage import check_size, open_part, part_of
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
 from chronomask.results import TrackInfo
 from chronomask.runs.spool import CodedFrame
-from chronomask.video import Selection, Source, VideoSource, open_source
+from chronomask.video import Source, VideoSource
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,8 @@ def _opened(file: TracksFile, tracks: Path, video: Source) -> VideoSource:
     """The frames that the tracks belong to."""
     if len(file.videos) != 1:
         raise InputError(f"{tracks}: holds {len(file.videos)} videos; render draws the tracks of one")
-    (entry,) = file.videos
-    origin = file.info.get("source", {})
-    part = Selection(origin.get("start", 0.0), origin.get("end"), origin.get("every", 1))
-    source = open_source(video, (entry.fps or 25.0) * part.every, part)
-    if (source.width, source.height) != (entry.width, entry.height):
-        found, wanted = f"{source.width}x{source.height}", f"{entry.width}x{entry.height}"
-        raise InputError(f"{source.name}: {found} pixels, the tracks are of a video of {wanted}")
+    source = open_part(video, file.videos[0].fps, part_of(file))
+    check_size(file.videos[0], source)
     return source
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from PIL import Image
 from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.categories import plain
 from chronomask.errors import InputError
+from chronomask.formats.footage import open_part, part_of
 from chronomask.formats.ytvis import read_tracks, write_tracks
 from chronomask.progress import Progress
-from chronomask.video import DEFAULT_FPS, Selection, open_source
+from chronomask.video import Selection
 
 
 def score(progress: Progress, truth: str, tracks: str, video: str, folder: str) -> dict[str, Any]:
@@ -31,13 +31,12 @@ def score(progress: Progress, truth: str, tracks: str, video: str, folder: str) 
     from chronomask.formats.convert import read
 
     place, found = Path(folder), read_tracks(Path(tracks))
-    part = selection_of(found)
+    part = part_of(found)
     true, found = _together(read(Path(truth)), found)
-    with_frames = _some_frames(video, part, true, place / "frames", FRAMES, progress)
-    for name, file in (("truth.json", true), ("found.json", found)):
-        videos = with_frames if name == "truth.json" else file.videos
-        write_tracks(place / name, videos, file.categories, file.tracks, {})
     paths = place / "truth.json", place / "found.json"
+    with_frames = _some_frames(video, part, true, place / "frames", FRAMES, progress)
+    write_tracks(paths[0], with_frames, true.categories, true.tracks, {})
+    write_tracks(paths[1], found.videos, found.categories, found.tracks, {})
     named = evaluate(*paths, report=place / "report.html", frames=place / "frames", overwrite=True)
     anonymous = evaluate(*paths, EvaluateConfig(class_agnostic=True))
     shutil.rmtree(place / "frames")
@@ -81,16 +80,9 @@ def _some_frames(
     (entry,) = file.videos
     wanted = set(np.linspace(0, entry.length - 1, count).round().astype(int).tolist())
     folder.mkdir(parents=True, exist_ok=True)
-    for frame in progress(open_source(video, (entry.fps or DEFAULT_FPS) * part.every, part), "frames", entry.length):
+    for frame in progress(open_part(video, entry.fps, part), "frames", entry.length):
         if frame.index in wanted:
             Image.fromarray(frame.image).save(folder / f"{frame.index}.jpg", quality=80)
         if frame.index >= entry.length:
             break
     return (replace(entry, file_names=tuple(f"{number}.jpg" for number in range(entry.length))),)
-
-
-def selection_of(file: TracksFile) -> Selection:
-    """The frames of a video that tracks speak of."""
-    origin = file.info.get("source")
-    origin = origin if isinstance(origin, Mapping) else {}
-    return Selection(origin.get("start", 0.0), origin.get("end"), origin.get("every", 1))

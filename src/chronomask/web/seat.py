@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from chronomask.errors import InputError
-from chronomask.prompts import Box, Point, Prompt
-from chronomask.video import Selection, open_source
+from chronomask.formats.footage import open_part
+from chronomask.prompts import prompt_of
+from chronomask.video import Selection
 from chronomask.web.child import bound, said_of
 
 AROUND = 3
@@ -46,14 +46,14 @@ class Seat:
         from chronomask.segmenter import load as loading
 
         self._source, self._rate = source, rate
-        self._part = Selection(*selection) if selection else Selection()
+        self._part = Selection(*selection or ())
         self._segmenter = loading.load(model)
         self._begin, self._explainer, self._prompts = -1, None, None
 
     @cached_property
     def _origin(self) -> float:
         """Time of frame 0."""
-        return next(iter(open_source(self._source, self._rate * self._part.every, self._part))).time
+        return next(iter(open_part(self._source, self._rate, self._part))).time
 
     def _clip(self, frame: int, begin: int, since: float) -> Any:
         """The clip around a frame.
@@ -67,7 +67,7 @@ class Seat:
         if self._explainer is None or begin != self._begin:
             start = self._part.start if begin == 0 else self._origin + since - 1e-4
             part = Selection(start, self._part.end, self._part.every)
-            frames = open_source(self._source, self._rate * self._part.every, part)
+            frames = open_part(self._source, self._rate, part)
             images = [one.image for one in islice(frames, self._segmenter.config.clip_length)]
             self._explainer, self._begin, self._prompts = ClipExplainer(self._segmenter, images, begin), begin, None
         return self._explainer
@@ -108,19 +108,6 @@ class Seat:
         clip = self._clip(frame, begin, since).clip
         self._prompts = self._prompts or ClipPrompts(self._segmenter, clip)
         return self._prompts
-
-
-def prompt_of(said: Mapping[str, Any]) -> Prompt:
-    """A prompt as the page has it.
-
-    Raises:
-        InputError: it is none.
-    """
-    kind = Box if "left" in said else Point
-    try:
-        return kind(**said)
-    except (TypeError, OverflowError) as error:
-        raise InputError(f"point: {dict(said)!r:.80} is none") from error
 
 
 def _map(values: np.ndarray) -> dict[str, Any]:

@@ -13,16 +13,18 @@ from typing import Any
 
 import msgspec
 
-from chronomask.annotations.records import TracksFile, VideoEntry
+from chronomask.annotations.records import TracksFile
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError, refusing
 from chronomask.files import natural
+from chronomask.formats.footage import check_size, open_part, part_of
 from chronomask.formats.ytvis import read_tracks, write_tracks
 from chronomask.outputs.choice import Outputs
 from chronomask.progress import Progress
-from chronomask.video import DEFAULT_FPS, IMAGE_SUFFIXES, Selection, VideoSource, open_source
+from chronomask.prompts import prompt_of
+from chronomask.video import IMAGE_SUFFIXES, Selection, open_source
 from chronomask.web import media
-from chronomask.web.scoring import score, selection_of
+from chronomask.web.scoring import score
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,gif,asf"
 """Formats of uploads. Those that name other files or addresses, such as playlists, are not among them."""
@@ -53,15 +55,14 @@ def look(
         check_upload(Path(source), shown, bounds["pixels"], bounds["frames"])
     file = None if tracks is None else _one_video(Path(tracks))
     path = Path(source) if source else video_of(Path(tracks or ""), file)
-    part = None if file is None else selection_of(file)
-    rate = DEFAULT_FPS if file is None or part is None else (file.videos[0].fps or DEFAULT_FPS) * part.every
-    opened = open_source(str(path), rate, part or Selection())
+    part = None if file is None else part_of(file)
+    opened = open_part(path, None if file is None else file.videos[0].fps, part or Selection())
     found = media.looked_at(opened)
     if bounds is not None and (found.frames or 0) > bounds["frames"]:
         raise InputError(f"{shown}: {found.frames:,} frames; {bounds['frames']:,} are possible")
     length = 0
     if file is not None:
-        _check_fits(file.videos[0], opened)
+        check_size(file.videos[0], opened)
         length = file.videos[0].length
         write_tracks(place / "run-0" / "tracks.json", file.videos, file.categories, file.tracks, file.info)
     if found.copy != "needed":
@@ -107,12 +108,6 @@ def _one_video(path: Path) -> TracksFile:
     return file
 
 
-def _check_fits(entry: VideoEntry, source: VideoSource) -> None:
-    if (entry.width, entry.height) != (source.width, source.height):
-        found, wanted = f"{source.width}x{source.height}", f"{entry.width}x{entry.height}"
-        raise InputError(f"{source.name}: {found} pixels, the tracks are of a video of {wanted}")
-
-
 def video_of(tracks: Path, file: TracksFile | None) -> Path:
     """The video that tracks are of: the frames that they name, or what is called as they call it, near them.
 
@@ -146,8 +141,7 @@ def copy(
     progress: Progress, source: str, folder: str, rate: float, selection: Sequence[Any] | None, length: int
 ) -> dict[str, Any]:
     """Makes a copy for the browser, copy.mp4, and its table of times."""
-    place, part = Path(folder), Selection(*selection) if selection else Selection()
-    opened = open_source(source, rate * part.every, part)
+    place, opened = Path(folder), open_part(source, rate, Selection(*selection or ()))
     count, width, height = media.write_copy(place / "copy.mp4", opened, progress)
     # A run that was interrupted speaks of its first frames.
     media.write_times(place / "times-copy.bin", place / "copy.mp4", length, None)
@@ -213,10 +207,8 @@ def follow(
     """
     from chronomask.runs.segment import segment_to_folder
     from chronomask.segmenter import load as loading
-    from chronomask.web.seat import prompt_of
 
-    part = Selection(*selection) if selection else Selection()
-    opened, place = open_source(source, rate * part.every, part), Path(folder)
+    opened, place = open_part(source, rate, Selection(*selection or ())), Path(folder)
     opened.name = name
     said, outputs = [prompt_of(prompt) for prompt in prompts], Outputs(overlay=False)
     segment_to_folder(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from chronomask.errors import InputError
+from chronomask.prompts import prompt_of
 from chronomask.web.jobs import Job, Jobs
 from chronomask.web.limits import Limits
 from chronomask.web.project import Project, State
-from chronomask.web.seat import prompt_of
 from chronomask.web.sessions import OPENED, Session, Sessions
 from chronomask.web.tasks import outputs_of
 from chronomask.web.views import Summaries
