@@ -88,3 +88,9 @@ def some_names(known: Iterable[object], most: int = 5) -> str:
     names = [str(name) for name in known]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: "1 track", "2 tracks", "2 classes"."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{ending}"

@@ -12,7 +12,7 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.notes import print_notes
-from chronomask.errors import InputError
+from chronomask.errors import InputError, counted
 from chronomask.formats.capabilities import Format
 from chronomask.terminal import begin
 
@@ -60,7 +60,6 @@ def convert(
 
     from chronomask.formats.assumed import Assumed
     from chronomask.formats.conversion import convert as run
-    from chronomask.formats.conversion_losses import counted
 
     assumed = Assumed(against, _parse_size(size), length, fps, first_frame, video, crowds_as_objects, stills)
     done = run(
@@ -94,7 +93,6 @@ def edit(
     """
     from chronomask.claims import claimed
     from chronomask.editing import Merge, apply, parse_operation, shared_frames
-    from chronomask.formats.conversion_losses import counted
     from chronomask.formats.convert import output_of, read, write
 
     if not operations:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from chronomask.annotations.records import Track, VideoEntry
-from chronomask.errors import some_names
+from chronomask.errors import counted, some_names
 from chronomask.evaluation.records import GroundTruth
-from chronomask.formats.conversion_losses import counted
 
 _NAMES = 20
 """Videos or classes that a sentence names."""

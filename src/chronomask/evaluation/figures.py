@@ -8,9 +8,9 @@ from html import escape
 import numpy as np
 from jaxtyping import Float64
 
+from chronomask.errors import counted
 from chronomask.evaluation.ap import THRESHOLDS, Evaluation, percent
 from chronomask.evaluation.error_analysis import Breakdown, Kind
-from chronomask.formats.conversion_losses import counted
 
 KIND_COLOURS: dict[Kind, str] = {
     "duplicate": "#8d6cab",

@@ -17,12 +17,11 @@ from chronomask.annotations.listing import STILLS, Listing, read_listing
 from chronomask.annotations.problems import Problem, Problems
 from chronomask.annotations.reader import Reading, form_of, opened_annotations, read
 from chronomask.annotations.records import Track
-from chronomask.errors import InputError
+from chronomask.errors import InputError, counted
 from chronomask.evaluation.coverage import of_unseen_classes, without_results
 from chronomask.evaluation.records import GroundTruth
 from chronomask.evaluation.strict import StrictLook
 from chronomask.formats.against import Against
-from chronomask.formats.conversion_losses import counted
 from chronomask.formats.reading import Note, opened_or_recognised, read_any, unheard
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from chronomask.annotations.listing import Listing
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import plain
-from chronomask.errors import InputError, some_names
-from chronomask.formats.conversion_losses import counted
+from chronomask.errors import InputError, counted, some_names
 
 if TYPE_CHECKING:
     from chronomask.formats.capabilities import Capabilities, Format

@@ -25,8 +25,7 @@ from chronomask.categories import Category
 from chronomask.files import json_text, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.collected import Collected
-from chronomask.formats.conversion_losses import annotated_notes
+from chronomask.formats.collected import Collected, annotated_notes
 from chronomask.formats.file_format import FileFormat
 
 CAPABILITIES = Capabilities(

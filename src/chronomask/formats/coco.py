@@ -16,11 +16,11 @@ from chronomask.annotations.content import Source
 from chronomask.annotations.listing import STILLS
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
+from chronomask.errors import counted
 from chronomask.files import json_text, natural
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
-from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
 from chronomask.rle import Rle
 

@@ -13,11 +13,10 @@ from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.categories import Category
-from chronomask.errors import InputError
+from chronomask.errors import InputError, counted
 from chronomask.formats.assumed import Assumed
-from chronomask.formats.conversion_losses import counted, numbering_notes
 from chronomask.formats.joining import joined
-from chronomask.formats.numbering import named_categories, numbered
+from chronomask.formats.numbering import named_categories, numbered, numbering_notes
 from chronomask.rle import Rle
 
 Size = tuple[int, int]
@@ -201,6 +200,16 @@ class Collected:
             shapes, made = counted(sum(map(len, frames)), self.shape), counted(len(tracks), "track")
             self.notes.append(f"{video.name}: {shapes} without {self.track_field} joined by label and overlap: {made}")
         return tracks.values()
+
+
+def annotated_notes(annotated: int, frames: int) -> tuple[str, ...]:
+    """One sentence where just some frames of the source are annotated: only these are frames of the records.
+
+    In the others nobody knows whether an object is out of sight. YouTube-VIS, too, lists every fifth frame alone.
+    """
+    if annotated == frames:
+        return ()
+    return (f"{annotated} of {counted(frames, 'frame')} are annotated: the others are left out, as no frames at all",)
 
 
 def _id_of(number: int | str | None) -> int:

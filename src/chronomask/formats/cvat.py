@@ -15,11 +15,10 @@ from chronomask.annotations.problems import Problems
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.bounds import MAX_LENGTH
-from chronomask.errors import InputError, refusing
+from chronomask.errors import InputError, counted, refusing
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
-from chronomask.formats.conversion_losses import counted
 from chronomask.formats.cvat_shapes import check_kinds, masks_of, row_of
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import file_or_files_of, write_files

@@ -14,10 +14,10 @@ from PIL import Image
 
 from chronomask.annotations.records import TracksFile
 from chronomask.categories import OBJECT
+from chronomask.errors import counted
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.collected import Collected
-from chronomask.formats.conversion_losses import annotated_notes, counted
+from chronomask.formats.collected import Collected, annotated_notes
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, video_folders
 from chronomask.formats.label_maps import PixelKind, label_maps, read_label_maps

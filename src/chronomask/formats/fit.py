@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
-from chronomask.errors import InputError, some_names
+from chronomask.errors import InputError, counted, some_names
 from chronomask.files import natural
 from chronomask.formats import mots
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import Step, counted
 from chronomask.formats.fit_classes import classes
-from chronomask.formats.fit_masks import empty_masks, flags, overlaps
+from chronomask.formats.fit_masks import Step, empty_masks, flags, overlaps
 from chronomask.formats.numbering import numbered, numbered_in_video
 
 _LONGEST = 50

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from chronomask.annotations.records import TracksFile
 from chronomask.categories import OBJECT, Category
-from chronomask.errors import InputError, some_names
+from chronomask.errors import InputError, counted, some_names
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import Step, counted
+from chronomask.formats.fit_masks import Step
 from chronomask.formats.mots import IGNORED
 from chronomask.formats.numbering import named_categories
 

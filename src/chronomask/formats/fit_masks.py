@@ -8,11 +8,13 @@ import numpy as np
 
 from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile, united
-from chronomask.errors import some_names
+from chronomask.errors import counted, some_names
 from chronomask.formats.capabilities import Capabilities
-from chronomask.formats.conversion_losses import Step, counted
 from chronomask.formats.mots import IGNORED
 from chronomask.rle import Rle
+
+Step = tuple[TracksFile, list[str]]
+"""What one step of fitting returns: the file that is left, and a sentence for what it lost."""
 
 
 def flags(file: TracksFile, capabilities: Capabilities) -> Step:

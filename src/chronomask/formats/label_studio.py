@@ -22,12 +22,11 @@ from chronomask.annotations.content import read_json
 from chronomask.annotations.problems import Problems, shown
 from chronomask.annotations.records import TracksFile
 from chronomask.annotations.row import Row, is_whole
-from chronomask.errors import InputError
+from chronomask.errors import InputError, counted
 from chronomask.files import natural, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
-from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.label_maps import pixels_in
 from chronomask.rle import Rle

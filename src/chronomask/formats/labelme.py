@@ -17,11 +17,11 @@ from chronomask import rle
 from chronomask.annotations.content import json_keys, read_row
 from chronomask.annotations.records import TracksFile
 from chronomask.annotations.row import Row
+from chronomask.errors import counted
 from chronomask.files import portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected, Size
-from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import files_of, frame_stems, video_folders
 from chronomask.formats.labelme_shapes import WITHOUT_AREA, kind_of, mask_of

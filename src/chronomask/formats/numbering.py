@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from chronomask.annotations.records import Track, TracksFile, VideoEntry
 from chronomask.categories import LITE, OBJECT, Category
+from chronomask.errors import counted
 
 
 def numbered(tracks: Sequence[Track]) -> tuple[Track, ...]:
@@ -23,6 +24,15 @@ def numbered(tracks: Sequence[Track]) -> tuple[Track, ...]:
     start = max((track.id for track in named), default=0) + 1
     others = [replace(track, id=number) for number, track in enumerate(others, start)]
     return tuple(sorted([*named, *others], key=lambda track: (track.video_id, track.id)))
+
+
+def numbering_notes(tracks: Sequence[Track]) -> tuple[str, ...]:
+    """One sentence where `numbered` gives tracks that have an id another one."""
+    ids = [track.id for track in tracks if track.id != 0]
+    if len(set(ids)) == len(ids) and min(ids, default=1) >= 1:
+        return ()
+    why = "are negative" if len(set(ids)) == len(ids) else "repeat from video to video"
+    return (f"track ids {why}: {counted(len(ids), 'track')} counted from 1",)
 
 
 def numbered_in_video(file: TracksFile, video: VideoEntry, ids: range) -> list[tuple[int, Track]]:

@@ -18,12 +18,11 @@ from chronomask.annotations.content import read_row
 from chronomask.annotations.records import TracksFile, VideoEntry
 from chronomask.annotations.row import Row
 from chronomask.categories import Category
-from chronomask.errors import InputError, some_names
+from chronomask.errors import InputError, counted, some_names
 from chronomask.files import natural, portable
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
-from chronomask.formats.conversion_losses import counted
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.label_maps import LabelledVideo, PixelKind, read_frames
 from chronomask.video.pictures import opened

@@ -31,10 +31,10 @@ from chronomask.files import json_text, natural
 from chronomask.formats import sav_frames
 from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import MANY, Capabilities
-from chronomask.formats.conversion_losses import annotated_notes, numbering_notes
+from chronomask.formats.collected import annotated_notes
 from chronomask.formats.file_format import FileFormat
 from chronomask.formats.folder import file_or_files_of, files_of, write_files
-from chronomask.formats.numbering import numbered, numbered_in_video
+from chronomask.formats.numbering import numbered, numbered_in_video, numbering_notes
 
 CAPABILITIES = Capabilities(title="SA-V json", several_videos="a file each", overlaps=True, fps=True)
 

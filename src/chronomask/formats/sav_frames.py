@@ -12,8 +12,7 @@ from chronomask.annotations.records import TracksFile, united
 from chronomask.categories import OBJECT
 from chronomask.errors import InputError
 from chronomask.files import natural
-from chronomask.formats.collected import Collected, Size
-from chronomask.formats.conversion_losses import annotated_notes
+from chronomask.formats.collected import Collected, Size, annotated_notes
 from chronomask.formats.folder import files_of
 from chronomask.formats.label_maps import PixelKind, read_label_maps
 from chronomask.rle import Rle
