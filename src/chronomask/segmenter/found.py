@@ -1,17 +1,18 @@
 """What was found in a clip, and its masks at full size.
 
-Legend: H W pixels of the source, h w pixels at which the network sees them, T frames, b d cells of a box.
+Legend: H W pixels of the source, h w pixels at which the network sees them, T frames, K tubes, b d cells of a box.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int64, Shaped, UInt8
 
 from chronomask import rle
 from chronomask.painting import Box, around, paint, within
@@ -157,6 +158,19 @@ class Stretch(NamedTuple):
         """The ids of the tubes of every clip, if tracks are numbered from 1 in the order in which they come here."""
         numbers: dict[int, int] = {}
         return [[numbers.setdefault(number, len(numbers) + 1) for number in view.ids] for view in self.views]
+
+
+def levels_in(
+    boxes: Int64[np.ndarray, "K 2 2"], length: int, levels: Shaped[np.ndarray, "_"]
+) -> Iterator[tuple[Box, Shaped[np.ndarray, "T _ _"]]]:
+    """Where tubes of T frames lie, and their levels, which stand one after the other, as far as there are boxes."""
+    begin = 0
+    for rows, columns in boxes.tolist():
+        box = slice(*rows), slice(*columns)
+        shape = (length, *(side.stop - side.start for side in box))
+        end = begin + prod(shape)
+        yield box, levels[begin:end].reshape(shape)
+        begin = end
 
 
 def painted(stretch: Stretch) -> list[Painted]:

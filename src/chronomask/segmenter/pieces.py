@@ -26,7 +26,7 @@ from chronomask.config import SegmentConfig
 from chronomask.errors import InputError, refusing
 from chronomask.rle import Rle
 from chronomask.segmenter.clips import EndsBefore, Reading
-from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, Painted, Stretch
+from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, Painted, Stretch, levels_in
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.segmenter.stream import Stream
 from chronomask.tracking.cluster import Tube, label_map
@@ -109,7 +109,7 @@ class RecordedClip:
     Attributes:
         found: tubes whose probability is 0 or 1, looks and label map.
         frames: those that are painted whose last clip this is, by their number in the video.
-        anew: finds the clip again, once.
+        whole: finds the clip again, once.
     """
 
     found: Found
@@ -117,11 +117,7 @@ class RecordedClip:
     fresh: list[FreshFrame]
     size: tuple[int, int]
     frames: Mapping[int, RecordedFrame]
-    anew: Callable[[], FoundClip]
-
-    def whole(self) -> FoundClip:
-        """See `FoundClip`."""
-        return self.anew()
+    whole: Callable[[], FoundClip]
 
     def recorded(self, stretch: Stretch) -> list[Painted] | None:
         """See `FoundClip`."""
@@ -255,10 +251,13 @@ def _to_bytes(clip: FoundClip, frames: Mapping[int, RecordedFrame], before: Sequ
     )
 
 
-def _clip_of(known: state.State, anew: Callable[[], FoundClip]) -> RecordedClip:
+def _clip_of(known: state.State, whole: Callable[[], FoundClip]) -> RecordedClip:
     frames, rows, columns = (int(side) for side in known["shape"])
     size = (int(known["size"][0]), int(known["size"][1]))
-    tubes = list(_tubes(known, frames))
+    parts = levels_in(known["boxes"], frames, np.unpackbits(known["inside"]))
+    facts = zip(parts, known["classes"], known["objectness"].tolist(), strict=True)
+    # Of the tubes it is only known which pixels are inside.
+    tubes = [Tube(box, inside.astype(np.float32), classes, sure) for (box, inside), classes, sure in facts]
     looks = [Look(feature, tube.class_probabilities) for feature, tube in zip(known["features"], tubes, strict=True)]
     recorded: dict[int, RecordedFrame] = {}
     for frame, view, slot in known["slots"].tolist():
@@ -274,15 +273,4 @@ def _clip_of(known: state.State, anew: Callable[[], FoundClip]) -> RecordedClip:
     numbers = zip(known["index"].tolist(), known["time"].tolist(), strict=True)
     fresh = [FreshFrame(index, time, nothing) for index, time in numbers]
     found = Found(tubes, looks, label_map(tubes, (frames, rows, columns)), known["cuts"].tolist())
-    return RecordedClip(found, int(known["shared"]), fresh, size, recorded, anew)
-
-
-def _tubes(known: state.State, frames: int) -> Iterator[Tube]:
-    """The tubes of a clip, of which it is only known which pixels are inside."""
-    begin, inside = 0, np.unpackbits(known["inside"])
-    for box, classes, objectness in zip(known["boxes"], known["classes"], known["objectness"].tolist(), strict=True):
-        sides = (slice(*box[0].tolist()), slice(*box[1].tolist()))
-        shape = (frames, *(side.stop - side.start for side in sides))
-        end = begin + int(np.prod(shape))
-        yield Tube(sides, inside[begin:end].reshape(shape).astype(np.float32), classes, objectness)
-        begin = end
+    return RecordedClip(found, int(known["shared"]), fresh, size, recorded, whole)

@@ -14,7 +14,7 @@ import numpy as np
 
 from chronomask.config import SegmentConfig
 from chronomask.segmenter.clips import Reading
-from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, PaintedFrame, Stretch, View
+from chronomask.segmenter.found import Clip, FoundClip, FreshFrame, PaintedFrame, Stretch, View, levels_in
 from chronomask.state import State, nested, part
 from chronomask.tracking.cluster import Tube
 from chronomask.tracking.tracker import Found, Tracker
@@ -118,23 +118,20 @@ class Stream:
         last = seen[len(seen) - len(state["index"]) :]
         known = zip(last, state["index"].tolist(), state["time"].tolist(), strict=True)
         fresh = [replace(frame, index=index, time=time) for frame, index, time in known]
-        levels, rows = state["levels"], deque(state["tubes"].tolist())
+        levels, rows = state["levels"], state["tubes"]
         for number, (length, views) in enumerate(state["stretches"].tolist()):
             frames, fresh = fresh[:length], fresh[length:]
             stretch = Stretch(frames, [])
             for view in range(views):
-                ids, tubes = [], []
-                while rows and rows[0][:2] == [number, view]:
-                    _, _, track, top, bottom, left, right = rows.popleft()
-                    shape = (length, bottom - top, right - left)
-                    level, levels = np.split(levels, [int(np.prod(shape))])
-                    box = (slice(top, bottom), slice(left, right))
-                    tubes.append(Tube(box, level.reshape(shape), np.zeros(0, np.float32), 0.0))
-                    ids.append(track)
+                mine = (rows[:, :2] == (number, view)).all(1)
+                own, rows = rows[mine], rows[~mine]
+                parts = list(levels_in(own[:, 3:].reshape(-1, 2, 2), length, levels))
+                levels = levels[sum(level.size for _, level in parts) :]
+                tubes = [Tube(box, level, np.zeros(0, np.float32), 0.0) for box, level in parts]
                 assert self.reading.size is not None, "there is a frame, and it has a size"
                 found = Found(tubes, [], np.zeros((length, 0, 0), np.int16))
-                pictures = [frame.pixels for frame in frames]
-                stretch.views.append(View(FoundClip(found, 0, frames, pictures, self.reading.size), ids, 0))
+                clip = FoundClip(found, 0, frames, [frame.pixels for frame in frames], self.reading.size)
+                stretch.views.append(View(clip, own[:, 2].tolist(), 0))
             self.pending.append(stretch)
-        if rows or fresh or len(levels):
+        if len(rows) or fresh or len(levels):
             raise ValueError("tubes or frames are left over")
