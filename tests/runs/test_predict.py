@@ -116,8 +116,7 @@ def test_classes_become_the_categories_that_mean_them(
 def test_a_partial_run_of_another_data_set_is_refused(segmenter: Segmenter, data: Path) -> None:
     log = data / "out/tracks.json.partial/videos.jsonl"
     log.parent.mkdir(parents=True)
-    with Log(log, {"info": {}, "instances_sha256": "0"}, overwrite=False):
-        pass
+    Log(log, {"info": {}, "instances_sha256": "0"}, overwrite=False).close()
     with pytest.raises(InputError, match=r"checkpoint_sha256 None, .* give the same, or start anew by --overwrite"):
         run(segmenter, data, data / "out/tracks.json")
     assert run(segmenter, data, data / "out/tracks.json", overwrite=True) == 6

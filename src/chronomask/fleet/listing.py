@@ -212,16 +212,13 @@ def _rows_of(path: Path) -> Iterator[tuple[str, str, str]]:
         return
     with refusing(path, "is no list"):
         rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
-    header = [cell.strip().lower() for cell in rows[0]] if rows and "source" in map(_plain, rows[0]) else []
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    header = header if "source" in header else []
     column = header.index("source") if header else 0
     for number, row in enumerate(rows[1 if header else 0 :], 2 if header else 1):
         if any(cell.strip() for cell in row):
             cells = dict(zip(header, row, strict=False))
             yield f"line {number}", row[column].strip() if column < len(row) else "", cells.get("name", "").strip()
-
-
-def _plain(cell: str) -> str:
-    return cell.strip().lower()
 
 
 def _scheme(source: str) -> str:

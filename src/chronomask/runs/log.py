@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from chronomask.errors import InputError
@@ -51,14 +50,6 @@ class Log:
 
     def close(self) -> None:
         self._file.close()
-
-    def __enter__(self) -> Log:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def predict(
     go_on = "give the same command again, which goes on"
     with workplace(_partial(out), out.parent, out, resume=True, go_on=go_on) as place:
         check_claims(place.folder, _outputs(out), [instances], [frames], overwrite)
-        with Log(place.folder / LOG, header, overwrite) as log:
+        with closing(Log(place.folder / LOG, header, overwrite)) as log:
             done = {entry["video"]: entry["tracks"] for entry in log.entries}
             place.claim([output.path.name for output in _outputs(out)])
             place.worth_keeping = True

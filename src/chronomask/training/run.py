@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -161,23 +160,21 @@ def fine_tune(
         # Now, for the folder of another run is not to be touched.
         with Run(out, start.network, config, machine, origin, overwrite).claimed():
             validation = _prepare(start, out, config, machine, say, progress)
-            late = partial(_is_late, begun + machine.seconds)
-            if not states(out) and not finetune.fit_new_classes(start, config, progress, late, out / HEAD):
+            end, kept = begun + machine.seconds, out / HEAD
+            if not states(out) and not finetune.fit_new_classes(
+                start, config, progress, lambda: monotonic() >= end, kept
+            ):
                 return TrainingRun(0, config.steps, out / WEIGHTS, read_scores(out))
         before = read_scores(out).get(0)
         watching = [*monitors, *_watchers(watch, validation, listeners, [start.source], config, out)]
         best = None if before is None else before.AP
         step = loop.train(start.network, [start.source], config, out, machine, watching, origin, overwrite, begun, best)
-        (out / HEAD).unlink(missing_ok=True)
+        kept.unlink(missing_ok=True)
         ended = TrainingRun(step, config.steps, out / WEIGHTS, read_scores(out))
         if ended.made_worse:
             with written_aside(ended.weights) as aside:
                 shutil.copyfile(out / BEST, aside)
         return ended
-
-
-def _is_late(end: float) -> bool:
-    return monotonic() >= end
 
 
 def _prepare(

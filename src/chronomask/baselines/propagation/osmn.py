@@ -13,8 +13,6 @@ Legend: K objects, C channels, H W pixels, h w = H/4 W/4, S side of the cut-out.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
@@ -37,10 +35,8 @@ SHIFT, SCALE = 0.2, 0.4
 """In training, where the object was is told wrong: shifted by up to this share of its size, and grown or shrunk."""
 
 
-class Guides(NamedTuple):
-    """What is kept of objects."""
-
-    factors: Float[Tensor, "K 4 C"]
+Guides = Float[Tensor, "K 4 C"]
+"""What is kept of objects: a factor for every channel of every level."""
 
 
 class Osmn(PropagationNetwork):
@@ -59,11 +55,11 @@ class Osmn(PropagationNetwork):
             nn.init.normal_(part.get_parameter("weight"), std=0.01)
             nn.init.zeros_(part.get_parameter("bias"))
 
-    def guides(self, frame: UInt8[Tensor, "3 H W"], masks: Bool[Tensor, "K h w"]) -> Guides:
+    def begun(self, frame: UInt8[Tensor, "3 H W"], levels: Levels, masks: Bool[Tensor, "K h w"]) -> Guides:
         """The visual modulator, on objects of a frame; each has a pixel at least."""
         pictures = torch.stack([cut_out(frame, mask) for mask in masks])
         deepest = self._run_backbone(pictures)[3].mean((2, 3))
-        return Guides(1 + self.visual(deepest).unflatten(1, (4, -1)))
+        return 1 + self.visual(deepest).unflatten(1, (4, -1))
 
     def logits(self, guides: Guides, levels: Levels, places: Float[Tensor, "K h w"]) -> Float[Tensor, "K h w"]:
         """Of one frame, whose levels they are, whether a pixel belongs to each object.
@@ -75,15 +71,12 @@ class Osmn(PropagationNetwork):
         for number in (3, 2, 1, 0):
             level = levels[number]
             size = level.shape[2:]
-            modulated = guides.factors[:, number, :, None, None] * level
+            modulated = guides[:, number, :, None, None] * level
             modulated = modulated + self.spatial[number](resized(places, size)[:, None])
             if x is not None:
                 modulated = modulated + F.interpolate(x, size=size, mode="bilinear", align_corners=False)
             x = self.refine[number](modulated).relu()
         return self.score(x)[:, 0]
-
-    def begun(self, frame: UInt8[Tensor, "3 H W"], levels: Levels, masks: Bool[Tensor, "K h w"]) -> Guides:
-        return self.guides(frame, masks)
 
     def step(self, state: Guides, levels: Levels, masks: Bool[Tensor, "K h w"]) -> Float[Tensor, "K h w"]:
         places = torch.stack([place_of(mask) for mask in masks])
@@ -100,7 +93,7 @@ class Osmn(PropagationNetwork):
         # Where it was a frame ago; where it could not be seen then, where it was shown.
         before = torch.where(masks[:, 1].flatten(1).any(1)[:, None, None], masks[:, 1], masks[:, 0])
         places = torch.stack([place_of(mask, disturbed=True) for mask in before])
-        logits = self.logits(self.guides(frames[0], masks[:, 0]), [level[2:] for level in levels], places)
+        logits = self.logits(self.begun(frames[0], levels, masks[:, 0]), [level[2:] for level in levels], places)
         return torch.stack(
             [balanced_loss(one, mask, known) for one, mask in zip(logits, masks[:, 2], strict=True)]
         ).mean()
