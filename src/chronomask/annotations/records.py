@@ -108,6 +108,15 @@ class TracksFile:
     info: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def names(self) -> dict[int, str]:
+        """Of the categories, by id."""
+        return {category.id: category.name for category in self.categories}
+
+    def of(self, video: VideoEntry) -> list[Track]:
+        """The tracks of a video."""
+        return [track for track in self.tracks if track.video_id == video.id]
+
 
 def united(masks: Sequence[Rle | None]) -> Rle | None:
     """The union of the masks of a frame; None where all are out of sight."""

@@ -152,7 +152,7 @@ def write(file: TracksFile, path: Path) -> None:
 
 def _sequence(file: TracksFile, video: VideoEntry) -> dict[str, Any]:
     dataset, _, name = video.name.rpartition("/")
-    tracks = [track for track in file.tracks if track.video_id == video.id]
+    tracks = file.of(video)
     images = _images(video.name, video.file_names or ())
     return {
         "id": video.id,

@@ -93,11 +93,10 @@ def _write_video(file: TracksFile, video: VideoEntry, path: Path) -> None:
         SubElement(SubElement(labels, "label"), "name").text = category.name
     size = SubElement(task, "original_size")
     SubElement(size, "width").text, SubElement(size, "height").text = str(video.width), str(video.height)
-    names = {category.id: category.name for category in file.categories}
-    for track in file.tracks:
-        if track.video_id == video.id:
-            element = SubElement(root, "track", id=str(track.id), label=names[track.category_id], source="auto")
-            _write_shapes(element, track)
+    names = file.names
+    for track in file.of(video):
+        element = SubElement(root, "track", id=str(track.id), label=names[track.category_id], source="auto")
+        _write_shapes(element, track)
     ElementTree.indent(root)
     ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 

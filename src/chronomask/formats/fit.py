@@ -62,9 +62,7 @@ def _empty_frames(file: TracksFile, capabilities: Capabilities) -> Step:
         return file, []
     videos, losses = [], []
     for video in file.videos:
-        ends = [
-            t + 1 for track in file.tracks if track.video_id == video.id for t, m in enumerate(track.segmentations) if m
-        ]
+        ends = [t + 1 for track in file.of(video) for t, mask in enumerate(track.segmentations) if mask]
         length = max(ends, default=0)
         if length == 0:
             losses.append(f"empty frames: video {video.name} has no object and is left out")
@@ -112,8 +110,8 @@ def _numbers(file: TracksFile, capabilities: Capabilities) -> Step:
     pairs: list[tuple[int, Track]] = []
     for video in file.videos:
         own = _numbered_in_video(file, video, capabilities)
-        crowds = [track for track in file.tracks if track.crowd and track.video_id == video.id]
-        if len(own) + len(crowds) < sum(track.video_id == video.id for track in file.tracks):
+        crowds = [track for track in file.of(video) if track.crowd]
+        if len(own) + len(crowds) < len(file.of(video)):
             room = len(capabilities.track_ids)
             raise InputError(
                 f"video {video.name} has more than the {room} tracks that {capabilities.title} has ids for"

@@ -102,11 +102,11 @@ def _content(file: Path) -> Row:
 
 def write(file: TracksFile, path: Path) -> None:
     """Write one sub-folder a video, in which every video has file names; these are relative to `path`."""
-    names = {category.id: category.name for category in file.categories}
+    names = file.names
     for video in file.videos:
         folder = path / video.name
         folder.mkdir(parents=True)
-        tracks = [track for track in file.tracks if track.video_id == video.id]
+        tracks = file.of(video)
         for frame, (stem, image) in enumerate(zip(frame_stems(video), video.file_names or (), strict=True)):
             content = {
                 "version": _VERSION,

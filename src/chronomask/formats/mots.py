@@ -17,7 +17,7 @@ from chronomask.annotations.records import Track, TracksFile, VideoEntry, united
 from chronomask.categories import Category
 from chronomask.errors import refusing
 from chronomask.formats.collected import Collected
-from chronomask.formats.numbering import numbered_in_video
+from chronomask.formats.numbering import numbered_in_video, objects_in
 from chronomask.rle import Rle
 
 INSTANCES = range(1, 1000)
@@ -43,8 +43,8 @@ def labelled(file: TracksFile, video: VideoEntry) -> Iterator[tuple[int, int, Se
     """(id, class, masks) of every object of a video, as they are written."""
     for number, track in numbers_of(file, video):
         yield number, track.category_id, track.segmentations
-    for track in file.tracks:
-        if track.crowd and track.video_id == video.id:  # the same region for every class
+    for track in file.of(video):
+        if track.crowd:  # the same region for every class
             yield IGNORED_ID, IGNORED.id, track.segmentations
             break
 
@@ -54,7 +54,7 @@ def numbers_of(file: TracksFile, video: VideoEntry) -> list[tuple[int, Track]]:
 
     Ids that are such numbers already stay, others become the instance or, where they do not fit, are counted from 1.
     """
-    own = sorted((t for t in file.tracks if t.video_id == video.id and not t.crowd), key=lambda track: track.id)
+    own = objects_in(file, video)
     if all(_has_form(track.id, track.category_id) for track in own):
         return [(track.id, track) for track in own]
     return [(track.category_id * 1000 + n, track) for n, track in numbered_in_video(file, video, INSTANCES)]
@@ -108,6 +108,6 @@ def read_labels(path: Path, used: Iterable[int]) -> tuple[Category, ...]:
 
 def write_labels(file: TracksFile, path: Path) -> None:
     """Write labels.txt into the folder `path`."""
-    names = {0: "background", **{category.id: category.name for category in file.categories}}
+    names = {0: "background", **file.names}
     lines = [names.get(number, "") for number in range(max(names) + 1)]
     (path / "labels.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

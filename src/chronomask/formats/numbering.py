@@ -35,12 +35,17 @@ def numbering_notes(tracks: Sequence[Track]) -> tuple[str, ...]:
     return (f"track ids {why}: {counted(len(ids), 'track')} counted from 1",)
 
 
+def objects_in(file: TracksFile, video: VideoEntry) -> list[Track]:
+    """The tracks of a video by id, crowds left out."""
+    return sorted((track for track in file.of(video) if not track.crowd), key=lambda track: track.id)
+
+
 def numbered_in_video(file: TracksFile, video: VideoEntry, ids: range) -> list[tuple[int, Track]]:
     """The tracks of a video by id, with the numbers that they get where only those in `ids` fit.
 
     These are their own ids where all fit, else they are counted from the first that fits. Crowds are not among them.
     """
-    tracks = sorted((t for t in file.tracks if t.video_id == video.id and not t.crowd), key=lambda track: track.id)
+    tracks = objects_in(file, video)
     if all(track.id in ids for track in tracks):
         return [(track.id, track) for track in tracks]
     return list(zip(ids, tracks, strict=False))

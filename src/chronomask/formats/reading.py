@@ -120,7 +120,7 @@ def _joined(reading: Reading, joint: Joint, against: Against, note: Note) -> Rea
 
 def _reading_of(file: TracksFile, name: str) -> Reading:
     """Records as a reading: without the entries of a json, at which nobody can look again."""
-    listing = Listing({v.id: v for v in file.videos}, {category.id: category.name for category in file.categories})
+    listing = Listing({v.id: v for v in file.videos}, file.names)
     return Reading(Content(name, {}, ()), Problems(name, "collect"), listing, dict(enumerate(file.tracks)), frozenset())
 
 

@@ -123,7 +123,7 @@ def _read_label(label: Row, video: VideoEntry, frame: int, found: Collected) -> 
 
 def write(file: TracksFile, path: Path) -> None:
     """Write the file, in which every video has file names."""
-    names = {category.id: category.name for category in file.categories}
+    names = file.names
     frames = [frame for video in file.videos for frame in _frames(file, video, names)]
     config = {"categories": [{"name": name} for name in names.values()]}
     content = {"frames": frames, "config": config}
@@ -131,7 +131,7 @@ def write(file: TracksFile, path: Path) -> None:
 
 
 def _frames(file: TracksFile, video: VideoEntry, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
-    tracks = [track for track in file.tracks if track.video_id == video.id]
+    tracks = file.of(video)
     for index, name in enumerate(video.file_names or ()):
         labels = [
             _label(track, names[track.category_id], mask)

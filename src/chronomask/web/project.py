@@ -108,7 +108,7 @@ def _with_tracks(file: TracksFile, more: TracksFile) -> TracksFile:
     Raises:
         InputError: it is of another video.
     """
-    (entry,), names = file.videos, {category.id: category.name for category in more.categories}
+    (entry,), names = file.videos, more.names
     for track in more.tracks:
         name = names[track.category_id]
         if not any(category.name == name for category in file.categories):

@@ -44,7 +44,7 @@ class Summaries:
         self._known: dict[int, tuple[Track, dict[str, Any], Picture | None]] = {}
 
     def of(self, file: TracksFile) -> list[dict[str, Any]]:
-        names = {category.id: category.name for category in file.categories}
+        names = file.names
         size = (file.videos[0].width, file.videos[0].height)
         found = {}
         for track in file.tracks:
