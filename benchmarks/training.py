@@ -27,12 +27,12 @@ from chronomask.config import NAMED_MODELS, RECIPES, MachineConfig
 from chronomask.data.sources import open_training_sources
 from chronomask.model.network import Network
 from chronomask.training.loop import train
-from chronomask.training.monitor import StepReport
+from chronomask.training.monitor import Monitor, StepReport
 
 CASES = ("float32", "bfloat16")
 
 
-class Recorder:
+class Recorder(Monitor):
     """A monitor that keeps every report."""
 
     def __init__(self) -> None:
@@ -40,9 +40,6 @@ class Recorder:
 
     def on_step(self, report: StepReport) -> None:
         self.reports.append(report)
-
-    def on_checkpoint(self, step: int, network: Network, out: Path) -> None:
-        return None
 
 
 def make_stills(folder: Path, count: int = 8) -> Path:

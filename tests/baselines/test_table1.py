@@ -21,13 +21,12 @@ from chronomask.baselines.systems import TITLES, system
 from chronomask.baselines.table1 import table1
 from chronomask.categories import Category
 from chronomask.cli import main
-from chronomask.config import MachineConfig
+from chronomask.config import EVERYTHING, MachineConfig
 from chronomask.errors import InputError
 from chronomask.evaluation.compare import compare
 from chronomask.formats.ytvis import read_tracks, write_tracks
 from chronomask.model.checkpoint import save_network
 from chronomask.model.network import Network
-from chronomask.runs.predict import EVERYTHING
 from chronomask.segmenter.segmenter import Segmenter
 from model.networks import tiny
 from segmenter.colour import ColourEngine

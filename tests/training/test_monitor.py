@@ -27,7 +27,7 @@ def due(every, checkpoints, begin=0, steps=100):
     milestones, found = Milestones(every), []
     for first, checkpoint in zip([begin, *checkpoints], checkpoints, strict=False):
         for step in range(first, checkpoint):
-            milestones.note(report(step, steps))
+            milestones.on_step(report(step, steps))
         if milestones.due(checkpoint):
             found.append(checkpoint)
     return found

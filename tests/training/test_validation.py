@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from chronomask import rle
+from chronomask.config import EVERYTHING
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import evaluate
 from chronomask.model.checkpoint import save_network
 from chronomask.runs.predict import predict
 from chronomask.segmenter.load import load
 from chronomask.training.loop import train
-from chronomask.training.validation import EVERYTHING, Validation, ValidationScores, read_scores
+from chronomask.training.validation import Validation, ValidationScores, read_scores
 from data.files import box, small_set, textured, write_videos
 from training.runs import MACHINE, MODEL, PLAIN, Each, ThinBackbone, open_sources, thin_network
 

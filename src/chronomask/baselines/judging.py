@@ -18,6 +18,7 @@ from chronomask.baselines.run import CARRIERS, DataSet, First, detected, tracked
 from chronomask.baselines.systems import TITLES, WEIGHTS_OF, SystemName, system
 from chronomask.baselines.table_text import Judged
 from chronomask.baselines.training import NetworkName
+from chronomask.config import EVERYTHING
 from chronomask.data.layouts import images_of
 from chronomask.data.sources import parse_source
 from chronomask.engines.opening import sha256_of
@@ -27,7 +28,7 @@ from chronomask.evaluation.validate import read_truth
 from chronomask.files import written_aside
 from chronomask.formats.ytvis import write_tracks
 from chronomask.progress import Progress
-from chronomask.runs.predict import EVERYTHING, predict
+from chronomask.runs.predict import predict
 from chronomask.segmenter.load import load
 
 Detections = Mapping[int, Sequence[Sequence[Detection]]]

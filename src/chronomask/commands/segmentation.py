@@ -16,7 +16,7 @@ from chronomask.commands.naming import default_out, listed
 from chronomask.commands.notes import print_notes
 from chronomask.commands.options import ModelOptions, PartOptions, PointOptions
 from chronomask.commands.progress import live_line, progress_bar
-from chronomask.config import SegmentConfig
+from chronomask.config import EVERYTHING, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
 from chronomask.prompts import check_prompts
@@ -251,7 +251,7 @@ def predict(
     out: Path,
     network: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions(),  # noqa: B008  (frozen)
     overwrite: bool = False,
-    config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = SegmentConfig(score=0.0, max_tracks=100),  # noqa: B008
+    config: Annotated[SegmentConfig, tyro.conf.arg(name="")] = EVERYTHING,
 ) -> None:
     """Segment every video of a data set, for evaluation.
 

@@ -15,7 +15,7 @@ from chronomask.config.model import (
     model_to_json,
     paper,
 )
-from chronomask.config.segmentation import ClusterConfig, SegmentConfig, StitchConfig
+from chronomask.config.segmentation import EVERYTHING, ClusterConfig, SegmentConfig, StitchConfig
 from chronomask.config.training import (
     CLASS_LISTS,
     HOLDOUT,
@@ -32,6 +32,7 @@ from chronomask.config.training import (
 
 __all__ = [
     "CLASS_LISTS",
+    "EVERYTHING",
     "HOLDOUT",
     "NAMED_MODELS",
     "RECIPES",

@@ -133,3 +133,7 @@ class SegmentConfig:
     def held(self) -> int:
         """Frames of a clip that wait for what the next clip adds to them."""
         return min(self.overlap, self.delay + 1 - self.step)
+
+
+EVERYTHING = SegmentConfig(score=0.0, max_tracks=100)
+"""For average precision, which ranks results: weak ones, which `segment` leaves out, only add to it."""

@@ -12,7 +12,7 @@ from typing import Any
 from chronomask.annotations.records import Track, VideoEntry, all_frames
 from chronomask.categories import OBJECT, Category
 from chronomask.claims import Output, check_frames
-from chronomask.config import SegmentConfig
+from chronomask.config import EVERYTHING
 from chronomask.data.mapping import joined
 from chronomask.engines.opening import sha256_of
 from chronomask.errors import InputError
@@ -25,9 +25,6 @@ from chronomask.runs.spool import Spool
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import open_frames
-
-EVERYTHING = SegmentConfig(score=0.0, max_tracks=100)
-"""Low-scored tracks too, because average precision wants them."""
 
 
 def predict(

@@ -36,11 +36,11 @@ class StepReport:
 
 @runtime_checkable
 class Monitor(Protocol):
-    """Watches a run, in its first process only."""
+    """Watches a run, in its first process only. Those that derive from it need not do both."""
 
     def on_step(self, report: StepReport) -> None:
         """Called after every step."""
-        ...
+        return
 
     def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> float | None:
         """Called before a checkpoint is written.
@@ -53,13 +53,13 @@ class Monitor(Protocol):
         Returns:
             A validation score, by which the best checkpoint is kept (higher is better), or None.
         """
-        ...
+        return None
 
 
-class Milestones:
-    """Which checkpoints do what is done only now and then.
+class Milestones(Monitor):
+    """A monitor that does something only now and then, at some of the checkpoints.
 
-    It depends on the numbers of the steps alone, so that a run that is continued does the same.
+    At which depends on the numbers of the steps alone, so that a run that is continued does the same.
 
     Args:
         every: steps from one time to the next; each is at the first checkpoint from there on, and one at the end.
@@ -69,8 +69,7 @@ class Milestones:
         self.every, self.end = every, 0
         self.last: int | None = None
 
-    def note(self, report: StepReport) -> None:
-        """Is told of every step."""
+    def on_step(self, report: StepReport) -> None:
         self.end = report.steps
         if self.last is None:
             self.last = report.step  # a run begins, and goes on, at a checkpoint

@@ -28,7 +28,7 @@ from chronomask.model.network import STRIDE, Network, PixelOutputs
 from chronomask.render import fitted
 from chronomask.structures import Clip
 from chronomask.tracking.cluster import cluster, label_map
-from chronomask.training.monitor import Milestones, StepReport
+from chronomask.training.monitor import Milestones
 from chronomask.training.objective import tracked_outputs
 
 COLUMNS = 4
@@ -39,7 +39,7 @@ CELL = 320
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
-class Pictures:
+class Pictures(Milestones):
     """A monitor that draws the first training clip: truth, tubes found, heat map and embedding, a row each.
 
     Pictures go to pictures/<step>.png in the folder of the run.
@@ -59,13 +59,11 @@ class Pictures:
         listeners: Sequence[Callable[[int, Picture], None]] = (),
     ) -> None:
         self.clip = ClipMixture(sources, config.data, config.seed, 1, config.skip_broken)[0].clip
-        self.milestones, self.listeners = Milestones(every), listeners
-
-    def on_step(self, report: StepReport) -> None:
-        self.milestones.note(report)
+        super().__init__(every)
+        self.listeners = listeners
 
     def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
-        if not self.milestones.due(step):
+        if not self.due(step):
             return
         assert isinstance(network, Network), "only its outputs can be drawn"
         picture = draw_outputs(network, self.clip)

@@ -11,15 +11,14 @@ from types import TracebackType
 from chronomask.data.protocol import WeightedSource
 from chronomask.errors import refusing
 from chronomask.files import written_aside
-from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.terminal import console
-from chronomask.training.monitor import StepReport
+from chronomask.training.monitor import Monitor, StepReport
 
 LOGGED = 10
 """Every so many steps log.csv gets a line."""
 
 
-class CsvLog:
+class CsvLog(Monitor):
     """A monitor that writes log.csv: a line every tenth step, each step once however often a run is interrupted.
 
     Args:
@@ -50,11 +49,8 @@ class CsvLog:
                 writer.writeheader()
             writer.writerow(row)
 
-    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
-        return None
 
-
-class SkippedList:
+class SkippedList(Monitor):
     """A monitor that writes skipped.txt: every entry that could not be read, once.
 
     Args:
@@ -71,9 +67,6 @@ class SkippedList:
     def on_step(self, report: StepReport) -> None:
         self._add(report.result.skipped)
 
-    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
-        return None
-
     def _add(self, messages: Iterable[str]) -> None:
         lines = {" ".join(message.split()) for message in messages} - self.known
         if lines:
@@ -82,7 +75,7 @@ class SkippedList:
                 file.writelines(f"{line}\n" for line in sorted(lines))
 
 
-class ProgressLine:
+class ProgressLine(Monitor):
     """A monitor that shows the latest step on the error stream; use it as a context manager.
 
     On a terminal one line changes in place; elsewhere a new line comes every half minute.
@@ -115,9 +108,6 @@ class ProgressLine:
         elif monotonic() - self.printed >= 30 or report.step + 1 == report.steps:
             self.printed = monotonic()
             self.console.print(line, soft_wrap=True, highlight=False)
-
-    def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> None:
-        return None
 
     def scores(self, step: int, scores: object) -> None:
         """Shows the result of a validation, above the line."""

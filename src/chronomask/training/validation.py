@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from chronomask.config import SegmentConfig
+from chronomask.config import EVERYTHING
 from chronomask.data.layouts import images_of
 from chronomask.data.mapping import joined
 from chronomask.errors import InputError, refusing
@@ -22,10 +22,7 @@ from chronomask.model.checkpoint import save_network
 from chronomask.runs.predict import predict
 from chronomask.segmenter.load import load
 from chronomask.training.folder import VALIDATING, WEIGHTS
-from chronomask.training.monitor import Milestones, StepReport
-
-EVERYTHING = SegmentConfig(score=0.0, max_tracks=100)
-"""Average precision ranks results: weak ones, which `segment` leaves out, only add to it."""
+from chronomask.training.monitor import Milestones
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ Listener = Callable[[int, ValidationScores], None]
 """Called with the steps done and the scores of every validation."""
 
 
-class Validation:
+class Validation(Milestones):
     """A monitor that scores the averaged weights on annotated videos; AP decides which checkpoint is the best.
 
     Scores go to validation.csv in the folder of the run.
@@ -75,6 +72,7 @@ class Validation:
         device: str = "auto",
         frames: Path | None = None,
     ) -> None:
+        super().__init__(every)
         self.instances, self.device = instances, device
         self.listeners: Sequence[Listener] = ()
         read_head(instances)  # which `predict` will ask for: now, and not at the first checkpoint
@@ -85,13 +83,9 @@ class Validation:
             raise InputError(f"{instances}: none of its categories is a class of the network")
         names = [name for video in self.truth.videos.values() for name in (video.file_names or ())[:1]]
         self.frames = frames or images_of(instances, names)
-        self.milestones = Milestones(every)
-
-    def on_step(self, report: StepReport) -> None:
-        self.milestones.note(report)
 
     def on_checkpoint(self, step: int, network: BackboneNetwork, out: Path) -> float | None:
-        if not self.milestones.due(step):
+        if not self.due(step):
             return None
         return self.run(step, network, out).AP
 
