@@ -10,6 +10,7 @@ from PIL import Image
 
 from chronomask.errors import InputError
 from chronomask.video import VideoWriter, open_frames, open_source
+from chronomask.video.writer import H264, MATTE, PRORES, VP9
 
 RED, GREEN, BLUE = (200, 30, 30), (20, 180, 40), (30, 60, 220)
 
@@ -99,6 +100,58 @@ def test_rotation_of_the_file_is_applied(tmp_path, matrix, expected):
     for frame in source:
         assert frame.image.shape == (source.height, source.width, 3)
         assert_corners(frame.image, expected)
+
+
+@pytest.mark.parametrize(
+    ("turned", "sar", "expected"),
+    [(False, "64/45", Fraction(64, 45)), (True, "64/45", Fraction(45, 64)), (False, "0/1", 1), (False, "100/1", 1)],
+)
+def test_pixels_that_are_not_square_stay_and_what_is_written_says_so(tmp_path, turned, sar, expected):
+    path = make_video(tmp_path / "dv.mp4", 2, **{"x264-params": f"sar={sar}"})
+    source = open_source(turn(path, ((0, 1), (-1, 0))) if turned else path)
+    assert (source.width, source.height) == ((48, 64) if turned else (64, 48))
+    assert source.pixel_aspect == expected
+    for coding in (H264, MATTE, PRORES):
+        with VideoWriter.like(source, tmp_path / "written", coding) as writer:
+            for frame in source:
+                writer.write(np.dstack([frame.image, frame.image[..., :1]]) if coding.alpha else frame.image)
+        assert open_source(tmp_path / "written").pixel_aspect == expected
+
+
+def make_hdr(path, transfer, grey):
+    options = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"x264-params": options})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        image = np.full((48, 64, 3), grey, np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("transfer", "grey", "expected"),
+    [
+        ("smpte2084", 148, 191),  # 203 nits, which ITU-R BT.2408 has at 58 % of PQ and at 75 % of HLG
+        ("smpte2084", 192, 255),  # 1,000 nits
+        ("smpte2084", 230, 255),
+        ("smpte2084", 0, 0),
+        ("arib-std-b67", 191, 191),
+    ],
+)
+def test_hdr_is_hlg_and_what_is_written_says_so(tmp_path, transfer, grey, expected):
+    source = open_source(make_hdr(tmp_path / "hdr.mp4", transfer, grey))
+    assert source.hdr
+    for coding, tags in ((H264, (9, 9, 18)), (PRORES, (9, 9, 18)), (VP9, (9, 9, 18)), (MATTE, (1, 1, 1))):
+        with VideoWriter.like(source, tmp_path / "written", coding) as writer:
+            for frame in source:
+                np.testing.assert_allclose(frame.image[24, 32], expected, atol=3)
+                alpha = np.full((48, 64, 1), 255, np.uint8)
+                writer.write(np.dstack([frame.image, alpha]) if coding.alpha else frame.image)
+        with av.open(str(tmp_path / "written")) as written:
+            frame = next(written.decode(video=0))
+        assert (frame.colorspace, frame.color_primaries, frame.color_trc) == tags
+        np.testing.assert_allclose(frame.to_ndarray(format="rgb24")[24, 32], expected, atol=4)
 
 
 @pytest.mark.parametrize(

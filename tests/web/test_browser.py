@@ -589,6 +589,7 @@ ODD = {
     "late start.mkv": {"times": [500 + 33 * k for k in range(12)]},
     "odd size.avi": {"codec": "ffv1", "pix_fmt": "bgr0", "size": (63, 47)},
     "mpeg4.mp4": {"codec": "mpeg4"},
+    "anamorphic.mp4": {"x264-params": "sar=16/11"},
     "fragments.mp4": {"container_options": {"movflags": "frag_keyframe+empty_moov"}, "bf": "2"},
 }
 
@@ -604,6 +605,8 @@ def test_every_frame_of_odd_videos_is_shown_by_its_number(chromium, served, tmp_
     page = Page(chromium, *served)
     page.page.set_input_files("#file", str(film(tmp_path / name, images, **options)))
     page.until("window.chronomask && chronomask.project.run && chronomask.drawn >= 0")
+    ratio = page.page.evaluate("chronomask.stage.clientWidth / chronomask.stage.clientHeight")
+    assert ratio == pytest.approx(width / height * (16 / 11 if "anamorphic" in name else 1), rel=0.01)
     wrong = []
     for number in (0, 1, 2, 3, 7, 6, 5, 11, 10, 4, 9, 8):
         page.frame(number)

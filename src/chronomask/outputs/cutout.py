@@ -21,7 +21,7 @@ from chronomask.outputs.drawing import DrawFrame
 from chronomask.runs.spool import SpooledFrame
 from chronomask.video import Frame, VideoSource, VideoWriter
 from chronomask.video.pictures import read_picture
-from chronomask.video.writer import H264, PRORES, VP9
+from chronomask.video.writer import MATTE, PRORES, VP9
 
 GREEN = (0, 177, 64)
 """What programs for keying expect."""
@@ -30,7 +30,7 @@ _MARGIN = 8
 """Pixels around the object that keep their colour in video, unseen: coded in blocks, and colours at half resolution,
 black next to the object would darken its rim."""
 
-_CODINGS = {"webm": VP9, "mov": PRORES, "matte": H264}
+_CODINGS = {"webm": VP9, "mov": PRORES, "matte": MATTE}
 WriteCutout = Callable[[Frame, UInt8[np.ndarray, "H W"]], None]
 """Takes a frame and the alpha channel of what is cut out."""
 
@@ -78,7 +78,7 @@ def before_background(
         still = np.full((*size[::-1], 3), GREEN, np.uint8)
     elif background != "blur":
         still = np.asarray(ImageOps.fit(Image.fromarray(read_picture(Path(background))), size))
-    with VideoWriter(path, *size, source.fps, source.sound) as writer:
+    with VideoWriter.like(source, path) as writer:
 
         def draw(frame: Frame, drawn: SpooledFrame) -> None:
             alpha = soft_alpha(frame.image, np.logical_or.reduce(drawn.masks, axis=0), feather)
@@ -108,7 +108,7 @@ def _images(folder: Path) -> WriteCutout:
 @contextmanager
 def _video(path: Path, kind: CutoutKind, source: VideoSource) -> Generator[WriteCutout, None, None]:
     coding = _CODINGS[kind]
-    with VideoWriter(path, source.width, source.height, source.fps, source.sound, coding) as writer:
+    with VideoWriter.like(source, path, coding) as writer:
 
         def write(frame: Frame, alpha: UInt8[np.ndarray, "H W"]) -> None:
             matte = np.repeat(alpha[..., None], 3, axis=2)

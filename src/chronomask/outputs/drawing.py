@@ -31,7 +31,7 @@ def overlay(path: Path, source: VideoSource, labels: Mapping[int, str]) -> Gener
         labels: what is written beside each track.
     """
     with (
-        VideoWriter(path, source.width, source.height, source.fps, source.sound) as writer,
+        VideoWriter.like(source, path) as writer,
         behind(writer.write, 2) as write,  # while a frame is encoded, the next one is drawn
     ):
 

@@ -38,8 +38,8 @@ class Live(VideoSource):
         """
         if buffer < 1:
             raise InputError(f"buffer {buffer}: at least one frame must have room")
-        self.name, self.width, self.height, self.fps = source.name, source.width, source.height, source.fps
-        self.length, self.file_names = None, None
+        self.look_like(source)
+        self.name, self.fps, self.length = source.name, source.fps, None
         self.selection, self.sound = source.selection, source.sound
         self.taken, self.dropped, self.delay = 0, 0, 0.0
         self.stop: Callable[[], bool] = lambda: False

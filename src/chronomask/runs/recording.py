@@ -21,8 +21,9 @@ class Recorded(VideoSource):
     again = False
 
     def __init__(self, source: VideoSource, writer: VideoWriter, stop: Callable[[], bool] = lambda: False) -> None:
-        self.name, self.width, self.height = source.name, source.width, source.height
-        self.fps, self.length, self.selection, self.live = source.fps, source.length, source.selection, source.live
+        self.look_like(source)
+        self.name, self.fps, self.length = source.name, source.fps, source.length
+        self.selection, self.live = source.selection, source.live
         self._source, self._writer, self._stop = source, writer, stop
 
     def __iter__(self) -> Iterator[Frame]:
@@ -48,8 +49,9 @@ class Recording(VideoSource):
 
     def __init__(self, path: Path, source: VideoSource) -> None:
         self._file = open_source(path)
-        self.name, self.width, self.height = source.name, source.width, source.height
-        self.fps, self.length, self.selection = source.fps, self._file.length, source.selection
+        self.look_like(source)
+        self.name, self.fps, self.length = source.name, source.fps, self._file.length
+        self.selection = source.selection
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._file:

@@ -172,7 +172,7 @@ class _Job:
         """Segments something that passes by once, and records it for the outputs that are drawn later."""
         path = self.place.results / RECORDING
         with Spool(self.place.folder) as spool:
-            with Interruption() as interruption, VideoWriter(path, source.width, source.height, source.fps) as writer:
+            with Interruption() as interruption, VideoWriter.like(source, path) as writer:
                 stop = _stop(source, interruption)
                 if isinstance(source, Live):
                     source.stop = stop  # a camera may fall silent, and then no frame asks

@@ -84,7 +84,7 @@ def segment(
         with ExitStack() as stack:
             frames = opened
             if not opened.again:
-                writer = VideoWriter(path, opened.width, opened.height, opened.fps)
+                writer = VideoWriter.like(opened, path)
                 frames = Recorded(opened, stack.enter_context(writer))
             for result in progress(segmenter.segment(frames, raw=True), f"segmenting {opened.name}", opened.length):
                 spool.add(result)

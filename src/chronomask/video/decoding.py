@@ -1,7 +1,4 @@
-"""What files and streams share: opening with FFmpeg, and decoding whatever can be decoded.
-
-Legend: H W pixels as displayed.
-"""
+"""What files and streams share: opening with FFmpeg, and decoding whatever can be decoded."""
 
 from __future__ import annotations
 
@@ -10,9 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import av
 import av.container
 import av.video
-import numpy as np
 from av.stream import Disposition
-from jaxtyping import UInt8
 
 from chronomask.bounds import RATES
 from chronomask.device import cores
@@ -108,22 +103,6 @@ def decoded(
         yield from frames
         if packet is None:
             return
-
-
-def upright(frame: av.VideoFrame, stored: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:
-    """RGB pixels as displayed.
-
-    Args:
-        stored: width and height of the first frame as stored. A stream may change its size on the way; masks of one
-            video have one size.
-    """
-    # More threads, which FFmpeg starts anew for every frame, cost more than they bring.
-    width, height = stored
-    [plane] = frame.reformat(width, height, "rgb24", threads=1).planes
-    # No copy, unless lines are padded: in 4K it would take 25 MB more.
-    image = np.frombuffer(memoryview(plane), np.uint8).reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
-    # FFmpeg and NumPy both count anticlockwise.
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 
 def cause(error: Exception) -> str:

@@ -17,8 +17,9 @@ import av.video
 
 from chronomask.errors import InputError
 from chronomask.files import spoken
-from chronomask.video.decoding import decoded, frame_rate, open_container, sound_stream, upright, video_stream
+from chronomask.video.decoding import decoded, frame_rate, open_container, sound_stream, video_stream
 from chronomask.video.source import TICK, Frame, Selection, VideoSource
+from chronomask.video.upright import Upright
 
 _RUN_UP = 10.0
 """Seconds that are decoded before the start of a selection: formats without an index are entered between key frames."""
@@ -53,8 +54,8 @@ class VideoFile(VideoSource):
             first = next(decoded(container, stream, self._note), None)
             if first is None:
                 raise InputError(f"{self.damage or shown}: not one frame could be decoded")
-            self._stored = (first.width, first.height)
-            self.height, self.width = upright(first, self._stored).shape[:2]
+            self._upright = Upright(stream, first)
+            self.look_like(self._upright)
         if selection.start > 0 and next(self.frames(), None) is None:
             raise InputError(f"{shown}: no frame lies at {selection.start} seconds or later")
         self.damage = None
@@ -88,7 +89,7 @@ class VideoFile(VideoSource):
         late = timed if near is None else ((time, frame) for time, frame in timed if time >= near - TICK)
         for index, time, frame in self.selection.of(late, before):
             if index >= skip:
-                yield Frame(index, time, upright(frame, self._stored))
+                yield Frame(index, time, self._upright(frame))
 
     def fingerprint(self) -> str:
         """Of a file's size and both its ends; of an address what the file behind it claims."""

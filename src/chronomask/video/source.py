@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from chronomask.errors import InputError
+from chronomask.video.upright import Upright
 
 DEFAULT_FPS = 25.0
 """Frames a second of images, and of the rare video that does not say."""
@@ -97,8 +99,10 @@ class VideoSource(ABC):
 
     Attributes:
         name: of the file without its ending, of the folder, of the camera.
-        width: in pixels, as displayed. Pixels that are not square stay as they are stored.
-        height: in pixels, as displayed.
+        width: in pixels, upright. Pixels that are not square stay as they are stored.
+        height: in pixels, upright.
+        pixel_aspect: width of a pixel by its height, upright; 1 for square ones.
+        hdr: whether colours are HLG with the primaries of BT.2020, as of phones.
         fps: frames a second that are yielded, the average where the rate varies.
         length: number of frames: exact for images, what the file claims for a video, None where it claims nothing.
         file_names: for images one path a frame, relative to the folder that holds them all; None for a video.
@@ -114,6 +118,8 @@ class VideoSource(ABC):
     name: str
     width: int
     height: int
+    pixel_aspect: Fraction = Fraction(1)
+    hdr: bool = False
     fps: float
     length: int | None
     file_names: tuple[str, ...] | None = None
@@ -123,6 +129,11 @@ class VideoSource(ABC):
     live: bool = False
     again: bool = True
     files: Sequence[Path] = ()
+
+    def look_like(self, other: VideoSource | Upright) -> None:
+        """Takes over what is known of the pictures of another."""
+        self.width, self.height = other.width, other.height
+        self.pixel_aspect, self.hdr = other.pixel_aspect, other.hdr
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:

@@ -11,8 +11,9 @@ import av
 import av.container
 
 from chronomask.errors import InputError
-from chronomask.video.decoding import decoded, frame_rate, open_container, upright, video_stream
+from chronomask.video.decoding import decoded, frame_rate, open_container, video_stream
 from chronomask.video.source import Frame, Selection, VideoSource
+from chronomask.video.upright import Upright
 
 SILENCE = 10.0
 """Seconds without data after which a stream counts as ended."""
@@ -42,14 +43,14 @@ class Stream(VideoSource):
         first = next(frames, None)
         if first is None:
             raise InputError(f"{self.damage or shown}: not one frame could be decoded")
-        self._stored = (first.width, first.height)
-        self.height, self.width = upright(first, self._stored).shape[:2]
+        self._upright = Upright(stream, first)
+        self.look_like(self._upright)
         self._frames = chain([first], frames)
 
     def __iter__(self) -> Iterator[Frame]:
         with self._container:
             for index, moment, frame in self.selection.of(self._timed()):
-                yield Frame(index, moment, upright(frame, self._stored))
+                yield Frame(index, moment, self._upright(frame))
 
     def _timed(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """All frames, each with the seconds since the first."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from chronomask.bounds import MAX_H264_SIDE, check_rate
 from chronomask.errors import InputError
 from chronomask.files import written_aside
 from chronomask.video.sound import SoundTrack
+from chronomask.video.source import VideoSource
 
 _TICKS = 90_000
 """Time units a second in written videos: a multiple of all usual frame rates, as in MPEG."""
@@ -51,7 +52,8 @@ class Coding:
         ticks: time units a second.
         alpha: whether images are RGBA.
         decoder: that gives the alpha channel back, where the usual one drops it.
-        matrix: of the colours: BT.709, or BT.601, which browsers show closest to the pixels that were written.
+        matrix: of the colours: BT.709, BT.601, which browsers show closest to the pixels that were written, or BT.2020.
+        own_colours: whether the colours are those of a video, which may be HDR.
     """
 
     container: Literal["mp4", "mov", "webm"]
@@ -61,11 +63,12 @@ class Coding:
     ticks: int = _TICKS
     alpha: bool = False
     decoder: str | None = None
-    matrix: Literal["ITU709", "ITU601"] = "ITU709"
+    matrix: Literal["ITU709", "ITU601", "BT2020"] = "ITU709"
+    own_colours: bool = True
 
 
-_TAGS = {"ITU709": 1, "ITU601": 6}
-"""How H.264 names the matrix, primaries and transfer of a standard; 6 is SMPTE 170M, which is BT.601."""
+_TAGS = {"ITU709": (1, 1, 1), "ITU601": (6, 6, 6), "BT2020": (9, 9, 18)}
+"""How H.264 names the matrix, primaries and transfer of a standard: 6 is SMPTE 170M, which is BT.601; 18 is HLG."""
 
 H264 = Coding(
     "mp4",
@@ -78,6 +81,9 @@ H264 = Coding(
     {"crf": "20", "preset": "superfast", "bf": "0"},
 )
 """An mp4 that every browser and editor plays."""
+
+MATTE = replace(H264, own_colours=False)
+"""The same of a matte, whose grey must come back as it is."""
 
 PRORES = Coding("mov", "prores_ks", "yuva444p10le", {}, alpha=True)
 """ProRes 4444 with straight alpha, for timelines. Any profile or alpha_bits asked for here may drop alpha silently."""
@@ -112,7 +118,14 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | Path, width: int, height: int, fps: float, sound: str | None = None, coding: Coding = H264
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        fps: float,
+        sound: str | None = None,
+        coding: Coding = H264,
+        pixel_aspect: Fraction = Fraction(1),
     ) -> None:
         """Args are checked here, the file is made on entering.
 
@@ -124,21 +137,31 @@ class VideoWriter:
             sound: a file whose sound goes with the frames, from the time of the first frame to the end of the last.
                 Copied where the container carries it, else encoded anew.
             coding: how it is written.
+            pixel_aspect: width of a pixel by its height, which players and editors stretch the picture by.
 
         Raises:
             InputError: as `check_video`.
         """
         check_video(path, width, height, fps)
         self._path, self._width, self._height, self._fps = Path(path), width, height, fps
-        self._sound_of, self._sound, self._coding = sound, None, coding
+        self._sound_of, self._sound, self._coding, self._pixel_aspect = sound, None, coding, pixel_aspect
         self._stack = ExitStack()
         self._first: float | None = None
         self._pts = -1
+
+    @classmethod
+    def like(cls, source: VideoSource, path: str | Path, coding: Coding = H264) -> VideoWriter:
+        """Of pictures like those of a source, with its rate and its sound."""
+        if source.hdr and coding.own_colours:
+            coding = replace(coding, matrix="BT2020")
+        size = (source.width, source.height)
+        return cls(path, *size, source.fps, source.sound, coding, source.pixel_aspect)
 
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
             aside = stack.enter_context(written_aside(self._path))
             self._container, self._stream = _opened(str(aside), self._coding, self._width, self._height, self._fps)
+            self._stream.codec_context.sample_aspect_ratio = self._pixel_aspect
             stack.enter_context(self._container)
             if self._sound_of is not None:
                 self._sound = SoundTrack(self._sound_of, self._container)
@@ -215,7 +238,7 @@ def _opened(
     context = stream.codec_context
     context.time_base = Fraction(1, coding.ticks)
     # Untagged, players guess the matrix by the size of the picture, and colours shift.
-    context.colorspace = context.color_primaries = context.color_trc = _TAGS[coding.matrix]
+    context.colorspace, context.color_primaries, context.color_trc = _TAGS[coding.matrix]
     context.color_range = 1  # 16-235, as video has it
     return container, stream
 
@@ -231,6 +254,8 @@ def _frame(image: UInt8[np.ndarray, "H W _"], coding: Coding, pts: int) -> av.Vi
         image = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
     frame = av.VideoFrame.from_ndarray(image, format="rgba" if channels == 4 else "rgb24")
     frame = frame.reformat(format=coding.pixels, dst_colorspace=coding.matrix, dst_color_range="MPEG", threads=1)
+    # ProRes takes these from its frames alone.
+    _, frame.color_primaries, frame.color_trc = _TAGS[coding.matrix]
     frame.pts, frame.time_base = pts, Fraction(1, coding.ticks)
     return frame
 

@@ -20,6 +20,7 @@ from chronomask.files import written_aside
 from chronomask.progress import Progress, silent
 from chronomask.video import Selection, VideoSource, VideoWriter
 from chronomask.video.decoding import decoded, open_container, video_stream
+from chronomask.video.upright import Upright
 from chronomask.video.writer import H264
 from chronomask.web.packets import write_packets
 
@@ -167,7 +168,7 @@ def write_copy(path: Path, source: VideoSource, progress: Progress) -> tuple[int
     shrink = min(1.0, _PROXY_SIDE / max(source.width, source.height))
     width, height = (max(1, round(side * shrink)) for side in (source.width, source.height))
     count = 0
-    with VideoWriter(path, width, height, source.fps, coding=PROXY) as writer:
+    with VideoWriter(path, width, height, source.fps, coding=PROXY, pixel_aspect=source.pixel_aspect) as writer:
         for frame in progress(source, "preparing for the browser", source.length):
             image = frame.image
             if shrink < 1:
@@ -199,7 +200,7 @@ def thumbnails(
             container.seek(int(time / stream.time_base), stream=stream)
             for frame in decoded(container, stream, lambda _: None):
                 if frame.time is not None and frame.time >= time - _MOMENT / 2:
-                    image = Image.fromarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
+                    image = Image.fromarray(Upright(stream, frame)(frame))
                     _square(image, box).save(folder / f"{name}.jpg", quality=82)
                     made.append(name)
                     break

@@ -31,6 +31,7 @@ class State:
         created: in seconds since 1970.
         given: path of the tracks that it began with, which the user named.
         width, height: of the video, in pixels.
+        pixel_aspect: width of a pixel by its height.
         fps: frames a second.
         length: number of frames; 0 while nobody knows.
         selection: start, end and step of the frames that given tracks speak of.
@@ -52,6 +53,7 @@ class State:
     given: str | None = None
     width: int = 0
     height: int = 0
+    pixel_aspect: float = 1.0
     fps: float = 25.0
     length: int = 0
     selection: tuple[float, float | None, int] | None = None

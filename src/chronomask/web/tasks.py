@@ -72,6 +72,7 @@ def look(
         "name": shown if bounds is not None else opened.name if file is None else file.videos[0].name,
         "width": opened.width,
         "height": opened.height,
+        "pixel_aspect": float(opened.pixel_aspect),
         "fps": opened.fps,
         "length": length,
         "copy": found.copy,

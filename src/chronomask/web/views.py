@@ -98,6 +98,7 @@ def project_json(project: Project, summaries: Summaries) -> dict[str, Any]:
         "name": state.name,
         "width": state.width,
         "height": state.height,
+        "pixelAspect": state.pixel_aspect,
         "fps": state.fps,
         "length": state.length,
         "plays": state.plays,

@@ -77,6 +77,7 @@ class Work:
                 given=request["tracks"],
                 width=found["width"],
                 height=found["height"],
+                pixel_aspect=found["pixel_aspect"],
                 fps=found["fps"],
                 length=found["length"],
                 selection=None if found["selection"] is None else tuple(found["selection"]),

@@ -41,7 +41,7 @@ export class Work {
   async open() {
     const { project } = this;
     const stage = $("stage");
-    stage.style.setProperty("--ratio", project.width / project.height);
+    stage.style.setProperty("--ratio", (project.width * project.pixelAspect) / project.height);
     stage.replaceChildren(this.video, this.still, this.canvas, this.understand.canvas, this.names, this.waiting);
     this.stage = stage;
     this.brush.listen(stage);
@@ -55,7 +55,7 @@ export class Work {
   }
 
   async openMedia() {
-    const { id, plays, width, height, copySize } = this.project;
+    const { id, plays, copySize } = this.project;
     this.played = plays;
     if (!plays) {
       this.wait(`This video is being prepared for the browser: ${this.project.whyCopy}.`);
@@ -66,17 +66,12 @@ export class Work {
       const [media, times, packets] = ["media", "times", "packets"].map((kind) => `/api/projects/${id}/${kind}/${plays}`);
       await this.player.open(media, times, packets);
     } catch (error) { toast(error.message, "error"); return; }
-    this.video.addEventListener("loadedmetadata", () => {
-      // Sides of H.264 are even: of an odd size, a row or column behind the picture is cut off.
-      const whole = copySize ?? [width, height];
-      const { videoWidth, videoHeight } = this.video;
-      const padded = (side, even) => (even - side === 1 ? side / even : 1);
-      this.content = [padded(whole[0], videoWidth), padded(whole[1], videoHeight)];
-      for (const picture of [this.video, this.still]) {
-        picture.style.width = `${100 / this.content[0]}%`;
-        picture.style.height = `${100 / this.content[1]}%`;
-      }
-    }, { once: true });
+    // Sides of H.264 are even: the copy of an odd size has a row or column behind the picture, which is cut off.
+    this.content = (copySize ?? [2, 2]).map((side) => side / (side + (side % 2)));
+    for (const picture of [this.video, this.still]) {
+      picture.style.width = `${100 / this.content[0]}%`;
+      picture.style.height = `${100 / this.content[1]}%`;
+    }
     this.goTo(Math.min(this.view.frame, this.player.length - 1));
   }
 
