@@ -1,8 +1,13 @@
-"""Draws from a seeded generator: all chance of the training data comes from these."""
+"""Draws from a seeded generator: all chance of the training data comes from these.
+
+Legend: K instances, T frames, H W pixels.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from jaxtyping import Bool
 
 
 def uniform(low: float, high: float, generator: torch.Generator) -> float:
@@ -18,6 +23,16 @@ def below(count: int, generator: torch.Generator) -> int:
 def choose(weights: torch.Tensor, generator: torch.Generator) -> int:
     """The number of one of the weights, drawn by their size."""
     return int(torch.multinomial(weights, 1, generator=generator))
+
+
+def some_pixel(masks: Bool[np.ndarray, "K T H W"], generator: torch.Generator) -> tuple[float, float] | None:
+    """(x, y) of a random pixel of a random instance, in any frame; None where no instance has one."""
+    seen = [instance for instance, mask in enumerate(masks) if mask.any()]
+    if not seen:
+        return None
+    pixels = np.flatnonzero(masks[seen[below(len(seen), generator)]].any(0))
+    y, x = divmod(int(pixels[below(len(pixels), generator)]), masks.shape[3])
+    return float(x), float(y)
 
 
 def spaced_frames(total: int, length: int, stride: int, generator: torch.Generator) -> list[int]:

@@ -13,12 +13,11 @@ from math import exp, log
 from typing import NamedTuple
 
 import cv2
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from chronomask.config import MixtureConfig, MotionConfig
-from chronomask.data.chance import below, choose, spaced_frames, uniform
+from chronomask.data.chance import below, choose, some_pixel, spaced_frames, uniform
 from chronomask.data.motion import motion_matrices
 from chronomask.data.pasting import Pasting
 from chronomask.data.protocol import WeightedSource
@@ -141,11 +140,5 @@ def _view(
 def _point_of_interest(clip: Clip, generator: torch.Generator) -> tuple[float, float]:
     """(x, y) of a random pixel of a random instance; anywhere where there is none."""
     rows, columns = clip.frames.shape[2:]
-    masks = clip.masks.numpy()
-    seen = [instance for instance, mask in enumerate(masks) if mask.any()]
-    if not seen:
-        return uniform(0.0, float(columns), generator), uniform(0.0, float(rows), generator)
-    ever = masks[seen[below(len(seen), generator)]].any(0)
-    pixels = np.flatnonzero(ever)
-    y, x = divmod(int(pixels[below(len(pixels), generator)]), columns)
-    return float(x), float(y)
+    point = some_pixel(clip.masks.numpy(), generator)
+    return point or (uniform(0.0, float(columns), generator), uniform(0.0, float(rows), generator))

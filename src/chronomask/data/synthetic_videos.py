@@ -22,7 +22,7 @@ from torch import Tensor
 from chronomask import __version__, rle
 from chronomask.categories import NO_CLASS, OBJECT, Category
 from chronomask.claims import check_outputs
-from chronomask.data.chance import below, spaced_frames, uniform
+from chronomask.data.chance import below, some_pixel, spaced_frames, uniform
 from chronomask.data.entries import EntryReader
 from chronomask.data.motion import motion_matrices
 from chronomask.data.pasting import Pasting
@@ -179,13 +179,7 @@ def _whole_frame(size: tuple[int, int], length: int, config: SynthesizeConfig) -
 def _interest(still: Clip, generator: torch.Generator) -> tuple[float, float]:
     """(x, y) of a random pixel of a random instance; the middle of a still without any."""
     height, width = still.frames.shape[2:]
-    seen = still.masks.flatten(1).any(1).nonzero().flatten()
-    if not len(seen):
-        return (width - 1) / 2, (height - 1) / 2
-    mask = still.masks[seen[torch.randint(len(seen), (), generator=generator)], 0]
-    pixels = mask.nonzero()
-    y, x = pixels[torch.randint(len(pixels), (), generator=generator)].tolist()
-    return float(x), float(y)
+    return some_pixel(still.masks.numpy(), generator) or ((width - 1) / 2, (height - 1) / 2)
 
 
 class _Writer:
