@@ -20,7 +20,7 @@ from chronomask import rle
 from chronomask.annotations.records import Track, TracksFile
 from chronomask.errors import InputError
 from chronomask.formats.assumed import Assumed
-from chronomask.formats.capabilities import FORMATS, MANY, Capabilities, Format, capability_table
+from chronomask.formats.capabilities import FORMATS, MANY, Capabilities, Format
 from chronomask.formats.convert import capabilities, read, write
 from chronomask.formats.fit import fit
 from chronomask.formats.table import TABLE
@@ -312,7 +312,26 @@ def test_the_table_says_what_is_only_read() -> None:
 
 
 def test_the_documentation_holds_the_table() -> None:
-    assert capability_table([(format, capabilities(format)) for format in FORMATS]) in DOCS.read_text(encoding="utf-8")
+    known = [capabilities(format) for format in FORMATS]
+    rows = [
+        ("", *(one.title for one in known)),
+        ("`--from`, `--to`", *(f"`{name}`" for name in FORMATS)),
+        *(
+            (entry.name.replace("_", " "), *(_cell(getattr(one, entry.name)) for one in known))
+            for entry in fields(Capabilities)[1:]
+        ),
+    ]
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows]
+    lines.insert(1, "|---" * (len(known) + 1) + "|")
+    assert "\n".join(lines) + "\n" in DOCS.read_text(encoding="utf-8")
+
+
+def _cell(value: bool | str | range | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, range):
+        return "any" if value == MANY else f"{value.start}-{value.stop - 1}"
+    return value if isinstance(value, str) else "yes" if value else "no"
 
 
 def test_info_that_json_does_not_hold_becomes_null(tmp_path: Path) -> None:

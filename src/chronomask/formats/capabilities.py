@@ -1,9 +1,8 @@
-"""The formats, and what each can carry. The documentation's table is made of their constants."""
+"""The formats, and what each can carry. A test compares the documentation's table with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 Format = Literal[
@@ -80,24 +79,3 @@ class Capabilities:
     fps: bool = False
     file_names: Literal["yes", "needed", "no"] = "no"
     info: bool = False
-
-
-def capability_table(formats: Sequence[tuple[str, Capabilities]]) -> str:
-    """The table of the documentation, in markdown: one column a format, named as on the command line."""
-    lines = [
-        "| | " + " | ".join(capabilities.title for _, capabilities in formats) + " |",
-        "|---" * (len(formats) + 1) + "|",
-        "| `--from`, `--to` | " + " | ".join(f"`{name}`" for name, _ in formats) + " |",
-    ]
-    for entry in fields(Capabilities)[1:]:
-        cells = [_cell(getattr(capabilities, entry.name)) for _, capabilities in formats]
-        lines.append(f"| {entry.name.replace('_', ' ')} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: bool | str | range | None) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, range):
-        return "any" if value == MANY else f"{value.start}-{value.stop - 1}"
-    return value if isinstance(value, str) else "yes" if value else "no"
