@@ -8,7 +8,6 @@ by `object_id`; `group` ties parts together inside one frame. What has no such i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from chronomask.annotations.content import json_keys, read_row
@@ -140,9 +139,8 @@ def _label(row: Row, labels: list[str]) -> str:
 
 def _is_folder(path: Path) -> bool:
     """Whether the first json of its `annotations` is such a file."""
-    folder = path / "annotations"
-    files: Iterator[Path] = iter(files_of(folder, ".json")) if folder.is_dir() else iter(())
-    return (file := next(files, None)) is not None and {"categories", "items"} <= json_keys(file).keys
+    files = files_of(path / "annotations", ".json") if (path / "annotations").is_dir() else []
+    return bool(files) and {"categories", "items"} <= json_keys(files[0]).keys
 
 
 FORMAT = FileFormat(

@@ -16,6 +16,12 @@ def files_of(folder: Path, suffix: str) -> list[Path]:
     return sorted(files, key=lambda file: natural(file.stem))
 
 
+def first_file(path: Path, suffix: str) -> Path | None:
+    """The first file with an ending of a folder, or else of the folders in it; None where there is none."""
+    folders = (path, *sorted(entry for entry in path.iterdir() if entry.is_dir()))
+    return next((file for folder in folders for file in files_of(folder, suffix)), None)
+
+
 def file_or_files_of(path: Path, suffix: str) -> list[Path]:
     """The files with an ending of a folder, or the one file that `path` is.
 

@@ -23,7 +23,7 @@ from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected, Size
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import files_of, frame_stems, video_folders
+from chronomask.formats.folder import files_of, first_file, frame_stems, video_folders
 from chronomask.formats.labelme_shapes import WITHOUT_AREA, kind_of, mask_of
 from chronomask.formats.polygons import outlines
 from chronomask.rle import Rle
@@ -83,9 +83,8 @@ def _add_video(found: Collected, name: str, inside: str, contents: Sequence[Row]
 
 def is_labelme(path: Path) -> bool:
     """Whether the first json of a folder, or of the folders in it, is one of LabelMe: nothing else tells."""
-    folders = [path, *sorted(entry for entry in path.iterdir() if entry.is_dir())]
-    files = [file for folder in folders for file in files_of(folder, ".json")]
-    return bool(files) and {"shapes", "imagePath"} <= json_keys(files[0]).keys
+    file = first_file(path, ".json")
+    return file is not None and {"shapes", "imagePath"} <= json_keys(file).keys
 
 
 def _size(content: Row) -> Size | None:
