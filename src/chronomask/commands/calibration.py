@@ -29,7 +29,7 @@ def calibrate(
     seed: int = 0,
     overwrite: bool = False,
     clip: MixtureConfig = CLIPS,
-) -> int:
+) -> None:
     """Fit the score of tracks, so that it says how likely a track is right.
 
     Segments clips drawn from annotated data, and fits to every tube found whether it covers one object with an IoU of
@@ -63,7 +63,6 @@ def calibrate(
         save_network(out, calibrated(network, coefficients), half=True)
     _show(judged, coefficients)
     print(f"weights: {out}")
-    return 0
 
 
 def average(
@@ -71,7 +70,7 @@ def average(
     /,
     out: Path,
     overwrite: bool = False,
-) -> int:
+) -> None:
     """Average checkpoints that were trained on from one another: often better than each of them.
 
     Fit the score afterwards with `chronomask calibrate`: its coefficients are those of the first checkpoint.
@@ -90,7 +89,6 @@ def average(
     with claimed([Output(out)], list(weights), overwrite=overwrite):
         save_network(out, mean_of([load_network(path) for path in weights]), half=True)
     print(f"weights: {out}")
-    return 0
 
 
 def names(
@@ -101,7 +99,7 @@ def names(
     out: Path,
     overwrite: bool = False,
     config: Annotated[NamesConfig, tyro.conf.arg(name="")] = NamesConfig(),  # noqa: B008  (frozen)
-) -> int:
+) -> None:
     """Teach a checkpoint names: by labelled stills, and by what a detector says of them.
 
     Nothing but the class head changes. Fit the score afterwards with `chronomask calibrate`: the probability of the
@@ -129,7 +127,6 @@ def names(
         teach_names(network, sources, detector, config, progress_bar)
         save_network(out, network, half=True)
     print(f"weights: {out}")
-    return 0
 
 
 def _show(judged: Sequence[tuple[list[float], bool]], coefficients: tuple[float, ...]) -> None:

@@ -20,10 +20,11 @@ from tyro.conf import Positional
 from chronomask.commands.naming import listed
 from chronomask.commands.notes import print_note
 from chronomask.commands.options import ModelOptions
+from chronomask.commands.progress import bar
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
-from chronomask.terminal import begin, console
+from chronomask.terminal import begin
 
 if TYPE_CHECKING:
     from chronomask.fleet.manifest import Row
@@ -205,10 +206,7 @@ def _print_json(say: Callable[[str], None], standing: Standing, row: Row | None)
 
 @contextmanager
 def _bar() -> Generator[Callable[[Standing, Row | None], None], None, None]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(errors=True), redirect_stdout=False, redirect_stderr=False) as progress:
+    with bar(redirect=False) as progress:
         task = progress.add_task("starting", total=None)
 
         def show(standing: Standing, row: Row | None) -> None:

@@ -10,16 +10,26 @@ from typing import TYPE_CHECKING
 from chronomask.terminal import console
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from chronomask.runs.live import Live
 
 
-def progress_bar(items: Iterable, task: str, total: int | None) -> Iterator:
-    """Hands the items through and shows on the error stream how many are done and how long the rest will take."""
+def bar(redirect: bool = True) -> Progress:
+    """A bar on the error stream, which says how many are done and how long the rest will take.
+
+    Args:
+        redirect: whether what is printed meanwhile appears above it.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # On the error stream: the table alone goes to the output.
-    with Progress(*columns, console=console(errors=True)) as progress:
+    return Progress(*columns, console=console(errors=True), redirect_stdout=redirect, redirect_stderr=redirect)
+
+
+def progress_bar(items: Iterable, task: str, total: int | None) -> Iterator:
+    """Hands the items through and shows how far that is, see `bar`."""
+    with bar() as progress:
         yield from progress.track(items, description=task, total=total)
 
 

@@ -6,7 +6,6 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 
 from chronomask.data.protocol import WeightedSource
 from chronomask.errors import refusing
@@ -92,9 +91,7 @@ class ProgressLine(Monitor):
     def __enter__(self) -> ProgressLine:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.live:
             self.live.stop()
 
