@@ -302,7 +302,11 @@ def test_refused_folders_and_globs(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("")
+    (tmp_path / "clips").mkdir()
+    for name in ("b.mov", "a.mp4", "c.gif"):
+        (tmp_path / "clips" / name).write_bytes(b"")
     for path, message in [
+        (tmp_path / "clips", "clips: the folder holds videos and no frames of one; name them, such as .*a.mp4, or"),
         (tmp_path / "empty", "empty: the folder is empty"),
         (tmp_path / "texts", "texts: the folder holds no images"),
         (tmp_path / "*.jpg", r"\*\.jpg: no file matches"),

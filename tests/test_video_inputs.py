@@ -15,6 +15,7 @@ from PIL import Image
 from chronomask.errors import InputError
 from chronomask.video import Selection, VideoWriter, open_source, opening, streams
 from chronomask.video.files import VideoFile
+from chronomask.video.writer import PRORES
 from films import film, moving_square
 
 
@@ -232,6 +233,16 @@ def test_sound_goes_with_the_frames(tmp_path, name, codec, sounds, expected):
         # Whole packets only, of up to 0.1 s.
         assert begin + length == pytest.approx(seconds, abs=0.11)
     assert len(list(open_source(tmp_path / "out.mp4"))) == 20
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_s24be"])
+def test_sound_of_cameras_is_copied_for_editors(tmp_path, codec):
+    source = open_source(film(tmp_path / "a.mov", moving_square(20), sounds=[codec]))
+    with VideoWriter.like(source, tmp_path / "out.mov", PRORES) as writer:
+        for frame in source:
+            writer.write(np.dstack([frame.image, frame.image[..., :1]]), frame.time)
+    assert sound_of(tmp_path / "out.mov") == sound_of(tmp_path / "a.mov")
+    assert sound_of(tmp_path / "out.mov")[0] == codec
 
 
 def test_sound_that_breaks_off_does_not_stop_the_pictures(tmp_path):

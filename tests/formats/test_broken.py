@@ -261,6 +261,9 @@ def test_folders_of_nothing_known(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").touch()
     with pytest.raises(InputError, match="format not recognised"):
         read(tmp_path / "film.mp4")
+    (tmp_path / "tracks.json").touch()
+    with pytest.raises(InputError, match=r"is the folder of a run; name .*tracks.json"):
+        read(tmp_path)
 
 
 def test_youtube_vis_without_scores_is_sure(tmp_path: Path) -> None:

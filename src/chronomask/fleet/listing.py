@@ -20,13 +20,7 @@ import msgspec
 
 from chronomask.errors import InputError, refusing
 from chronomask.files import natural, spoken
-from chronomask.video import IMAGE_SUFFIXES
-
-VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts"),
-    *(".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".vob", ".y4m", ".gif"),
-)
-"""Endings, in small letters, by which a file in a folder counts as a video."""
+from chronomask.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 _FRAME_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in VIDEO_SUFFIXES)
 """Endings by which a folder counts as a video whose frames lie in it."""

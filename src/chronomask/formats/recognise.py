@@ -35,6 +35,8 @@ def _recognise_folder(path: Path) -> Format:
     for name in FORMATS:
         if (known := TABLE[name].is_folder) and known(path):
             return name
+    if (path / "tracks.json").is_file():
+        raise InputError(f"{path}: is the folder of a run; name {path / 'tracks.json'}")
     found = {
         suffix: files
         for suffix in (".png", ".json", ".xml", ".txt")

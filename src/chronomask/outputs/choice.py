@@ -103,6 +103,8 @@ class Outputs:
         if self.picture is not None:
             from chronomask.video.pictures import read_picture
 
+            if not self.picture.exists():
+                raise InputError(f"background {self.background!r}: must be green, blur or the path of a picture")
             read_picture(self.picture)
 
     def absolute(self) -> Outputs:

@@ -6,7 +6,7 @@ Legend: H W pixels as displayed.
 from __future__ import annotations
 
 from chronomask.video.ahead import ahead, behind, given_up
-from chronomask.video.images import IMAGE_SUFFIXES, open_frames
+from chronomask.video.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, open_frames
 from chronomask.video.opening import Source, open_source
 from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
 from chronomask.video.writer import VideoWriter, check_video
@@ -14,6 +14,7 @@ from chronomask.video.writer import VideoWriter, check_video
 __all__ = [
     "DEFAULT_FPS",
     "IMAGE_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "Frame",
     "Selection",
     "Source",

@@ -24,6 +24,12 @@ from chronomask.video.source import DEFAULT_FPS, Frame, Selection, VideoSource
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".gif")
 """Endings, in small letters, by which a file in a folder or a glob counts as a frame."""
 
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts"),
+    *(".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".vob", ".y4m", ".gif"),
+)
+"""Endings, in small letters, by which a file in a folder counts as a video."""
+
 _OF_ONE = (".jpg", ".jpeg", ".bmp", ".ppm")
 """Endings of files that hold one picture, and need not be opened to know it."""
 
@@ -200,11 +206,17 @@ def images_of_folder(folder: Path) -> list[Path]:
     if not entries:
         raise InputError(f"{folder}: the folder is empty")
     files = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
+    # Beside frames an animation is a show of them.
+    frames = [file for file in files if file.suffix.lower() != ".gif"]
+    videos = [entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES and entry not in files]
+    if videos and not frames:
+        raise InputError(
+            f"{folder}: the folder holds videos and no frames of one; name them, such as {min(videos)}, or let"
+            " `chronomask batch` take all"
+        )
     if not files:
         raise InputError(f"{folder}: the folder holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    # Beside frames an animation is a show of them.
-    files = [file for file in files if file.suffix.lower() != ".gif"] or files
-    return sorted(files, key=lambda file: natural(str(file)))
+    return sorted(frames or files, key=lambda file: natural(str(file)))
 
 
 def images_of_glob(pattern: str) -> list[Path]:

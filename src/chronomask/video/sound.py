@@ -13,7 +13,7 @@ from chronomask.video.decoding import open_container, sound_stream
 
 COPIED = {
     "mp4": frozenset({"aac", "alac", "flac", "mp3", "opus"}),
-    "mov": frozenset({"aac", "alac", "mp3"}),
+    "mov": frozenset({"aac", "alac", "mp3", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le"}),
     "webm": frozenset({"opus", "vorbis"}),
 }
 """By container, codecs that it carries and its players know; any other sound is encoded anew ..."""

@@ -22,7 +22,7 @@ from chronomask.formats.ytvis import read_tracks, write_tracks
 from chronomask.outputs.choice import Outputs
 from chronomask.progress import Progress
 from chronomask.prompts import prompt_of
-from chronomask.video import IMAGE_SUFFIXES, Selection, open_source
+from chronomask.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Selection, open_source
 from chronomask.web import media
 from chronomask.web.scoring import score
 
@@ -121,12 +121,11 @@ def video_of(tracks: Path, file: TracksFile | None) -> Path:
         for root in (*near, *(folder / "JPEGImages" for folder in near)):
             if all((root / name).is_file() for name in entry.file_names[:2]):
                 return (root / entry.file_names[0]).parent
-    videos = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".gif"}
     found = {
         path.resolve(): path
         for folder in near
         for path in sorted(folder.iterdir(), key=lambda one: natural(one.name))
-        if path.stem == entry.name and (path.suffix.lower() in videos or _holds_frames(path))
+        if path.stem == entry.name and (path.suffix.lower() in VIDEO_SUFFIXES or _holds_frames(path))
     }
     if len(found) != 1:
         seen = ", ".join(str(path) for path in found.values()) or f"none called {entry.name!r} lies near it"
