@@ -10,7 +10,7 @@ from typing import Any
 
 from chronomask.errors import InputError
 from chronomask.prompts import prompt_of
-from chronomask.web.jobs import Job, Jobs
+from chronomask.web.jobs import Job, Jobs, Lane
 from chronomask.web.limits import Limits
 from chronomask.web.project import Project, State
 from chronomask.web.sessions import OPENED, Session, Sessions
@@ -107,13 +107,11 @@ class Work:
         """Makes what the browser can play of what it cannot."""
         state = project.state
         request = {
-            "task": "copy",
             "source": state.source,
-            "folder": os.fspath(project.folder),
+            "folder": project.folder,
             "rate": state.fps,
             "selection": state.selection,
             "length": state.length if state.run else 0,
-            **self._bounds(project),
         }
 
         def then(found: Mapping[str, Any]) -> None:
@@ -124,7 +122,7 @@ class Work:
             )
             self.pictures(session, project)
 
-        return self._jobs.add(Job(session.id, project.id, "copy", "copy", request, then))
+        return self._begun("copy", "copy", session, project, request, then)
 
     def refuse_twice(self, kind: str, project: Project) -> None:
         """Raises InputError where such work is being done on a project."""
@@ -135,15 +133,13 @@ class Work:
         """Finds the tracks. Earlier ones, and their corrections, are there until it is done, and stay if it is not."""
         name = project.new_run()
         request = {
-            "task": "segment",
             "source": project.state.source,
             "name": project.state.name,
-            "folder": os.fspath(project.folder / name),
+            "folder": project.folder / name,
             "model": project.state.model,
             "score": SCORE,
-            "times": os.fspath(project.folder / "times-source.bin") if project.state.plays == "source" else None,
+            "times": project.folder / "times-source.bin" if project.state.plays == "source" else None,
             "again": bool(project.state.run),
-            **self._bounds(project),
         }
 
         def then(found: Mapping[str, Any]) -> None:
@@ -153,7 +149,7 @@ class Work:
                 shutil.rmtree(project.folder / before, ignore_errors=True)
             self.pictures(session, project)
 
-        return self._jobs.add(Job(session.id, project.id, "segment", "long", request, then))
+        return self._begun("segment", "long", session, project, request, then)
 
     def follow(self, session: Session, project: Project, prompts: Sequence[Mapping[str, Any]]) -> Job:
         """Follows what a user points at; what is found is another step of correction.
@@ -171,15 +167,13 @@ class Work:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         request = {
-            "task": "follow",
             "source": state.source,
             "rate": state.fps,
             "selection": state.selection,
             "name": state.name,
-            "folder": os.fspath(folder),
+            "folder": folder,
             "model": state.model,
             "prompts": list(prompts),
-            **self._bounds(project),
         }
 
         def then(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +186,7 @@ class Work:
         def after() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
-        return self._jobs.add(Job(session.id, project.id, "follow", "long", request, then, after))
+        return self._begun("follow", "long", session, project, request, then, after)
 
     def pictures(self, session: Session, project: Project) -> None:
         """Makes the small pictures of tracks that have none yet. One job at a time: the next one makes all the rest."""
@@ -209,23 +203,28 @@ class Work:
         if not wanted:
             return
         tried.update(name for name, *_ in wanted)
-        request = {
-            "task": "thumbs",
-            "media_file": os.fspath(project.media),
-            "wanted": wanted,
-            "folder": os.fspath(project.pictures),
-            **self._bounds(project),
-        }
+        request = {"media_file": project.media, "wanted": wanted, "folder": project.pictures}
 
         def then(found: Any) -> None:
             job.state = "done"
             self.pictures(session, project)
 
-        job = self._jobs.add(Job(session.id, project.id, "thumbs", "quick", request, then))
+        job = self._begun("thumbs", "quick", session, project, request, then)
 
-    def _bounds(self, project: Project) -> dict[str, int]:
-        """Of a process, where a browser sent what it decodes."""
-        return {"memory": self._limits.memory_bytes} if project.state.own else {}
+    def _begun(
+        self,
+        task: str,
+        lane: Lane,
+        session: Session,
+        project: Project,
+        request: Mapping[str, Any],
+        then: Callable[[Any], Any] | None = None,
+        after: Callable[[], None] | None = None,
+    ) -> Job:
+        """A job of a project, see `Job`; its process is bounded where a browser sent what it decodes."""
+        texts = {key: os.fspath(value) if isinstance(value, Path) else value for key, value in request.items()}
+        bounds = {"memory": self._limits.memory_bytes} if project.state.own else {}
+        return self._jobs.add(Job(session.id, project.id, task, lane, {"task": task, **texts, **bounds}, then, after))
 
     def _at_work(self, kind: str, project: Project) -> bool:
         return any(j.kind == kind and j.project == project.id and not j.ended for j in self._jobs.all.values())
@@ -251,7 +250,7 @@ class Work:
         truth = next(project.folder.glob(f"{TRUTH}/*"), None)
         if truth is None:
             raise InputError("ground truth: give a file of it first")
-        return self._of_tracks("score", session, project, ids, project.folder / "score", truth=os.fspath(truth))
+        return self._of_tracks("score", session, project, ids, project.folder / "score", truth=truth)
 
     def teach(self, session: Session, project: Project, ids: Collection[int]) -> Job:
         """Fine-tunes the model on some of the tracks; it is what segments this project from then on."""
@@ -279,12 +278,5 @@ class Work:
     ) -> Job:
         """A long job about some of the tracks as they are now, which writes into a folder."""
         tracks = project.export(folder, lambda number: number in ids)
-        request = {
-            "task": task,
-            "tracks": os.fspath(tracks),
-            "video": project.state.source,
-            "folder": os.fspath(folder),
-            **more,
-            **self._bounds(project),
-        }
-        return self._jobs.add(Job(session.id, project.id, task, "long", request, then))
+        request = {"tracks": tracks, "video": project.state.source, "folder": folder, **more}
+        return self._begun(task, "long", session, project, request, then)
