@@ -100,12 +100,12 @@ def main(arguments: list[str] | None = None) -> int:
             prog="chronomask", args=arguments, description="Find, name, cut out and follow every object in a video."
         )
     except (InputError, TrainingError) as error:
-        print(f"chronomask: {error}", file=sys.stderr)
+        terminal.tell(error)
         return 2 if isinstance(error, InputError) else 1
     except ModuleNotFoundError as error:
         if (extra := EXTRAS.get((error.name or "").split(".")[0])) is None:
             raise
-        print(f"chronomask: this needs the package {error.name}: pip install 'chronomask[{extra}]'", file=sys.stderr)
+        terminal.tell(f"this needs the package {error.name}: pip install 'chronomask[{extra}]'")
         return 2
     except KeyboardInterrupt:
         return _interrupted()
@@ -117,11 +117,11 @@ def main(arguments: list[str] | None = None) -> int:
         if _is_of_interruption(error):
             return _interrupted()
         if is_out_of_memory(error):
-            print(f"chronomask: not enough memory for this: {words_of(error)}", file=sys.stderr)
+            terminal.tell(f"not enough memory for this: {words_of(error)}")
             return 2
         if (place := _place_of(error)) is None:
             raise
-        print(f"chronomask: {place}: {words_of(error)}", file=sys.stderr)
+        terminal.tell(f"{place}: {words_of(error)}")
         return 2
     finally:
         _flush()
@@ -138,7 +138,7 @@ def _place_of(error: Exception) -> str | None:
 
 
 def _interrupted() -> int:
-    print("chronomask: interrupted", file=sys.stderr)
+    terminal.tell("interrupted")
     return 130
 
 
@@ -196,5 +196,5 @@ def _flush() -> None:
         # Python itself would try again at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            print(f"chronomask: the output could not be printed: {error.strerror}", file=sys.stderr)
+            terminal.tell(f"the output could not be printed: {error.strerror}")
             raise SystemExit(2) from None

@@ -22,6 +22,21 @@ def console(*, errors: bool = False) -> Console:
     return Console(stderr=errors, markup=False, emoji=False)
 
 
+def tell(text: object, kind: str = "") -> None:
+    """Prints a sentence on the error stream, under the name of the program.
+
+    Args:
+        kind: what comes before it, such as "warning".
+    """
+    print(f"chronomask: {kind}{': ' if kind else ''}{text}", file=sys.stderr, flush=True)
+
+
+def note(*texts: str) -> None:
+    """Tells what reading a file took for granted or left out."""
+    for text in texts:
+        tell(text, "note")
+
+
 def begin(doing: str) -> None:
     """Says at once what a command does, where somebody watches: what it needs may take seconds to import and to read.
 
@@ -29,7 +44,7 @@ def begin(doing: str) -> None:
         doing: such as "reading tracks.json".
     """
     if sys.stderr.isatty():
-        print(f"chronomask: {doing} ...", file=sys.stderr, flush=True)
+        tell(f"{doing} ...")
 
 
 def prepare() -> None:

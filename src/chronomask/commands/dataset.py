@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from json import dumps
@@ -14,12 +13,11 @@ from tyro.conf import Positional
 
 from chronomask.commands.described import described
 from chronomask.commands.naming import listed
-from chronomask.commands.notes import print_notes
 from chronomask.commands.progress import progress_bar
 from chronomask.config import CLASS_LISTS, MixtureConfig, lite_recipe
 from chronomask.data.synthetic_config import SynthesizeConfig
 from chronomask.errors import InputError
-from chronomask.terminal import begin, console
+from chronomask.terminal import begin, console, note, tell
 
 _MOST = 50
 """So many faults are printed; --json has all."""
@@ -59,7 +57,7 @@ def info(
     writes = [json] if json else []
     with claimed([Output(path) for path in writes], [path], [images], overwrite):
         found = dataset_info(path, images=images, pixels=pixels, writes=writes, progress=progress_bar)
-        print_notes(found.notes)
+        note(*found.notes)
         console().print(*info_tables(found))
         if json is not None:
             with written_aside(json) as aside:
@@ -116,7 +114,7 @@ def preview(
     with claimed([Output(out)], files_of([data]), overwrite=overwrite):
         reader = open_source(data, categories, skip_broken=skip_broken)
         check_frames([out], reader.images, reader.frames)
-        print_notes(reader.notes)
+        note(*reader.notes)
         if as_trained:
             strips = clip_strips(WeightedSource(reader, 1.0), categories, config, count, seed, frames)
         else:
@@ -176,7 +174,7 @@ def synthesize(
     with claimed([data_set(out)], named, [images], overwrite):
         reader = open_source(source, None, images=images, skip_broken=skip_broken)
         others = open_source(objects, reader.file_categories, skip_broken=skip_broken) if objects else None
-        print_notes([*reader.notes, *(others.notes if others else [])])
+        note(*reader.notes, *(others.notes if others else []))
         made = run(reader, out, config, others, skip_broken=skip_broken, overwrite=overwrite, progress=progress_bar)
     _list_faults("skipped", [*reader.skipped, *made.skipped])
     print(f"{made.videos} videos, {made.instances} instances, {made.ignored} ignored: {out / 'instances.json'}")
@@ -185,9 +183,9 @@ def synthesize(
 def _list_faults(kind: str, messages: Iterable[str]) -> None:
     faults = list(messages)
     for message in faults[:_MOST]:
-        print(f"chronomask: {kind}: {message}", file=sys.stderr)
+        tell(message, kind)
     if len(faults) > _MOST:
-        print(f"chronomask: {kind}: and {len(faults) - _MOST:,} more", file=sys.stderr)
+        tell(f"and {len(faults) - _MOST:,} more", kind)
 
 
 dataset_app = tyro.extras.SubcommandApp()

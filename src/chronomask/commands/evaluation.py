@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,10 +10,9 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.naming import listed, method_names
-from chronomask.commands.notes import print_note
 from chronomask.config import EvaluateConfig
 from chronomask.errors import InputError
-from chronomask.terminal import begin, console
+from chronomask.terminal import begin, console, note, tell
 
 
 def evaluate(
@@ -55,7 +53,7 @@ def evaluate(
     if config.classes and not names:
         raise InputError(f"--classes {','.join(config.classes)!r}: names no class")
     config, files = replace(config, classes=names), {"json": json, "report": report, "frames": frames}
-    measured = run(truth, results, config, **files, overwrite=overwrite, note=print_note)
+    measured = run(truth, results, config, **files, overwrite=overwrite, note=note)
     terminal = console()
     terminal.print(ap.evaluation_table(measured.masks))
     if measured.breakdown is not None:
@@ -84,7 +82,7 @@ def validate(file: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE")], /
     from chronomask.evaluation.validate import validate as check
     from chronomask.evaluation.validate import validation_table
 
-    validation = check(file, against, print_note)
+    validation = check(file, against, note)
     console().print(validation_table(validation))
     return 2 if validation.errors else 0
 
@@ -110,7 +108,7 @@ def compare(
     from chronomask.evaluation.compare import compare as run
     from chronomask.evaluation.compare import comparison_table, comparison_text
 
-    comparison = run(truth, method_names(results), resamples, note=print_note)
+    comparison = run(truth, method_names(results), resamples, note=note)
     if style == "table":
         console().print(comparison_table(comparison))
     else:
@@ -137,7 +135,7 @@ def submit(
     from chronomask.evaluation.submission import submit as pack
 
     with claimed([Output(out)], [results, against], overwrite=overwrite):
-        packed = pack(results, out, against, print_note)
+        packed = pack(results, out, against, note)
     for warning in packed.warnings:
-        print(f"chronomask: warning: {warning.place}: {warning.message}", file=sys.stderr)
+        tell(f"{warning.place}: {warning.message}", "warning")
     print(f"{packed.results} results: {packed.path}")

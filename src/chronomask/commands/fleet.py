@@ -18,13 +18,12 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.naming import listed
-from chronomask.commands.notes import print_note
 from chronomask.commands.options import ModelOptions
 from chronomask.commands.progress import bar
 from chronomask.config import SegmentConfig
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
-from chronomask.terminal import begin
+from chronomask.terminal import begin, note, tell
 
 if TYPE_CHECKING:
     from chronomask.fleet.manifest import Row
@@ -106,7 +105,7 @@ def batch(
     from chronomask.fleet.batch import batch as run
 
     if find_spec("pyarrow") is None:
-        print_note("manifest.parquet is left out: it needs pyarrow: pip install 'chronomask[batch]'")
+        note("manifest.parquet is left out: it needs pyarrow: pip install 'chronomask[batch]'")
     began = time.monotonic()
     with _interruption_told(), _watched(log_json, metrics_port, quiet=crew.ray is not None) as watch:
         rows = run(
@@ -133,7 +132,7 @@ def _interruption_told() -> Generator[None, None, None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("chronomask: what is done stays, and the same command goes on", file=sys.stderr)
+        tell("what is done stays, and the same command goes on")
         raise
 
 
@@ -165,10 +164,10 @@ def _print_failures(rows: Sequence[Row]) -> None:
         where = "" if row.source in row.error else f"{row.source}: "
         if row.state == "failed":
             tries = "" if row.attempts == 1 else f" ({row.attempts} attempts)"
-            print(f"chronomask: {where}{row.error}{tries}", file=sys.stderr)
+            tell(f"{where}{row.error}{tries}")
         elif row.state == "done" and row.error:
             frames = f"{row.frames:,} frames were segmented"
-            print(f"chronomask: warning: {where}{row.error}; {frames}", file=sys.stderr)
+            tell(f"{where}{row.error}; {frames}", "warning")
 
 
 @contextmanager

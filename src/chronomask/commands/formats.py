@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,10 +10,9 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
-from chronomask.commands.notes import print_notes
 from chronomask.errors import InputError, counted
 from chronomask.formats.capabilities import Format
-from chronomask.terminal import begin
+from chronomask.terminal import begin, note, tell
 
 
 def convert(
@@ -65,7 +63,7 @@ def convert(
     done = run(
         source, target, target_format, source_format=source_format, video=video, assumed=assumed, overwrite=overwrite
     )
-    print_notes(done.notes)
+    note(*done.notes)
     _print_losses(done.losses)
     print(f"{counted(done.tracks, 'track')} of {counted(done.videos, 'video')}: {target}")
 
@@ -100,12 +98,12 @@ def edit(
     parsed = [parse_operation(text) for text in operations]
     with claimed([output_of(out, "youtube-vis")], [source], overwrite=overwrite):
         file = read(source)
-        print_notes(file.notes)
+        note(*file.notes)
         for operation in parsed:
             if isinstance(operation, Merge) and (frames := shared_frames(file, operation)):
                 where = f"{counted(len(frames), 'frame')}, from {frames[0]} to {frames[-1]}"
                 union = f"{operation}: several are seen in {where}; their union is taken there"
-                print(f"chronomask: {union}", file=sys.stderr)
+                tell(union)
             file = apply(file, operation)
         _print_losses(write(file, out, "youtube-vis", overwrite))
     print(f"{counted(len(file.tracks), 'track')}: {out}")
@@ -113,7 +111,7 @@ def edit(
 
 def _print_losses(losses: Iterable[str]) -> None:
     for loss in losses:
-        print(f"chronomask: lost: {loss}", file=sys.stderr)
+        tell(loss, "lost")
 
 
 def _parse_size(text: str) -> tuple[int, int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,14 +12,13 @@ import tyro
 from tyro.conf import Positional
 
 from chronomask.commands.naming import default_out, listed
-from chronomask.commands.notes import print_notes
 from chronomask.commands.options import ModelOptions, PartOptions, PointOptions
 from chronomask.commands.progress import live_line, progress_bar
 from chronomask.config import EVERYTHING, SegmentConfig
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
 from chronomask.prompts import check_prompts
-from chronomask.terminal import begin, console
+from chronomask.terminal import begin, console, note, tell
 
 if TYPE_CHECKING:
     from chronomask.runs.segment import Summary
@@ -136,7 +134,7 @@ def _segment(
         found = ",".join(str(row.id) for row in summary.tracks)
         command = found and render_command(folder, source, replace(wanted["outputs"], cutout_tracks=found))
         others = f"; to cut out what was found: {command}" if command else ""
-        print(f"chronomask: {summary.missing}; the rest is written{others}", file=sys.stderr)
+        tell(f"{summary.missing}; the rest is written{others}")
 
 
 def _check_live(sources: Sequence[VideoSource], live: bool) -> None:
@@ -191,7 +189,7 @@ class _Failures:
             if not self._several:
                 raise
             self.any = True
-            print(f"chronomask: {error}", file=sys.stderr)
+            tell(error)
 
 
 def _opened(sources: tuple[str, ...], part: PartOptions, failures: _Failures) -> list[VideoSource]:
@@ -218,21 +216,21 @@ def _interruption_told(folder: Path, live: bool) -> Generator[None, None, None]:
     except Interrupted as interrupted:
         kept = f"the tracks of the first {interrupted.frames} frames are in {folder / 'tracks.json'}"
         rest = "" if live else "; the same command with --resume goes on"
-        print(f"chronomask: {kept}{rest}", file=sys.stderr)
+        tell(f"{kept}{rest}")
         raise
 
 
 def _print_source(source: VideoSource) -> None:
     length = "" if source.length is None else f", {source.length:,} frames"
     about = f"{source.width}x{source.height}, {source.fps:.4g} frames a second{length}"
-    print(f"chronomask: {source.name}: {about}", file=sys.stderr, flush=True)
+    tell(f"{source.name}: {about}")
 
 
 def _print_summary(summary: Summary, source: VideoSource) -> None:
     from rich.table import Table
 
     if source.damage:
-        print(f"chronomask: warning: {source.damage}; {summary.frames} frames were segmented", file=sys.stderr)
+        tell(f"{source.damage}; {summary.frames} frames were segmented", "warning")
     table = Table("id", "class", "class score", "score", "first", "last", "mean area")
     for row in summary.tracks:
         named = "" if row.class_score is None else f"{row.class_score:.2f}"
@@ -241,7 +239,7 @@ def _print_summary(summary: Summary, source: VideoSource) -> None:
     console().print(table if summary.tracks else "no tracks of the wanted score (--score) and class (--classes)")
     for path in summary.paths:
         print(f"written: {path}")
-    print_notes(summary.unclear)
+    note(*summary.unclear)
 
 
 def predict(

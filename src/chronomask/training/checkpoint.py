@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import zipfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from chronomask.errors import InputError, refusing
 from chronomask.files import written_aside
 from chronomask.model.backbone_network import BackboneNetwork
 from chronomask.model.checkpoint import save_network
+from chronomask.terminal import tell
 from chronomask.training.average import MovingAverage
 from chronomask.training.failures import first_line
 from chronomask.training.folder import (
@@ -200,7 +200,7 @@ def _newest_state(out: Path, network: BackboneNetwork) -> dict[str, Any] | None:
             with refusing(path):
                 return _read_state(path, network)
         except InputError as error:
-            print(f"chronomask: warning: {error}; left out", file=sys.stderr)
+            tell(f"{error}; left out", "warning")
     if paths:
         raise InputError(f"{out}: none of its states can be read; remove the folder to start anew")
     return None
