@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
+from graphlib import TopologicalSorter
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
@@ -55,6 +57,30 @@ def test_everything_imported_is_declared():
         if not declared & {of.lower().replace("_", "-") for of in modules.get(name, [name])}
     }
     assert not undeclared
+
+
+def needs(room_of):
+    """Which modules, or rooms of such, need which others."""
+    found = defaultdict(set)
+    for path in (ROOT / "src/chronomask").rglob("*.py"):
+        own = path.relative_to(ROOT / "src").with_suffix("").parts
+        here = room_of(own[:-1] if own[-1] == "__init__" else own)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "chronomask":
+                for name in node.names:  # which may be a module itself
+                    there = [*node.module.split("."), name.name]
+                    is_module = (ROOT / "src").joinpath(*there).with_suffix(".py").is_file()
+                    found[here].add(room_of(tuple(there if is_module else there[:-1])))
+        found[here].discard(here)
+    del found[room_of(("chronomask",))]  # lists what is public, without importing it
+    return found
+
+
+def test_imports_point_one_way():
+    # What is drawn lies in a spool of `runs`, which ask for it to be drawn: the two are one room here.
+    rooms = {"outputs": "runs"}
+    for room_of in (lambda parts: parts, lambda parts: rooms.get(parts[1], parts[1]) if len(parts) > 1 else ""):
+        TopologicalSorter(needs(room_of)).prepare()  # which names a circle
 
 
 @pytest.mark.network
