@@ -75,6 +75,9 @@ class Answers:
     # --- what is seen ---
 
     async def _project_view(self, request: Request, session: Session, project: Project) -> Any:
+        return await self._shown(project)
+
+    async def _shown(self, project: Project) -> dict[str, Any]:
         return await run_in_threadpool(project_json, project, self._work.summaries(project))
 
     async def _remove(self, request: Request, session: Session, project: Project) -> Any:
@@ -129,7 +132,7 @@ class Answers:
         return await self._corrected(session, project)
 
     async def _corrected(self, session: Session, project: Project) -> dict[str, Any]:
-        shown = await run_in_threadpool(project_json, project, self._work.summaries(project))
+        shown = await self._shown(project)
         self._work.pictures(session, project)
         return shown
 
@@ -177,7 +180,7 @@ class Answers:
         shutil.rmtree(project.folder / TRUTH, ignore_errors=True)
         aside.rename(project.folder / TRUTH)
         project.change(truth=True)
-        return await run_in_threadpool(project_json, project, self._work.summaries(project))
+        return await self._shown(project)
 
     async def _score(self, request: Request, session: Session, project: Project) -> Any:
         self._work.refuse_twice("score", project)

@@ -73,10 +73,12 @@ class Api:
 
     # --- who asks ---
 
-    def _session(self, request: Request) -> Session:
+    def _known(self, request: Request) -> Session | None:
         secret = cookies_of(request.scope).get(self._rules.session_cookie, "")
-        session = self._sessions.of(secret) if secret else None
-        if session is None:
+        return self._sessions.of(secret) if secret else None
+
+    def _session(self, request: Request) -> Session:
+        if (session := self._known(request)) is None:
             raise HTTPException(401, "session: is unknown; load the page anew")
         return session
 
@@ -97,9 +99,7 @@ class Api:
 
     async def _page(self, request: Request) -> Response:
         response = FileResponse(STATIC / "index.html", headers={"cache-control": "no-store"})
-        secret = cookies_of(request.scope).get(self._rules.session_cookie, "")
-        session = self._sessions.of(secret) if secret else None
-        if session is None:
+        if (session := self._known(request)) is None:
             secret, session = self._sessions.begun()
             response.set_cookie(self._rules.session_cookie, secret, max_age=365 * 86400, httponly=True, samesite="lax")
         if any(self._given):
