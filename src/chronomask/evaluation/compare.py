@@ -22,7 +22,7 @@ from rich.table import Table
 from chronomask.annotations.content import Source
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import HEADLINE, MAXIMA, THRESHOLDS, Scores, percent, score
-from chronomask.evaluation.matching import Matches, average_precision, match, ranking
+from chronomask.evaluation.matching import Matches, average_precision, match
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.formats.reading import Note, unheard
 
@@ -140,7 +140,7 @@ def resampled(matches: Matches, draws: Float64[np.ndarray, "B V"]) -> dict[str, 
     """
     column = {number: v for v, number in enumerate(matches.truth.videos)}
     precisions, recalls = [], []
-    order = [d for d in ranking(matches.found) if matches.ranks[d] < MAXIMA[-1]]
+    order = matches.order
     for category_id in matches.truth.present:
         true = [t for t in matches.truth.tracks if t.category_id == category_id and not t.crowd]
         objects = draws[:, [column[t.video_id] for t in true]].sum(1)

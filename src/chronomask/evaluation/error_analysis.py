@@ -19,7 +19,7 @@ from jaxtyping import Bool
 from rich.table import Table
 
 from chronomask.evaluation.ap import MAXIMA, THRESHOLDS, percent
-from chronomask.evaluation.matching import Matches, VideoOverlap, average_precision, ranking
+from chronomask.evaluation.matching import Matches, VideoOverlap, average_precision
 
 Kind = Literal["duplicate", "background", "wrong class", "merge", "switch", "split", "poor mask", "missed"]
 """Kinds of error, in the order in which they are mended one after the other."""
@@ -88,7 +88,7 @@ class Breakdown:
 
 def break_down(matches: Matches) -> Breakdown:
     """Sort the errors of matched results by kind and mend them, each kind alone and all one after the other."""
-    order = [d for d in ranking(matches.found) if matches.ranks[d] < MAXIMA[-1]]
+    order = matches.order
     faults = [find_faults(matches, k) for k in range(len(THRESHOLDS))]
 
     def mended(kinds: Collection[Kind]) -> tuple[float, float]:

@@ -77,6 +77,13 @@ class Matches:
     ignored: Bool[np.ndarray, "10 N"]
     ranks: Int64[np.ndarray, " N"]
 
+    @property
+    def order(self) -> list[int]:
+        """Places of the results that count, in the order in which precision and recall are run through: by descending
+        score; equal scores by video id, then as in the file."""
+        counting = np.flatnonzero(self.ranks < MAX_RESULTS).tolist()
+        return sorted(counting, key=lambda d: (-self.found[d].score, self.found[d].video_id))
+
 
 def match(truth: GroundTruth, found: Sequence[Track]) -> Matches:
     """Match results with objects of their video and category as COCO does: by descending score, to the best that is
@@ -136,19 +143,13 @@ def _greedy(
     return columns, to_crowd
 
 
-def ranking(found: Sequence[Track]) -> list[int]:
-    """Places of all results in the order in which precision and recall are run through: by descending score; equal
-    scores by video id, then as in the file."""
-    return sorted(range(len(found)), key=lambda d: (-found[d].score, found[d].video_id))
-
-
 def average_precision(
     hit: Bool[np.ndarray, " N"], weights: Float64[np.ndarray, "B N"], objects: Float64[np.ndarray, " B"]
 ) -> Float64[np.ndarray, " B"]:
     """Mean over 101 recall points of the best precision at that recall or a higher one (COCO's AP).
 
     Args:
-        hit: whether each result found an object; in the order of `ranking`, results on crowds left out.
+        hit: whether each result found an object; in the order of `Matches.order`, results on crowds left out.
         weights: how often each result counts, in each resample.
         objects: how many objects there are in each resample; without any the AP is NaN.
     """
