@@ -24,10 +24,10 @@ from chronomask.evaluation.selection import Selection
 from chronomask.evaluation.validate import read_results, read_truth, validate
 from chronomask.formats.capabilities import FORMATS, Format
 from chronomask.formats.convert import capabilities, read, write
-from chronomask.formats.table import named
+from chronomask.formats.table import TABLE
 from chronomask.formats.ytvis import write_results
 
-WRITTEN = [format for format in FORMATS if named(format).write is not None]
+WRITTEN = [format for format in FORMATS if TABLE[format].write is not None]
 WITHOUT_CLASSES = [format for format in WRITTEN if capabilities(format).classes == "no"]
 NAMES = tuple(f"clip/{t:05d}.jpg" for t in range(3))
 
@@ -41,7 +41,7 @@ def framed(length: int = 3, name: str = "clip") -> TracksFile:
 
 
 def written(folder: Path, format: Format, file: TracksFile) -> Path:
-    path = folder / f"{format}{named(format).ending}"
+    path = folder / f"{format}{TABLE[format].ending}"
     write(file, path, format)
     return path
 

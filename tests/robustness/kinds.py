@@ -25,7 +25,7 @@ from chronomask.config import SegmentConfig
 from chronomask.engines.models import WEIGHTS
 from chronomask.formats.capabilities import FORMATS, Format
 from chronomask.formats.convert import write
-from chronomask.formats.table import named
+from chronomask.formats.table import TABLE
 from chronomask.formats.ytvis import write_results
 from chronomask.model.checkpoint import save_network
 from chronomask.model.importing.reading import read_tensors
@@ -84,7 +84,7 @@ def _annotations(source: str, made: Callable[[Path], object], *damaged: str, opt
     return Kind(build, _read_by_commands(source, *options), damaged or (source,))
 
 
-_WRITTEN = [name for name in FORMATS if named(name).write is not None]
+_WRITTEN = [name for name in FORMATS if TABLE[name].write is not None]
 
 
 def _written(source: str, format: Format) -> Callable[[Path], object]:

@@ -17,12 +17,12 @@ from chronomask.formats.fit import fit
 from chronomask.formats.label_maps import check_all_label_maps
 from chronomask.formats.polygons import polygon_losses
 from chronomask.formats.recognise import format_of_ending, recognise
-from chronomask.formats.table import named
+from chronomask.formats.table import TABLE
 
 
 def capabilities(format: Format) -> Capabilities:
     """What a format can carry."""
-    return named(format).capabilities
+    return TABLE[format].capabilities
 
 
 def read(path: str | Path, format: Format | None = None, assumed: Assumed = Assumed()) -> TracksFile:  # noqa: B008
@@ -37,7 +37,7 @@ def read(path: str | Path, format: Format | None = None, assumed: Assumed = Assu
         InputError: naming file, entry, field and value of what is missing or cannot be meant.
     """
     path = Path(path)
-    file = named(format or recognise(path)).read(path, assumed)
+    file = TABLE[format or recognise(path)].read(path, assumed)
     if assumed.fps is None:
         return file
     return replace(file, videos=tuple(replace(v, fps=v.fps or assumed.fps) for v in file.videos))
@@ -96,7 +96,7 @@ def output_of(path: Path, format: Format | None = None) -> Output:
 
 
 def _writable(path: Path, format: Format | None) -> tuple[FileFormat, Callable[..., None]]:
-    entry = named(format or format_of_ending(path))
+    entry = TABLE[format or format_of_ending(path)]
     if entry.write is None:
         raise InputError(f"{path}: {entry.name} is read, but not written")
     return entry, entry.write

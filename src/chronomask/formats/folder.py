@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from chronomask.annotations.records import TracksFile, VideoEntry
@@ -16,10 +16,10 @@ def files_of(folder: Path, suffix: str) -> list[Path]:
     return sorted(files, key=lambda file: natural(file.stem))
 
 
-def first_file(path: Path, suffix: str) -> Path | None:
-    """The first file with an ending of a folder, or else of the folders in it; None where there is none."""
-    folders = (path, *sorted(entry for entry in path.iterdir() if entry.is_dir()))
-    return next((file for folder in folders for file in files_of(folder, suffix)), None)
+def all_files_of(path: Path, suffix: str) -> Iterator[Path]:
+    """As `files_of`, of a folder and then of the folders in it."""
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
+    return (file for folder in (path, *folders) for file in files_of(folder, suffix))
 
 
 def file_or_files_of(path: Path, suffix: str) -> list[Path]:

@@ -23,7 +23,7 @@ from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected, Size
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import files_of, first_file, frame_stems, video_folders
+from chronomask.formats.folder import all_files_of, files_of, frame_stems, video_folders
 from chronomask.formats.labelme_shapes import WITHOUT_AREA, kind_of, mask_of
 from chronomask.formats.polygons import outlines
 from chronomask.rle import Rle
@@ -83,7 +83,7 @@ def _add_video(found: Collected, name: str, inside: str, contents: Sequence[Row]
 
 def is_labelme(path: Path) -> bool:
     """Whether the first json of a folder, or of the folders in it, is one of LabelMe: nothing else tells."""
-    file = first_file(path, ".json")
+    file = next(all_files_of(path, ".json"), None)
     return file is not None and {"shapes", "imagePath"} <= json_keys(file).keys
 
 

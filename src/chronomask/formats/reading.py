@@ -81,10 +81,10 @@ def read_any(
         return _read_json(found, policy, against, masks, note)
     from chronomask.formats import coco
     from chronomask.formats.assumed import Assumed
-    from chronomask.formats.table import named
+    from chronomask.formats.table import TABLE
 
     format = "coco" if isinstance(found, Content) else found
-    entry, name = named(format), name_of(source)
+    entry, name = TABLE[format], name_of(source)
     assumed = Assumed(size=None if against is None else against.only_size, stills=stills)
     file = coco.read(found, assumed) if isinstance(found, Content) else entry.read(Path(str(source)), assumed)
     for text in file.notes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from chronomask.annotations.content import json_keys
 from chronomask.errors import InputError
 from chronomask.formats.capabilities import FORMATS, Format
-from chronomask.formats.folder import files_of
+from chronomask.formats.folder import all_files_of
 from chronomask.formats.table import TABLE
 from chronomask.video.pictures import opened
 
@@ -38,9 +38,7 @@ def _recognise_folder(path: Path) -> Format:
     if (path / "tracks.json").is_file():
         raise InputError(f"{path}: is the folder of a run; name {path / 'tracks.json'}")
     found = {
-        suffix: files
-        for suffix in (".png", ".json", ".xml", ".txt")
-        if (files := [file for folder in (path, *_folders(path)) for file in files_of(folder, suffix)])
+        suffix: files for suffix in (".png", ".json", ".xml", ".txt") if (files := list(all_files_of(path, suffix)))
     }
     found[".txt"] = [file for file in found.get(".txt", []) if file.name != "labels.txt"]
     kinds = [suffix for suffix, files in found.items() if files]
@@ -59,10 +57,6 @@ def _recognise_folder(path: Path) -> Format:
             return "labelme"
     with opened(found[".png"][0]) as image:
         return "mots-png" if image.mode.startswith("I") else "davis"
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(entry for entry in path.iterdir() if entry.is_dir())
 
 
 def format_of_ending(path: Path) -> Format:

@@ -18,7 +18,7 @@ from chronomask.formats.assumed import Assumed
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.collected import Collected
 from chronomask.formats.file_format import FileFormat
-from chronomask.formats.folder import first_file, video_folders
+from chronomask.formats.folder import all_files_of, video_folders
 from chronomask.formats.label_maps import PixelKind, read_label_maps
 from chronomask.video.pictures import opened
 
@@ -87,7 +87,7 @@ def _names(path: Path, things: set[int]) -> list[str]:
 
 def _is_folder(path: Path) -> bool:
     """Whether the first PNG is in colour, as no other format's is."""
-    if (file := first_file(path, ".png")) is None:
+    if (file := next(all_files_of(path, ".png"), None)) is None:
         return False
     with opened(file) as image:
         return image.mode in PIXELS.modes

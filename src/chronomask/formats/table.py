@@ -18,7 +18,7 @@ from chronomask.formats import (
     step,
     ytvis,
 )
-from chronomask.formats.capabilities import FORMATS, Format
+from chronomask.formats.capabilities import FORMATS
 from chronomask.formats.file_format import FileFormat
 
 _FORMATS = (
@@ -29,8 +29,3 @@ TABLE: dict[str, FileFormat] = {module.FORMAT.name: module.FORMAT for module in 
 """By name. Json is of the last format that knows it, for the first are the least particular."""
 
 assert tuple(TABLE) == FORMATS, "the command line names these formats"
-
-
-def named(format: Format) -> FileFormat:
-    """The format of a name."""
-    return TABLE[format]
