@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from track_builders import annotation, mask, random_case, result, truth_file
 
 from chronomask import rle
+from chronomask.config import EvaluateConfig
 from chronomask.errors import InputError
 from chronomask.evaluation import ap
 from chronomask.evaluation.ap import evaluate, evaluation_json, score
 from chronomask.evaluation.overlap import box_iou, track_iou
-from chronomask.evaluation.selection import Selection
+from chronomask.evaluation.selection import selected
 from chronomask.evaluation.validate import read_results, read_truth
 
 A, B = mask((5, 5, 10, 10)), mask((30, 20, 10, 10))
@@ -26,26 +27,26 @@ def test_results_of_categories_that_nobody_looked_for() -> None:
     """Of an open vocabulary: in video 2 nobody said whether there is a class2, in both that there is no class3."""
     found = [result([A] * 2), result([B] * 2, 0.8, 2), result([A] * 2, 0.9, 1, 2), result([B] * 2, 0.95, 2, 2)]
     assert pytest.approx(0.75) == evaluate(TRUTH, found).scores.AP
-    assert evaluate(TRUTH, found, Selection(open_vocabulary=True)).scores.AP == 1
+    assert evaluate(TRUTH, found, EvaluateConfig(open_vocabulary=True)).scores.AP == 1
     looked = {**TRUTH, "videos": [dict(video, labelled_classes=["class2"]) for video in TRUTH["videos"]]}
-    assert pytest.approx(0.75) == evaluate(looked, found, Selection(open_vocabulary=True)).scores.AP
+    assert pytest.approx(0.75) == evaluate(looked, found, EvaluateConfig(open_vocabulary=True)).scores.AP
 
 
 def test_some_classes_and_none() -> None:
     found = [result([A] * 2, category_id=2), result([B] * 2, 0.8, 2)]
-    evaluation = evaluate(TRUTH, found, Selection(("class2",)))
+    evaluation = evaluate(TRUTH, found, EvaluateConfig(("class2",)))
     assert [(c.name, c.objects, c.predictions) for c in evaluation.per_category] == [("class2", 1, 2)]
     assert pytest.approx(0.5) == evaluation.scores.AP
-    agnostic = evaluate(TRUTH, found, Selection(class_agnostic=True))
+    agnostic = evaluate(TRUTH, found, EvaluateConfig(class_agnostic=True))
     assert [(c.name, c.objects, c.predictions) for c in agnostic.per_category] == [("object", 3, 2)]
     assert pytest.approx(2 / 3) == agnostic.scores.AR100
     with pytest.raises(InputError, match="classes: 'clas2': close ones are class2"):
-        evaluate(TRUTH, found, Selection(("clas2",)))
+        evaluate(TRUTH, found, EvaluateConfig(("clas2",)))
     with pytest.raises(InputError, match="classes: 'class3': no object of the annotations, so that there is nothing"):
-        evaluate(TRUTH, found, Selection(("class3",)))
+        evaluate(TRUTH, found, EvaluateConfig(("class3",)))
     notes: list[str] = []
     truth = read_truth(TRUTH)
-    Selection(("class3", "class2")).of(truth, read_results(found, truth), notes.append)
+    selected(EvaluateConfig(("class3", "class2")), truth, read_results(found, truth), notes.append)
     assert notes == ["classes: 'class3': no object of the annotations, and so no score"]
 
 

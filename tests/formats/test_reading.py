@@ -16,11 +16,11 @@ from tests.formats.tubes import box, plain_file
 from chronomask.annotations.records import Track, TracksFile
 from chronomask.categories import OBJECT, Category
 from chronomask.cli import main
+from chronomask.config import EvaluateConfig
 from chronomask.data.info import dataset_info
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import evaluate
 from chronomask.evaluation.compare import compare
-from chronomask.evaluation.selection import Selection
 from chronomask.evaluation.validate import read_results, read_truth, validate
 from chronomask.formats.capabilities import FORMATS, Format
 from chronomask.formats.convert import capabilities, read, write
@@ -50,7 +50,7 @@ def written(folder: Path, format: Format, file: TracksFile) -> Path:
 def test_truth_and_results_of_every_format(tmp_path: Path, format: Format) -> None:
     plain, other = tmp_path / "tracks.json", written(tmp_path, format, framed())
     write(framed(), plain)
-    agnostic = Selection(class_agnostic=True)
+    agnostic = EvaluateConfig(class_agnostic=True)
     for truth, results in ((other, other), (plain, other), (other, plain)):
         evaluation = evaluate(truth, results, agnostic)
         exact = capabilities(format).exact_pixels

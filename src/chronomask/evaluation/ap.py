@@ -21,9 +21,10 @@ from rich.table import Table
 
 from chronomask.annotations.content import Source
 from chronomask.annotations.records import Track
+from chronomask.config import EvaluateConfig
 from chronomask.evaluation.overlap import box_iou, track_iou
 from chronomask.evaluation.records import MAX_RESULTS, GroundTruth, area_of
-from chronomask.evaluation.selection import ALL, Selection
+from chronomask.evaluation.selection import selected
 from chronomask.evaluation.validate import read_results, read_truth
 
 THRESHOLDS: Float64[np.ndarray, "10"] = np.linspace(0.5, 0.95, 10)
@@ -110,21 +111,26 @@ class Evaluation:
     precision: Float64[np.ndarray, "10 R K"]
 
 
-def evaluate(truth: Source, results: Source, selection: Selection = ALL, overlap: Overlap = "masks") -> Evaluation:
+def evaluate(
+    truth: Source,
+    results: Source,
+    config: EvaluateConfig = EvaluateConfig(),  # noqa: B008  (frozen)
+    overlap: Overlap = "masks",
+) -> Evaluation:
     """Score results as the YouTube-VIS server does.
 
     Args:
         truth: annotations in any format, or what a json file of them holds.
         results: as `truth`; a result list or `tracks.json` for example.
-        selection: which classes count.
+        config: which classes count; nothing else of it is looked at.
         overlap: whose IoU, as `score` has it.
 
     Raises:
         InputError: naming the place of every error of a file; warnings of `validate` do not hinder.
     """
     annotated = read_truth(truth)
-    found = read_results(results, annotated, any_class=selection.class_agnostic)
-    return score(*selection.of(annotated, found), overlap)
+    found = read_results(results, annotated, any_class=config.class_agnostic)
+    return score(*selected(config, annotated, found), overlap)
 
 
 def score(truth: GroundTruth, found: Sequence[Track], overlap: Overlap = "masks") -> Evaluation:

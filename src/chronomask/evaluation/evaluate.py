@@ -19,7 +19,7 @@ from chronomask.evaluation.coverage import left_aside
 from chronomask.evaluation.davis import DavisScores, score_davis
 from chronomask.evaluation.error_analysis import Breakdown
 from chronomask.evaluation.records import GroundTruth
-from chronomask.evaluation.selection import Selection
+from chronomask.evaluation.selection import selected
 from chronomask.evaluation.tracking import TrackingReport, installed_metrics, score_tracking
 from chronomask.evaluation.validate import read_results, read_truth
 from chronomask.files import written_aside
@@ -104,8 +104,7 @@ def evaluate(
         if frames is not None:
             check_frames(outputs, frames, all_frames(annotated.videos.values()))
         results_of = read_results(results, annotated, said.append, config.class_agnostic)
-        selection = Selection(config.classes, config.open_vocabulary, config.class_agnostic)
-        annotated, found = selection.of(annotated, results_of, said.append)
+        annotated, found = selected(config, annotated, results_of, said.append)
         said += left_aside(annotated, found)
         for text in said:
             note(text)

@@ -4,54 +4,40 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chronomask.annotations.records import Track
 from chronomask.categories import OBJECT
+from chronomask.config import EvaluateConfig
 from chronomask.errors import InputError, close_names
 from chronomask.evaluation.records import GroundTruth
 from chronomask.formats.reading import Note, unheard
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What of an evaluation is scored.
+def selected(
+    config: EvaluateConfig, truth: GroundTruth, found: Sequence[Track], note: Note = unheard
+) -> tuple[GroundTruth, list[Track]]:
+    """The objects and results that count: of the settings, `classes`, `open_vocabulary` and `class_agnostic` decide.
 
-    Attributes:
-        classes: names of the only categories that count; all if empty.
-        open_vocabulary: a result counts only in videos where its category was looked for: those that have an object of
-            it, and those whose `labelled_classes` name it. With thousands of categories nobody looks for each of them
-            in every video, and a result of another one is neither right nor wrong.
-        class_agnostic: score as if there were one class only: how good masks and tracks are, whatever their names.
+    With thousands of categories nobody looks for each of them in every video, and a result of another one is neither
+    right nor wrong. `note` is told of classes that no object has, for these have no score.
+
+    Raises:
+        InputError: a class that is none of the file's, or no object is of any of them.
     """
-
-    classes: tuple[str, ...] = ()
-    open_vocabulary: bool = False
-    class_agnostic: bool = False
-
-    def of(self, truth: GroundTruth, found: Sequence[Track], note: Note = unheard) -> tuple[GroundTruth, list[Track]]:
-        """Those objects and results; `note` is told of classes that no object has, for these have no score.
-
-        Raises:
-            InputError: a class that is none of the file's, or no object is of any of them.
-        """
-        chosen = list(found)
-        if self.classes:
-            truth, chosen = _of_classes(truth, chosen, self.classes)
-            seen = {truth.categories[number] for number in truth.present}
-            missing = ", ".join(repr(name) for name in self.classes if name not in seen)
-            if not seen:
-                raise InputError(f"classes: {missing}: no object of the annotations, so that there is nothing to score")
-            if missing:
-                note(f"classes: {missing}: no object of the annotations, and so no score")
-        if self.open_vocabulary:
-            looked_for = _looked_for(truth)
-            chosen = [track for track in chosen if track.category_id in looked_for[track.video_id]]
-        return without_classes(truth, chosen) if self.class_agnostic else (truth, chosen)
-
-
-ALL = Selection()
-"""Every class, each for itself."""
+    chosen = list(found)
+    if config.classes:
+        truth, chosen = _of_classes(truth, chosen, config.classes)
+        seen = {truth.categories[number] for number in truth.present}
+        missing = ", ".join(repr(name) for name in config.classes if name not in seen)
+        if not seen:
+            raise InputError(f"classes: {missing}: no object of the annotations, so that there is nothing to score")
+        if missing:
+            note(f"classes: {missing}: no object of the annotations, and so no score")
+    if config.open_vocabulary:
+        looked_for = _looked_for(truth)
+        chosen = [track for track in chosen if track.category_id in looked_for[track.video_id]]
+    return without_classes(truth, chosen) if config.class_agnostic else (truth, chosen)
 
 
 def without_classes(truth: GroundTruth, found: Sequence[Track]) -> tuple[GroundTruth, list[Track]]:
