@@ -8,7 +8,7 @@ import shutil
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -113,7 +113,7 @@ def batch(
             crew: Workers = LocalWorkers(job, count, threads or max(1, cores() // count))
         else:
             crew = ClusterWorkers(job, ray, workers, threads or 1)
-        run(manifest, rows, job, crew, Limits(attempts, stall), watch)
+        run(manifest, rows, job.out, crew, attempts, stall, watch)
         return [manifest.rows[row.source] for row in rows]
 
 
@@ -208,23 +208,19 @@ def _rows(manifest: Manifest, entries: Sequence[Entry], out: Path) -> Iterable[R
         yield row
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a video may cost before it has failed: the arguments of `batch` of these names."""
-
-    attempts: int = 3
-    stall: float = STALL
-
-
-def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, limits: Limits, watch: Watch) -> None:
+def run(
+    manifest: Manifest, rows: Sequence[Row], out: Path, workers: Workers, attempts: int, stall: float, watch: Watch
+) -> None:
     """Lets workers do what is not done yet; the workers are closed, and the table is written, in any case.
+
+    Args: as for `batch`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
     standing = Standing(len(rows), sum(row.state == "done" for row in rows))
     waiting = deque(replace(row, state="waiting", attempts=0, error="") for row in rows if row.state != "done")
-    progress = Schedule(manifest, standing, waiting, limits.attempts, watch, limits.stall)
+    progress = Schedule(manifest, standing, waiting, attempts, watch, stall)
     try:
         with Interruption() as interruption:
             while progress.goes_on(workers):
@@ -235,7 +231,7 @@ def run(manifest: Manifest, rows: Sequence[Row], job: Job, workers: Workers, lim
                     raise KeyboardInterrupt
     finally:
         workers.close()
-        _write_table(job.out, [manifest.rows.get(row.source, row) for row in rows])
+        _write_table(out, [manifest.rows.get(row.source, row) for row in rows])
 
 
 def _write_table(out: Path, rows: Sequence[Row]) -> None:
