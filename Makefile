@@ -26,7 +26,7 @@ test-avx2: $(VENV)/test.stamp
 check: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/ty check --python $(VENV) src
+	$(VENV)/bin/ty check --python $(VENV) src benchmarks examples
 
 docs: $(VENV)/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict

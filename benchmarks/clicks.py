@@ -65,8 +65,8 @@ class CachedFollowing(Following):
         scenes: dict[int, Scene],
         heads: Heads,
     ) -> None:
-        super().__init__(segmenter, source, points, heads=heads)
-        self.scenes = scenes
+        super().__init__(segmenter, source, points)
+        self.heads, self.scenes = heads, scenes
 
     def scene(self, clip: FoundClip) -> Scene:
         if clip.begin not in self.scenes:

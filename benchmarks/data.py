@@ -39,6 +39,7 @@ from chronomask.config import MachineConfig, MixtureConfig, TrainConfig, lite, l
 from chronomask.data.mixture import ClipMixture
 from chronomask.data.protocol import WeightedSource
 from chronomask.data.sources import open_reader, open_training_sources
+from chronomask.device import Precision
 from chronomask.files import written_aside
 from chronomask.model.backbone_network import to_channels_last
 from chronomask.model.network import Network
@@ -97,7 +98,9 @@ def _bytes(batch: Batch) -> bytes:
     return b"".join(part.numpy().tobytes() for part in (batch.frames, *(one.masks for one in batch.targets)))
 
 
-def training(sources: Sequence[WeightedSource], config: TrainConfig, precision: str, steps: int) -> tuple[float, float]:
+def training(
+    sources: Sequence[WeightedSource], config: TrainConfig, precision: Precision, steps: int
+) -> tuple[float, float]:
     """Clips a second that steps take, and seconds of the processor's time for one; the first step, which allocates,
     does not count."""
     mixture = ClipMixture(sources, config.data, seed=0, clips=(steps + 1) * config.batch)

@@ -111,7 +111,8 @@ def click(true: np.ndarray, random: np.random.Generator) -> Place:
     frame = int(random.choice(np.flatnonzero(areas >= 0.4 * areas.max())))
     depth = distance_transform_edt(np.pad(true[frame], 1))[1:-1, 1:-1].ravel() ** 1.5
     place = int(random.choice(depth.size, p=depth / depth.sum()))
-    return frame, *(int(side) for side in np.unravel_index(place, true.shape[1:]))
+    row, column = np.unravel_index(place, true.shape[1:])
+    return frame, int(row), int(column)
 
 
 def carried(scene: Scene, true: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -220,7 +221,7 @@ def main() -> None:
         else:
             heads = heads._replace(known=fitted(masks, options.steps))
     with written_aside(options.out) as aside:
-        np.savez(aside, **heads.arrays())
+        np.savez(aside, allow_pickle=False, **heads.arrays())
     print(f"written: {options.out}")
 
 

@@ -42,7 +42,7 @@ def main() -> None:
         progress=lambda some, words, total: track(some, words, total=total),
     )
     with written_aside(options.out) as aside, aside.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     print(f"{options.out}: {len(arrays['classes'])} objects of {len(set(arrays['classes'].tolist()))} classes")
 
 

@@ -60,7 +60,7 @@ class Probe:
     def objects(self, outputs: ClipOutputs, masks: Masks) -> None:
         """Members, claimed pixels and drift."""
         for number, mask in enumerate(masks):
-            others = np.delete(masks, number, 0).any(0)
+            others = np.logical_or.reduce(np.delete(masks, number, 0))
             means, spreads = moments(outputs, mask)
             deviation = np.sqrt(spreads.mean(0))
             for one, other in np.ndindex(LENGTH, LENGTH):

@@ -25,6 +25,7 @@ from rich.table import Table
 from chronomask import rle
 from chronomask.config import NAMED_MODELS, RECIPES, MachineConfig
 from chronomask.data.sources import open_training_sources
+from chronomask.device import Precision
 from chronomask.model.network import Network
 from chronomask.training.loop import train
 from chronomask.training.monitor import Monitor, StepReport
@@ -61,7 +62,7 @@ def make_stills(folder: Path, count: int = 8) -> Path:
     return path
 
 
-def measure(model: str, precision: str, options: argparse.Namespace) -> dict[str, float]:
+def measure(model: str, precision: Precision, options: argparse.Namespace) -> dict[str, float]:
     """Trains a few steps here; seconds a step (median), and peak memory in GiB."""
     recipe = RECIPES[model]()
     data = replace(recipe.data, length=8, fit="crop", height=256, width=448)

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from recorder import Recorder, mark_of
+
+if TYPE_CHECKING:
+    from chronomask.device import EngineChoice, Precision
 
 
 class Tree(Protocol):
@@ -57,7 +60,7 @@ class Tree(Protocol):
         ...
 
 
-def opened(model: str, device: str, engine: str, precision: str) -> Tree:
+def opened(model: str, device: str, engine: EngineChoice, precision: Precision) -> Tree:
     """The source tree that this process imports, with a model."""
     if find_spec("chronomask.engines") is None:
         return Before(model, device)
@@ -67,14 +70,19 @@ def opened(model: str, device: str, engine: str, precision: str) -> Tree:
 class Now:
     """A tree with engines; by its public names."""
 
-    def __init__(self, model: str, device: str, engine: str, precision: str) -> None:
+    def __init__(self, model: str, device: str, engine: EngineChoice, precision: Precision) -> None:
         import chronomask
 
         self.segmenter = chronomask.load(model, device, engine, precision)
         self.engine = self.segmenter.engine
         self.threads, info = self.engine.threads, self.engine.info
-        self.prepare_thread, self.threads_ready = self.engine.prepare_thread, self.engine.threads_ready
         self.about = f"{info.name} {info.version}, {info.precision}, {self.threads} threads"
+
+    def prepare_thread(self) -> None:
+        self.engine.prepare_thread()
+
+    def threads_ready(self) -> None:
+        self.engine.threads_ready()
 
     def encode(self, frames: Sequence[np.ndarray]) -> list[Any]:
         if self.engine.together:

@@ -16,7 +16,7 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -163,13 +163,13 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=1))
 
 
-def synthesised(everything: Segmenter, options: argparse.Namespace, console: Console) -> dict[str, object]:
+def synthesised(everything: Segmenter, options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Figures on the synthesised clips; prints them."""
     folder: Path = options.synthesised
     truth, found = found_in(everything, folder, lambda items, task, total: track(items, task, total))
     one_class = without_classes(truth, found)
     table = Table("", *KEYS)
-    figures: dict[str, object] = {"objects": sum(not t.crowd for t in truth.tracks), "results": len(found)}
+    figures: dict[str, Any] = {"objects": sum(not t.crowd for t in truth.tracks), "results": len(found)}
     precisions = {}
     for name, pair in (("with names", (truth, found)), ("without names", one_class)):
         scores = asdict(score(*pair).scores)

@@ -57,11 +57,11 @@ def video_scores(segmenter: Segmenter, images: Sequence[np.ndarray], truth: np.n
     inside = (tracks & truth).sum((1, 2, 3)) > 0.5 * tracks.sum((1, 2, 3))
     best = int(means.argmax()) if len(kept) else -1
     return VideoScores(
-        union=_mean_jaccard(tracks.any(0), truth),
+        union=_mean_jaccard(np.logical_or.reduce(tracks), truth),
         top=float(means[0]) if len(kept) else 0.0,
         best=float(means[best]) if len(kept) else 0.0,
         inside=_mean_jaccard(tracks[inside].any(0), truth),
-        one_id=_one_id(each, truth.any((1, 2))),
+        one_id=_one_id(each, np.logical_or.reduce(truth, (1, 2))),
         tracks=len(kept),
         name=kept[best].category.name if len(kept) else "-",
     )

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -109,7 +109,7 @@ def make_tracks(path: Path, minutes: int) -> None:
 
 
 @contextmanager
-def served(folder: Path, tracks: Path, video: Path) -> Iterator[tuple[str, int]]:
+def served(folder: Path, tracks: Path, video: Path) -> Generator[tuple[str, int]]:
     """The address of a server, and the number of its process."""
     command = [sys.executable, "-c", "from chronomask.cli import main; main()", "web", str(tracks)]
     command += ["--video", str(video), "--port", "0", "--no-browser", "--folder", str(folder)]

@@ -77,7 +77,7 @@ def seen(still: np.ndarray, t: float) -> np.ndarray:
     """The still as the camera sees it at time `t` from 0 to 1."""
     centre = ((WIDTH / 2 + MARGIN), (HEIGHT / 2 + MARGIN))
     matrix = cv2.getRotationMatrix2D(centre, 1.5 * sin(2 * pi * t), 1.0)
-    matrix[:, 2] -= (MARGIN + 0.8 * MARGIN * sin(pi * (t - 0.5)), MARGIN + 0.3 * MARGIN * sin(2 * pi * t))
+    matrix[:, 2] -= np.array([MARGIN + 0.8 * MARGIN * sin(pi * (t - 0.5)), MARGIN + 0.3 * MARGIN * sin(2 * pi * t)])
     return cv2.warpAffine(still, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
