@@ -96,7 +96,8 @@ class ImageFiles(VideoSource):
                 raise InputError(f"{name}: none of its {len(places)} images lies at {selection.start} seconds or later")
             self.name, self.fps, self.selection = spoken(name), fps / selection.every, selection
             self._times, self._places = [time for _, time, _ in chosen], [place for *_, place in chosen]
-            self._root = None if len(places) > len(files) else os.path.commonpath([file.parent for file in files])
+            self._names = None if len(places) > len(files) else _names([place.file for place in self._places], files)
+            self._note()
             # Headers only, but all of them: better now than after an hour.
             sizes = {place: size for place in self._places if (size := self._read(album.size, place))}
             if annotated is not None:
@@ -109,7 +110,6 @@ class ImageFiles(VideoSource):
         self.height, self.width = first.shape[:2]
         for place, size in sizes.items():
             self._check_size(place, size)
-        self._note()
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()
@@ -121,7 +121,6 @@ class ImageFiles(VideoSource):
             for place, time in zip(self._places, self._times, strict=True):
                 # The passed over are read too: which are unreadable decides what number the next one has.
                 image = self._read(album.read, place)
-                self._note()
                 if image is None:
                     continue
                 self._check_size(place, (image.shape[1], image.shape[0]))
@@ -153,14 +152,16 @@ class ImageFiles(VideoSource):
         except InputError as error:
             if self._strict:
                 raise
-            self._unreadable[place] = str(error)
+            if place not in self._unreadable:
+                self._unreadable[place] = str(error)
+                self._note()
             return None
 
     def _note(self) -> None:
-        good = [place.file for place in self._places if place not in self._unreadable]
-        self.length = len(good)
-        if self._root is not None:
-            self.file_names = tuple(spoken(Path(os.path.relpath(file, self._root)).as_posix()) for file in good)
+        self.length = len(self._places) - len(self._unreadable)
+        if self._names is not None:
+            named = zip(self._places, self._names, strict=True)
+            self.file_names = tuple(name for place, name in named if place not in self._unreadable)
         if self._unreadable:
             first = next(iter(self._unreadable.values()))
             self.damage = f"{len(self._unreadable)} of {len(self._places)} images are left out: {first}"
@@ -171,6 +172,12 @@ class ImageFiles(VideoSource):
                 f"{place.file} is {size[0]}x{size[1]}, but {self._places[0].file} is {self.width}x{self.height}:"
                 " the frames of a video must have one size"
             )
+
+
+def _names(chosen: Sequence[Path], files: Sequence[Path]) -> list[str]:
+    """Of some of the files, relative to the folder that holds all of them."""
+    root = os.path.commonpath([file.parent for file in files])
+    return [spoken(Path(os.path.relpath(file, root)).as_posix()) for file in chosen]
 
 
 def open_frames(name: str, files: Sequence[str | Path], annotated: tuple[int, int] | None = None) -> VideoSource:
