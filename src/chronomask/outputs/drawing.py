@@ -5,6 +5,7 @@ Legend: K tracks, H W pixels.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,11 @@ def overlay(path: Path, source: VideoSource, labels: Mapping[int, str]) -> Gener
         yield draw
 
 
+def name_of(folder: Path, frame: Frame) -> str:
+    """Of the picture of a frame. No `Path`: it would intern every name, and the table of those grows by megabytes."""
+    return os.path.join(folder, f"{frame.index:05d}.png")
+
+
 @contextmanager
 def mask_images(folder: Path, highest: int) -> Generator[DrawFrame, None, None]:
     """A PNG a frame whose pixels are track ids: with a palette where the highest id allows, else grey of 16 bits.
@@ -62,6 +68,6 @@ def mask_images(folder: Path, highest: int) -> Generator[DrawFrame, None, None]:
             if highest < 256:
                 image.putpalette(palette)
             # Areas of one number are runs: three times as fast as by default, and no larger.
-            image.save(aside / f"{frame.index:05d}.png", compress_type=Z_RLE)
+            image.save(name_of(aside, frame), compress_type=Z_RLE)
 
         yield draw

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable
 
-from chronomask.heap import close_holes
+from chronomask.heap import without_holes
 from chronomask.results import FrameResult
 from chronomask.runs.kept_spool import KeptSpool
 from chronomask.segmenter.found import Clip
@@ -32,11 +32,10 @@ def segment_into(
     where = f"{spool.path}: {SNAPSHOT}"
     before = None if spool.snapshot is None else Snapshot.from_bytes(spool.snapshot, where)
     saved = time.monotonic()
-    for result in segmenter.segment(source, before, raw=True):
+    for result in without_holes(segmenter.segment(source, before, raw=True)):
         spool.add(result)
         if time.monotonic() - saved >= seconds and (snapshot := segmenter.snapshot()) is not None:
             spool.save(snapshot.to_bytes())
-            close_holes()
             saved = time.monotonic()
         yield result
 

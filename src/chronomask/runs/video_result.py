@@ -21,7 +21,7 @@ from chronomask.categories import OBJECT, Category
 from chronomask.claims import check_outputs
 from chronomask.errors import InputError
 from chronomask.formats.ytvis import write_results, write_tracks
-from chronomask.heap import close_holes, without_holes
+from chronomask.heap import without_holes
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
@@ -164,7 +164,6 @@ class VideoResult:
             coded = (self.spool.coded(position, by_id) for position in range(len(self)))
             write_csv(results / "tracks.csv", coded, by_id)
         if complete and outputs.drawn:
-            close_holes()
             try:
                 with closing(draw_outputs(self.source, self.spool, results, outputs, by_id)) as frames:
                     shown = progress(frames, f"drawing {self.source.name}", len(self))

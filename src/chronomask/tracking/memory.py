@@ -63,7 +63,7 @@ def look_of(tube: Tube, features: Float32[np.ndarray, "T C _ _"]) -> Look:
     return Look(sums / (shares.sum() or np.float32(1)), tube.class_probabilities)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Visit:
     """When and where a tube is seen in a clip.
 
