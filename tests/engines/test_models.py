@@ -35,10 +35,13 @@ def test_a_folder_is_an_exported_network(tmp_path, monkeypatch):
         ("paper", r"model 'paper': its weights are not bundled; name a checkpoint file"),
         ("none.safetensors", r"none\.safetensors: no such checkpoint file"),
         ("film.mp4", r"film\.mp4: not a safetensors file"),
+        ("runs/mine", r"runs/mine: is the folder of a training run; name runs/mine/model.safetensors"),
     ],
 )
 def test_what_is_not_there_is_named(name, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "film.mp4").write_bytes(bytes(100))
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "model.safetensors").touch()
     with pytest.raises(InputError, match=message):
         model_files(name)

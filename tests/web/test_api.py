@@ -13,6 +13,7 @@ import numpy as np
 from tests.web.served import CHILD, Client
 
 from chronomask import rle
+from chronomask.commands.page import web
 from chronomask.formats.ytvis import read_tracks, write_tracks
 from films import film
 
@@ -213,3 +214,14 @@ def test_a_killed_server_loses_nothing_that_was_saved(tmp_path, video):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_the_folder_of_a_run_stands_for_its_tracks(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("chronomask.web.serving.serve", lambda place, *_: shown.append((place.source, place.tracks)))
+    (tmp_path / "tracks.json").touch()
+    web(str(tmp_path))
+    web(str(tmp_path), video=tmp_path / "a.mp4")
+    web(str(tmp_path / "tracks.json"))
+    tracks = tmp_path / "tracks.json"
+    assert shown == [(None, tracks), (tmp_path / "a.mp4", tracks), (None, tracks)]

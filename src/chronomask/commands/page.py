@@ -30,8 +30,8 @@ def web(
     as saved is there when it is started again.
 
     Args:
-        source: a video, a folder of frames, or tracks in any format that convert reads. Files that are named here are
-            read where they lie, and not changed.
+        source: a video, a folder of frames, what `segment` wrote, or tracks in any format that convert reads. Files
+            that are named here are read where they lie, and not changed.
         video: the video that TRACKS are of, where it does not lie beside them under the name that they have for it.
         host: address to listen at. Any but this machine's own shows your videos to whoever has the token.
         port: of the server; 0 for any that is free.
@@ -46,6 +46,8 @@ def web(
     from chronomask.web.serving import Place, serve
 
     path = Path(source) if source else None
+    if path is not None and (path / "tracks.json").is_file():
+        path /= "tracks.json"
     tracks = path is not None and (video is not None or path.suffix.lower() in (".json", ".xml"))
     if video is not None and path is None:
         raise InputError("--video: is for TRACKS; name a video alone without it")

@@ -30,7 +30,7 @@ def model_files(name_or_path: str | Path) -> ModelFiles:
     Raises:
         InputError: there is no such model, folder or file.
     """
-    path = Path(name_or_path)
+    path = _no_run(name_or_path)
     if path.is_dir():
         if not (path / FILE).is_file():
             raise InputError(f"{path}: holds no {FILE}; an exported network is a folder that `chronomask export` wrote")
@@ -65,7 +65,15 @@ def checkpoint_file(name_or_path: str | Path) -> Path:
     """The checkpoint file of a bundled model, or the path itself: a plain word is a model, anything else a file.
 
     Raises:
-        InputError: no such model.
+        InputError: no such model, or the path is the folder of a training run.
     """
-    is_name = isinstance(name_or_path, str) and name_or_path == Path(name_or_path).stem
-    return bundled_weights(str(name_or_path)) if is_name else Path(name_or_path)
+    path = _no_run(name_or_path)
+    is_name = isinstance(name_or_path, str) and name_or_path == path.stem
+    return bundled_weights(str(name_or_path)) if is_name else path
+
+
+def _no_run(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if (path / "model.safetensors").is_file():
+        raise InputError(f"{path}: is the folder of a training run; name {path / 'model.safetensors'}")
+    return path
