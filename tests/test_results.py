@@ -86,7 +86,7 @@ def test_pictures():
     np.testing.assert_array_equal(drawn, np.asarray(frame()[0].plot(image)))
     np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(result._repr_png_()))), drawn)
     assert (np.asarray(frame()[0].plot())[44:, :30] == 40).all()
-    with pytest.raises(InputError, match="image: is of shape"):
+    with pytest.raises(InputError, match="image: is uint8 of shape"):
         result.plot(image[:40])
 
 

@@ -127,6 +127,8 @@ def check_prompts(prompts: Sequence[Prompt], source: Any) -> None:
         InputError: a point outside the frame, or after the end of the video; an object of which nothing but where it
             is not is said; a source of which frames pass by once.
     """
+    if not (isinstance(prompts, Sequence) and all(isinstance(prompt, Prompt) for prompt in prompts)):
+        raise InputError(f"points: must be a list of chronomask.Point and chronomask.Box, not {prompts!r:.80}")
     if not source.again:
         raise InputError(
             f"{source.name}: its frames pass by once; points need a video that can be read again, as a file"

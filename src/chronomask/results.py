@@ -161,22 +161,22 @@ class FrameResult:
         """Left, upper, right and lower edge of the tightest box around each mask, in pixels."""
         return self.masks.boxes
 
-    def plot(self, image: UInt8[np.ndarray, "H W 3"] | None = None) -> Image.Image:
+    def plot(self, image: UInt8[np.ndarray, "H W 3"] | Image.Image | None = None) -> Image.Image:
         """The frame with its tracks drawn in, as in `overlay.mp4`.
 
         Args:
-            image: picture to draw on, uint8 RGB. By default the frame's own; if that was not kept, a dark ground.
+            image: picture to draw on, uint8 RGB or one of Pillow. By default the frame's own; if that was not kept, a
+                dark ground.
 
         Raises:
-            InputError: the image is of another size than the masks.
+            InputError: the image is not RGB of 0-255, or of another size than the masks.
         """
         from chronomask.render import draw_tracks
 
-        ground = self.image if image is None else image
-        if ground is None:
-            ground = np.full((*self.masks.size, 3), 40, np.uint8)
-        if ground.shape != (*self.masks.size, 3):
-            raise InputError(f"image: is of shape {ground.shape}, the masks need {(*self.masks.size, 3)}")
+        shown, shape = self.image if image is None else image, (*self.masks.size, 3)
+        ground = np.full(shape, 40, np.uint8) if shown is None else np.asarray(shown)
+        if ground.shape != shape or ground.dtype != np.uint8:
+            raise InputError(f"image: is {ground.dtype} of shape {ground.shape}, the masks need uint8 of {shape}")
         labels = [info.label for info in self.tracks]
         return Image.fromarray(draw_tracks(ground, np.asarray(self.masks), self.track_ids, labels))
 

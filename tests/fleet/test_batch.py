@@ -153,7 +153,7 @@ def test_what_is_wrong_with_every_video_is_said_once_and_can_be_mended(run, tmp_
     (tmp_path / "text.png").write_text("no picture")
     for options, message in (
         ({"classes": ["dgo"]}, "classes: 'dgo' is not a class of this model"),
-        ({"every": 0}, "every 0: must be 1 or more"),
+        ({"every": 0}, "every 0: must be a whole number, 1 or more"),
         ({"fps": 0.0}, r"fps 0\.0: must be above 0"),
         ({"stall": -1.0}, r"stall -1\.0: must be 0 or more"),
         ({"outputs": Outputs(overlay=False, background=str(tmp_path / "text.png"))}, "cannot be read as an image"),

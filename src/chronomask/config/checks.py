@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection
 from math import inf
 from typing import Any
 
@@ -30,6 +31,12 @@ def with_later_settings(saved: Any, config: object) -> Any:
             value = field.metadata.get(BEFORE, field.default)
             whole[field.name] = json.loads(json.dumps(value, default=dataclasses.asdict))
     return whole
+
+
+def one_of(name: str, value: object, allowed: Collection[Any]) -> None:
+    """Raises InputError where a setting is none of the allowed words."""
+    if value not in allowed:
+        raise InputError(f"{name} {value!r}: must be one of {', '.join(word for word in allowed if word)}")
 
 
 def at_least(config: object, least: int, *names: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from chronomask.categories import LITE, Category, categories_of
+from chronomask.config.checks import one_of
 from chronomask.errors import InputError, words_of
 
 MAX_CHANNELS, MAX_SQUEEZES, MAX_DIMENSIONS = 4096, 8, 64
@@ -79,8 +80,7 @@ class ModelConfig:
         choices = {"backbone": BackboneName, "attention": AttentionKind, "norm": NormKind, "class_source": ClassSource}
         choices["aggregation"] = Aggregation
         for name, allowed in choices.items():
-            if getattr(self, name) not in get_args(allowed):
-                raise InputError(f"{name} {getattr(self, name)!r}: must be one of {', '.join(get_args(allowed))}")
+            one_of(name, getattr(self, name), get_args(allowed))
         for name in self.embedding:
             if name not in get_args(Dimension):
                 raise InputError(f"embedding {self.embedding}: {name!r} is none of {', '.join(get_args(Dimension))}")

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from chronomask.config.checks import one_of
 from chronomask.device import EngineChoice, EngineName, Precision, choose_device, chosen_precision
 from chronomask.engines.description import describe, read_description
 from chronomask.engines.engine import Engine
@@ -51,8 +52,7 @@ def open_engine(
     Raises:
         InputError: an engine that is not installed or cannot do what is asked for, a file that cannot be used.
     """
-    if engine not in get_args(EngineChoice):
-        raise InputError(f"engine {engine!r}: must be one of {', '.join(get_args(EngineChoice))}")
+    one_of("engine", engine, get_args(EngineChoice))
     if not re.fullmatch(_DEVICES, device):
         raise InputError(f"device {device!r}: must be auto, cpu, cuda, cuda:1, or another device of PyTorch's")
     name: EngineName = _chosen(model, device) if engine == "auto" else engine

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chronomask.claims import Output, only
+from chronomask.config.checks import one_of
 from chronomask.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Outputs:
     csv: bool = False
 
     def __post_init__(self) -> None:
+        one_of("cutout", self.cutout, (None, *ENDINGS))
+        one_of("masks", self.masks, (None, "png"))
         if self.cutout_tracks not in ("all", "together"):
             self._named_ids()
         if self.cutout_tracks != "all" and self.cutout is None:

@@ -104,7 +104,7 @@ def check_output(out: Path, reads: Sequence[Path], frames: Path, overwrite: bool
 
 
 def _outputs(out: Path) -> list[Output]:
-    return [Output(out.with_name("results.json")), Output(out)]
+    return [Output(out.with_name("results.json"), inside=True), Output(out)]
 
 
 def _partial(out: Path) -> Path:

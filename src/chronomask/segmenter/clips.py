@@ -309,5 +309,7 @@ def _stop_if_abandoned(reading: Reading) -> None:
 
 def check_image(image: np.ndarray) -> None:
     """Raises InputError unless it is an RGB image of 0-255."""
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"a frame is an array, uint8 of shape (H, W, 3), not {type(image).__name__}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f"a frame is uint8 of shape (H, W, 3), not {image.dtype} of shape {image.shape}")

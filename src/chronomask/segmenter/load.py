@@ -8,6 +8,7 @@ from chronomask.config import SegmentConfig
 from chronomask.device import EngineChoice, Precision
 from chronomask.engines.models import model_files
 from chronomask.engines.opening import open_engine
+from chronomask.errors import InputError
 from chronomask.heap import return_large_blocks
 from chronomask.segmenter.segmenter import Segmenter
 
@@ -43,6 +44,8 @@ def load(
     """
     return_large_blocks()
     config = config or SegmentConfig()
+    if not isinstance(config, SegmentConfig):
+        raise InputError(f"config: must be a chronomask.SegmentConfig, not {type(config).__name__}")
     chosen = open_engine(
         model_files(name_or_path), config.clip_length, device=device, engine=engine, precision=precision
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,12 +60,12 @@ class Selection:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.start) and self.start >= 0):
-            raise InputError(f"start {self.start}: must be 0 seconds or later")
-        if self.end is not None and not self.end > self.start:
-            raise InputError(f"end {self.end}: must lie behind the start, {self.start} seconds")
-        if self.every < 1:
-            raise InputError(f"every {self.every}: must be 1 or more")
+        if not (isinstance(self.start, Real) and math.isfinite(self.start) and self.start >= 0):
+            raise InputError(f"start {self.start!r}: must be 0 seconds or later")
+        if self.end is not None and not (isinstance(self.end, Real) and self.end > self.start):
+            raise InputError(f"end {self.end!r}: must lie behind the start, {self.start} seconds")
+        if not (isinstance(self.every, Integral) and self.every >= 1):
+            raise InputError(f"every {self.every!r}: must be a whole number, 1 or more")
 
     def begun(self, time: float) -> bool:
         """Whether a frame of this time lies at the start or behind it."""
