@@ -72,8 +72,8 @@ def _labelled(segmenter: Segmenter, images: list[np.ndarray], truth: Sequence[Tr
 def pairs(video: Labelled) -> Iterator[tuple[list[float], bool]]:
     """Statistics of those that could be joined, and whether they should be."""
     if len(video.tracks) > 1:
-        statistics = pair_statistics(video.tracks)
-        for i, j in np.argwhere(follows(video.tracks)):
+        statistics = pair_statistics(video.tracks, video.tracks)
+        for i, j in np.argwhere(follows(video.tracks, video.tracks)):
             if video.objects[i] >= 0 or video.objects[j] >= 0:
                 yield statistics[i, j].tolist(), bool(video.objects[i] == video.objects[j])
 
@@ -105,7 +105,7 @@ def main() -> None:
 
 def _chains(video: Labelled) -> int:
     """How many tracks continue an earlier one of the same object."""
-    after = follows(video.tracks) if len(video.tracks) > 1 else np.zeros((1, 1), bool)
+    after = follows(video.tracks, video.tracks) if len(video.tracks) > 1 else np.zeros((1, 1), bool)
     same = video.objects[:, None] == video.objects[None]
     return int((after & same & (video.objects >= 0)).any(0).sum()) if len(video.tracks) > 1 else 0
 

@@ -273,13 +273,13 @@ class Segmenter:
         for stretch in final:
             frames = zip(stretch.frames, self.finder.painted(stretch), strict=True)
             stream.due += [DueFrame(*frame) for frame in frames]
-        info = cache(stream.tracker.info)  # which says the same until the next clip
+        # Both say the same until the next clip.
+        info, chosen = cache(stream.tracker.info), () if raw else stream.tracker.chosen()
         while stream.due:
             fresh, painted = stream.due.popleft()
             stream.finished += 1
             masks = painted.masks()
-            tracks = [info(number) for number in masks]
-            tracks = tracks if raw else stream.tracker.chosen(tracks)
+            tracks = [info(number) for number in masks if raw or number in chosen]
             assert stream.reading.size is not None, "there is a frame, and it has a size"
             coded = CodedMasks(tuple(masks[info.id] for info in tracks), stream.reading.size)
             yield FrameResult(fresh.index, fresh.time, tuple(tracks), coded, fresh.image)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from heapq import nlargest
 from typing import NamedTuple
 
 import numpy as np
@@ -132,13 +133,10 @@ class Tracker:
         """All tracks so far, best first, with the names and scores that the evidence so far gives."""
         return _best_first(self.info(number) for number in self.summaries)
 
-    def chosen(self, tracks: Sequence[TrackInfo]) -> list[TrackInfo]:
-        """Those of some tracks that would be written if the video ended here; see `SegmentConfig`."""
-        good = [info for info in tracks if info.score >= self.config.score]
-        if len(self.summaries) <= self.config.max_tracks:
-            return good
-        best = {info.id for info in self.tracks[: self.config.max_tracks]}
-        return [info for info in good if info.id in best]
+    def chosen(self) -> set[int]:
+        """Ids of the tracks that would be written if the video ended here; see `SegmentConfig`."""
+        best = nlargest(self.config.max_tracks, self.summaries.values(), key=lambda summary: summary.score)
+        return {summary.id for summary in best if summary.score >= self.config.score}
 
     def named(self, allowed: Collection[str]) -> list[TrackInfo]:
         """As `tracks`, but each track is named by the most probable of the allowed classes.

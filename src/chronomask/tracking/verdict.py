@@ -51,6 +51,11 @@ class TrackSummary:
         classes, feature = tube.class_probabilities * np.float32(size), look.feature * np.float32(size)
         return cls(number, classes, feature, visit, visit, tube.objectness * size, float(size))
 
+    @property
+    def score(self) -> float:
+        """Mean objectness, in [0, 1]."""
+        return self.object_evidence / max(self.pixels, 1.0)
+
     def and_then(self, later: TrackSummary) -> TrackSummary:
         """This track, which goes on as the later one."""
         return TrackSummary(
@@ -80,7 +85,7 @@ class TrackSummary:
                 the score shrinks by the ratio to the best name of all, for the track may be of no allowed class.
         """
         shares = self.class_evidence / max(self.pixels, 1.0)
-        score, surest = self.object_evidence / max(self.pixels, 1.0), float(shares.max())
+        score, surest = self.score, float(shares.max())
         probabilities, none_of_them = shares[: len(categories)], float(shares[len(categories) :].sum())
         if allowed is None or OBJECT.name in allowed:
             object_below = max(object_below, none_of_them)
