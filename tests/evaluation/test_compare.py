@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from track_builders import random_case, result
 
 from chronomask.errors import InputError
 from chronomask.evaluation.ap import HEADLINE, evaluate
-from chronomask.evaluation.compare import compare, comparison_rows, comparison_table, comparison_text
+from chronomask.evaluation.compare import Interval, compare, comparison_rows, comparison_table, comparison_text
 
 TRUTH, RESULTS = random_case(7, videos=8)
 PERFECT = [
@@ -63,8 +65,20 @@ def test_numbers_stay_in_one_piece_at_80_columns() -> None:
     text = console.export_text()
     assert "95 %" in text
     for row in comparison_rows(comparison)[1:]:
+        assert all(part in text for part in row[0].split()), row[0]
         for cell in row[1:]:
-            assert all(part in text for part in cell.replace(" [", "\n[").split("\n")), cell
+            assert all(part in text for part in re.split(r" (?=\[)|(?<=,) ", cell)), cell
+
+
+def test_names_are_whole_beside_the_widest_intervals() -> None:
+    comparison = compare(TRUTH, {"mine/tracks": RESULTS, "another": PERFECT}, resamples=50)
+    wide = Interval(-1.0, 1.0)
+    changed = [replace(one, intervals=dict.fromkeys(one.intervals, wide)) for one in comparison.differences]
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(comparison_table(replace(comparison, differences=tuple(changed))))
+    text = console.export_text()
+    assert "another - mine/tracks" in text
+    assert text.count("[-100.0,") == text.count("+100.0]") == 5
 
 
 def test_without_intervals() -> None:

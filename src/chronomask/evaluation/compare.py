@@ -212,14 +212,22 @@ def comparison_note(comparison: Comparison) -> str:
     return f"{comparison.videos} videos, percent; in brackets {brackets}"
 
 
+_WIDE = len("12.3, +45.6]")
+"""Letters of an interval, but for its bracket, five of which fit beside names into 80 columns."""
+
+
 def comparison_table(comparison: Comparison) -> Table:
     """The comparison for the terminal: intervals below their numbers, so that these fit into 80 columns unbroken."""
     (first, *columns), *rows = comparison_rows(comparison)
     table = Table(first, caption=comparison_note(comparison), box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.columns[0].overflow = "fold"
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
+    # A lower end stands above its upper one where five intervals would leave no room for the names.
+    longest = max(len(cell.partition(" [")[2]) for _, *cells in rows for cell in cells)
+    end = ",\n" if longest > _WIDE else ", "
     for number, (name, *cells) in enumerate(rows, 1):
-        broken = (cell.replace(" [", "\n[") for cell in cells)
+        broken = (cell.replace(" [", "\n[").replace(", ", end) for cell in cells)
         table.add_row(name, *broken, end_section=number == len(comparison.methods))
     return table
 
