@@ -16,10 +16,11 @@ from rich.progress import track
 
 from chronomask.data.panels import Panel, Picture, draw_panel
 from chronomask.files import written_aside
+from chronomask.outputs.frames import DecodedFrame
 from chronomask.render import contact_sheet
 from chronomask.results import TrackInfo
 from chronomask.runs.choice import chosen_tracks
-from chronomask.runs.spool import Spool, SpooledFrame
+from chronomask.runs.spool import Spool
 from chronomask.segmenter.load import load
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame, VideoSource, open_source
@@ -38,7 +39,7 @@ def row_of(segmenter: Segmenter, source: VideoSource, count: int, width: int) ->
     return [draw_panel(panel(source.name, frame, found, tracks), width) for frame, found in shown]
 
 
-def panel(name: str, frame: Frame, found: SpooledFrame, tracks: list[TrackInfo]) -> Panel:
+def panel(name: str, frame: Frame, found: DecodedFrame, tracks: list[TrackInfo]) -> Panel:
     """A frame with all tracks of its video, in the same order, hence colours, in every frame."""
     masks = np.zeros((len(tracks), *frame.image.shape[:2]), bool)
     for number, mask in zip(found.track_ids.tolist(), found.masks, strict=True):

@@ -5,8 +5,8 @@ from PIL import Image
 from chronomask.categories import Category
 from chronomask.config import SegmentConfig
 from chronomask.engines.opening import torch_engine
+from chronomask.outputs.frames import DecodedFrame
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import SpooledFrame
 from chronomask.segmenter.segmenter import Segmenter
 from chronomask.video import Frame, open_source
 from data.files import textured
@@ -19,7 +19,7 @@ def test_a_track_has_its_place_in_every_frame():
     mask[1, 2] = True
     for ids, place in (([3], 1), ([7], 0), ([9, 3], 1)):
         masks = np.stack([mask if number in (3, 7) else ~mask for number in ids])
-        drawn = panel("v", Frame(5, 0.2, image), SpooledFrame(5, 0.2, np.array(ids), masks), tracks)
+        drawn = panel("v", Frame(5, 0.2, image), DecodedFrame(5, 0.2, np.array(ids), masks), tracks)
         assert drawn.masks[place].tolist() == mask.tolist()
         assert not drawn.masks[1 - place].any()
         assert drawn.labels == ["cat 90%", "cat 90%"]

@@ -18,7 +18,7 @@ from chronomask.morphology import dilated
 from chronomask.outputs.alpha import soft_alpha
 from chronomask.outputs.choice import ENDINGS, CutoutKind
 from chronomask.outputs.drawing import DrawFrame, name_of
-from chronomask.runs.spool import SpooledFrame
+from chronomask.outputs.frames import DecodedFrame
 from chronomask.video import Frame, VideoSource, VideoWriter
 from chronomask.video.pictures import read_picture
 from chronomask.video.writer import MATTE, PRORES, VP9
@@ -52,7 +52,7 @@ def cutouts(
             paths = {name: aside / f"{name}{ENDINGS[kind]}" for name in groups}
             writers = {name: stack.enter_context(_video(path, kind, source)) for name, path in paths.items()}
 
-        def draw(frame: Frame, drawn: SpooledFrame) -> None:
+        def draw(frame: Frame, drawn: DecodedFrame) -> None:
             for name, numbers in groups.items():
                 writers[name](frame, soft_alpha(frame.image, _together(drawn, numbers), feather))
 
@@ -80,7 +80,7 @@ def before_background(
         still = np.asarray(ImageOps.fit(Image.fromarray(read_picture(Path(background))), size))
     with VideoWriter.like(source, path) as writer:
 
-        def draw(frame: Frame, drawn: SpooledFrame) -> None:
+        def draw(frame: Frame, drawn: DecodedFrame) -> None:
             alpha = soft_alpha(frame.image, np.logical_or.reduce(drawn.masks, axis=0), feather)
             picture, ground = Image.fromarray(frame.image), None if still is None else Image.fromarray(still)
             if ground is None:
@@ -90,7 +90,7 @@ def before_background(
         yield draw
 
 
-def _together(drawn: SpooledFrame, numbers: set[int]) -> Bool[np.ndarray, "H W"]:
+def _together(drawn: DecodedFrame, numbers: set[int]) -> Bool[np.ndarray, "H W"]:
     """What belongs to any of some tracks."""
     return np.logical_or.reduce(drawn.masks[[int(number) in numbers for number in drawn.track_ids]], axis=0)
 

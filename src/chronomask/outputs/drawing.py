@@ -16,11 +16,11 @@ from PIL import Image
 
 from chronomask.errors import InputError
 from chronomask.files import folder_written_aside
+from chronomask.outputs.frames import DecodedFrame
 from chronomask.render import draw_tracks, track_colour
-from chronomask.runs.spool import SpooledFrame
 from chronomask.video import Frame, VideoSource, VideoWriter, behind
 
-DrawFrame = Callable[[Frame, SpooledFrame], None]
+DrawFrame = Callable[[Frame, DecodedFrame], None]
 """Takes a frame and the tracks in it; only tracks that are written."""
 
 
@@ -36,7 +36,7 @@ def overlay(path: Path, source: VideoSource, labels: Mapping[int, str]) -> Gener
         behind(writer.write, 2) as write,  # while a frame is encoded, the next one is drawn
     ):
 
-        def draw(frame: Frame, drawn: SpooledFrame) -> None:
+        def draw(frame: Frame, drawn: DecodedFrame) -> None:
             texts = [labels[int(number)] for number in drawn.track_ids]
             write(draw_tracks(frame.image, drawn.masks, drawn.track_ids, texts), frame.time)
 
@@ -60,7 +60,7 @@ def mask_images(folder: Path, highest: int) -> Generator[DrawFrame, None, None]:
     palette = bytes(3) + b"".join(bytes(track_colour(number)) for number in range(1, 256))
     with folder_written_aside(folder) as aside:
 
-        def draw(frame: Frame, drawn: SpooledFrame) -> None:
+        def draw(frame: Frame, drawn: DecodedFrame) -> None:
             ids = np.zeros(frame.image.shape[:2], np.uint8 if highest < 256 else np.uint16)
             for number, mask in zip(drawn.track_ids, drawn.masks, strict=True):
                 ids[mask] = number

@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from chronomask.errors import InputError
 from chronomask.outputs.choice import Outputs
 from chronomask.outputs.cutout import before_background, cutouts
 from chronomask.outputs.drawing import mask_images, overlay
+from chronomask.outputs.frames import CodedFrame, CodedFrames
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import CodedFrame, Spool
 from chronomask.video import Frame, VideoSource, ahead
 
 
-@runtime_checkable
-class DrawnFrames(Protocol):
-    """Where the masks of frames come from: a spool, or a file of tracks."""
-
-    def __len__(self) -> int: ...
-    def coded(self, position: int, tracks: Collection[int]) -> CodedFrame:
-        """Frame number `position`, from 0, with the masks of these tracks."""
-        ...
-
-
 def draw_outputs(
-    source: VideoSource, spool: DrawnFrames, folder: Path, outputs: Outputs, tracks: Mapping[int, TrackInfo]
+    source: VideoSource, spool: CodedFrames, folder: Path, outputs: Outputs, tracks: Mapping[int, TrackInfo]
 ) -> Generator[Frame, None, None]:
     """Makes the overlay, mask images, cutouts and other backgrounds; yields every frame that is done.
 
@@ -62,7 +51,7 @@ def draw_outputs(
 
 
 def _again(
-    source: VideoSource, spool: DrawnFrames, tracks: Collection[int]
+    source: VideoSource, spool: CodedFrames, tracks: Collection[int]
 ) -> Generator[tuple[Frame, CodedFrame], None, None]:
     """The frames of a source, each with what was found in it."""
     count = 0
@@ -70,8 +59,8 @@ def _again(
         if count == len(spool):
             raise InputError(f"{source.name}: has more frames than when it was segmented; segment it again")
         found = spool.coded(count, tracks)
-        # A recording has the frames that passed by, at times of its own; files of tracks know no times.
-        if isinstance(spool, Spool) and source.files and (frame.index, frame.time) != (found.index, found.time):
+        # A recording has the frames that passed by, at times of its own.
+        if spool.timed and source.files and (frame.index, frame.time) != (found.index, found.time):
             where = f"frame {frame.index} is at {frame.time} s, and was at {found.time} s when it was segmented"
             raise InputError(f"{source.name}: {where}; segment it again")
         yield frame, found

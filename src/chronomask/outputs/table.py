@@ -8,8 +8,8 @@ from pathlib import Path
 
 from chronomask import rle
 from chronomask.files import written_aside
+from chronomask.outputs.frames import CodedFrame
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import CodedFrame
 
 COLUMNS = ("track", "class", "score", "class_score", "frame", "time", "x", "y", "w", "h", "area")
 

@@ -14,11 +14,11 @@ from chronomask.errors import InputError, close_names, some_names
 from chronomask.formats.convert import read
 from chronomask.formats.footage import check_size, open_part, part_of
 from chronomask.outputs.choice import Outputs
+from chronomask.outputs.frames import CodedFrame
 from chronomask.outputs.second_pass import draw_outputs
 from chronomask.outputs.table import write_csv
 from chronomask.progress import Progress, silent
 from chronomask.results import TrackInfo
-from chronomask.runs.spool import CodedFrame
 from chronomask.video import Source, VideoSource
 
 
@@ -28,6 +28,7 @@ class TracksByFrame:
 
     tracks: tuple[Track, ...]
     length: int
+    timed = False
 
     def __len__(self) -> int:
         return self.length

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, overload
 
-import numpy as np
-from jaxtyping import Bool, Int64
-
-from chronomask.annotations.runs import bitmaps
 from chronomask.errors import InputError
+from chronomask.outputs.frames import CodedFrame, DecodedFrame
 from chronomask.results import FrameResult
 from chronomask.rle import Rle
 from chronomask.runs.spool_file import FRAME, MASKS, SCHEMA, STRETCH, Database, checksum, full_disk_named
@@ -25,48 +21,6 @@ _THROWN_AWAY = """
     PRAGMA journal_mode = OFF;  -- the file is thrown away after a crash, so nothing needs to survive one
     PRAGMA synchronous = OFF;
 """
-
-_DECODED = 1 << 20
-"""Pixels of masks that are decoded together: small ones take half the time, and large ones would take more memory."""
-
-
-@dataclass(frozen=True, eq=False)
-class SpooledFrame:
-    """A frame read back.
-
-    Attributes:
-        index: number of the frame in its source.
-        time: presentation time in seconds.
-        track_ids: in the order in which they were added.
-        masks: one a track.
-    """
-
-    index: int
-    time: float
-    track_ids: Int64[np.ndarray, " K"]
-    masks: Bool[np.ndarray, "K H W"]
-
-
-@dataclass(frozen=True)
-class CodedFrame:
-    """A frame read back with its masks as they are stored.
-
-    Attributes:
-        index, time: as in `SpooledFrame`.
-        masks: run lengths by track, in the order in which these were added.
-    """
-
-    index: int
-    time: float
-    masks: dict[int, Rle]
-
-    def decoded(self, size: tuple[int, int]) -> SpooledFrame:
-        """The frame with its masks as pixels, of this height and width: thirty of 4K take 250 MB."""
-        masks, texts = np.zeros((len(self.masks), *size), bool), [code["counts"] for code in self.masks.values()]
-        together = max(1, _DECODED // (size[0] * size[1]))
-        for start in range(0, len(texts), together):
-            masks[start : start + together] = bitmaps(texts[start : start + together], size)
-        return SpooledFrame(self.index, self.time, np.array(list(self.masks), dtype=np.int64), masks)
 
 
 class SpooledMasks(Sequence[Rle | None]):
@@ -129,6 +83,8 @@ class Spool:
             for track_id in spool.track_ids(): spool.segmentations(track_id)
     """
 
+    timed = True
+
     def __init__(self, folder: str | Path | None = None) -> None:
         """Open an empty spool.
 
@@ -161,12 +117,12 @@ class Spool:
         """Number of frames added."""
         return self._length
 
-    def __iter__(self) -> Iterator[SpooledFrame]:
+    def __iter__(self) -> Iterator[DecodedFrame]:
         """All frames in the order they were added; may be started again as often as wanted."""
         for position in range(self._length):
             yield self[position]
 
-    def __getitem__(self, position: int) -> SpooledFrame:
+    def __getitem__(self, position: int) -> DecodedFrame:
         """The frame added as number `position`, from 0.
 
         Raises:
@@ -174,7 +130,7 @@ class Spool:
         """
         return self.frame(position)
 
-    def frame(self, position: int, tracks: Collection[int] | None = None) -> SpooledFrame:
+    def frame(self, position: int, tracks: Collection[int] | None = None) -> DecodedFrame:
         """As by brackets, but with the masks of some tracks alone, so that no others need to be made.
 
         Raises:
