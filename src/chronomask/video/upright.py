@@ -49,7 +49,7 @@ class Upright:
         # No copy, unless lines are padded: in 4K it would take 25 MB more.
         image = np.frombuffer(memoryview(plane), np.uint8).reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
         if frame.color_trc == ColorTrc.SMPTE2084:
-            image = _pq_to_hlg()[image]
+            image = _pq_to_hlg().take(image, mode="clip")  # the quickest way: no value lies outside
         # FFmpeg and NumPy both count anticlockwise.
         return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
