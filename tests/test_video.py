@@ -310,6 +310,7 @@ def test_refused_folders_and_globs(tmp_path):
         (tmp_path / "empty", "empty: the folder is empty"),
         (tmp_path / "texts", "texts: the folder holds no images"),
         (tmp_path / "*.jpg", r"\*\.jpg: no file matches"),
+        (tmp_path / "clips" / "*.m*", "matches 2 files, none of them an image .* `chronomask batch` takes videos"),
         (tmp_path / "texts" / "*.txt", "matches 1 files, none of them an image"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -234,6 +234,6 @@ def images_of_glob(pattern: str) -> list[Path]:
     if not files:
         raise InputError(
             f"{pattern}: matches {len(matches)} files, none of them an image ({', '.join(IMAGE_SUFFIXES)});"
-            " a pattern stands for the frames of one video"
+            " a pattern stands for the frames of one video; `chronomask batch` takes videos"
         )
     return sorted(files, key=lambda file: natural(str(file)))
