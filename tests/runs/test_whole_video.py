@@ -37,6 +37,7 @@ def test_a_result_is_the_sequence_of_its_frames(segmenter):
     check_objects(result, video)
     assert [(frame.index, frame.time) for frame in result] == [(number, number / 25) for number in range(12)]
     same([result[-1], result[2]], [result[11], result[2]])
+    same(result[-3::2], [result[9], result[11]])
     with pytest.raises(IndexError):
         result[12]
     # Final names and scores, whichever frame is asked for.

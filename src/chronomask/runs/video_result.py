@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from PIL import Image
@@ -85,7 +85,13 @@ class VideoResult:
     def __len__(self) -> int:
         return len(self.spool)
 
-    def __getitem__(self, frame: int) -> FrameResult:
+    @overload
+    def __getitem__(self, frame: int) -> FrameResult: ...
+    @overload
+    def __getitem__(self, frame: slice) -> list[FrameResult]: ...
+    def __getitem__(self, frame: int | slice) -> FrameResult | list[FrameResult]:
+        if isinstance(frame, slice):
+            return [self[place] for place in range(len(self))[frame]]
         by_id = {info.id: info for info in self.chosen}
         coded = self.spool.coded(range(len(self))[frame], by_id)
         infos = tuple(by_id[number] for number in sorted(coded.masks))
