@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from baselines.scenes import apart, clutter, crossing, entry_and_exit, occlusion, seen, who_is_in
+from chronomask.baselines import seq_tracker
 from chronomask.baselines.deep_sort import DeepSort, DeepSortConfig
 from chronomask.baselines.detections import FoundTrack
 from chronomask.baselines.iou_tracker import IouConfig, IouTracker
@@ -128,3 +129,16 @@ def test_a_track_has_the_mean_score_and_the_surest_class():
     track = FoundTrack({3: seen(0, score=0.2, category=5), 4: seen(0, score=0.3, category=5), 6: seen(0, score=0.4)})
     assert track.score == pytest.approx(0.3)
     assert track.category_id == 5
+
+
+def test_sequences_that_end_long_before_are_left_alone(monkeypatch):
+    """What one sequence takes away is looked at near it alone: the work grows with the video, not with its square."""
+    looks = []
+    changes = seq_tracker._Search._changes
+    monkeypatch.setattr(
+        seq_tracker._Search, "_changes", lambda self, frame: looks.append(frame) or changes(self, frame)
+    )
+    visitors = [[seen(10 + 3 * (t % 8), who=1 + t // 8)] * (t % 8 < 5) for t in range(40 * 8)]
+    tracks = who_is_in(SeqTracker().track(visitors))
+    assert sorted(tracks) == [([n + 1], list(range(8 * n, 8 * n + 5))) for n in range(40)]
+    assert len(looks) < 4 * len(visitors)

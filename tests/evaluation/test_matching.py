@@ -65,3 +65,25 @@ def repeated(truth: GroundTruth, found: list[Track], times: list[int]) -> tuple[
 
 def test_thresholds_are_the_official_ones() -> None:
     assert THRESHOLDS.tolist() == pytest.approx([0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
+
+
+class Counted(list):
+    """Counts how often somebody goes through all of it."""
+
+    times = 0
+
+    def __iter__(self):
+        self.times += 1
+        return super().__iter__()
+
+
+def test_tracks_are_gone_through_as_often_whatever_the_number_of_videos() -> None:
+    times = []
+    for videos in (2, 8):
+        truth, results = random_case(1, videos=videos)
+        annotated = read_truth(truth)
+        found = Counted(read_results(results, annotated))
+        counted = replace(annotated, tracks=Counted(annotated.tracks))
+        match(counted, found)
+        times.append((counted.tracks.times, found.times))
+    assert times[0] == times[1]

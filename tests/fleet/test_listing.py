@@ -137,3 +137,16 @@ def test_nothing_there(tmp_path):
             listed([str(source)])
     with pytest.raises(InputError, match="no source: no video is there"):
         listed([])
+
+
+def test_many_of_one_name_are_numbered_on():
+    entries, asked = [Entry(f"https://x.org/video?id={n}") for n in range(100)], []
+
+    class Taken(dict):
+        def __contains__(self, name):
+            asked.append(name)
+            return super().__contains__(name)
+
+    names = list(named(entries, Taken(), lambda source: None))
+    assert names == ["video", *(f"video-{n}" for n in range(2, 101))]
+    assert len(asked) < 3 * len(entries)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from chronomask import rle
@@ -115,7 +117,19 @@ class TracksFile:
 
     def of(self, video: VideoEntry) -> list[Track]:
         """The tracks of a video."""
-        return [track for track in self.tracks if track.video_id == video.id]
+        return [self.tracks[place] for place in self._by_video.get(video.id, ())]
+
+    @cached_property
+    def _by_video(self) -> Mapping[int, Sequence[int]]:
+        return by_video(self.tracks)
+
+
+def by_video(tracks: Iterable[Track]) -> Mapping[int, Sequence[int]]:
+    """Places of tracks in their list, by the ids of their videos."""
+    places = defaultdict(list)
+    for place, track in enumerate(tracks):
+        places[track.video_id].append(place)
+    return places
 
 
 def united(masks: Sequence[Rle | None]) -> Rle | None:

@@ -50,14 +50,11 @@ class SeqTracker:
 
     def track(self, frames: Frames) -> list[FoundTrack]:
         """The tracks of one video, the sequence of the greatest sum first. Its score is the mean of its detections'."""
-        links = _links(frames, self.config)
-        scores = [scores_of(detections).astype(np.float64) for detections in frames]
-        free = [np.ones(len(detections), bool) for detections in frames]
+        search = _Search([scores_of(found).astype(np.float64) for found in frames], _links(frames, self.config))
         found = []
-        while (best := _best_sequence(scores, links, free)) is not None:
+        while (best := search.best()) is not None:
             found.append(FoundTrack({frame: frames[frame][place] for frame, place in best}))
-            for frame, place in best:
-                free[frame][place] = False
+            search.take_away(best)
         return found
 
 
@@ -82,32 +79,63 @@ def _worth(before: Sequence[Detection], detections: Sequence[Detection], config:
     return np.where(iou >= config.minimum_iou, config.iou_weight * iou + config.class_weight * same, -np.inf)
 
 
-def _best_sequence(
-    scores: Sequence[Float64[np.ndarray, " _"]], links: _Links, free: Sequence[np.ndarray]
-) -> list[tuple[int, int]] | None:
-    """Frame and place of the detections of the sequence that is worth most; None where none is free.
+class _Search:
+    """The best sequences of what is left of a video.
 
     Dynamic programming (Viterbi 1967): the best sequence that ends in a detection is its score, and the best of the
-    links to it with the best sequence that ends where the link begins.
+    links to it with the best sequence that ends where the link begins. What is taken away changes only sequences that
+    passed there: a video of twice the frames takes twice the time.
+
+    Args:
+        scores: of the detections of every frame.
+        links: between them.
     """
-    totals: list[Float64[np.ndarray, " N"]] = []
-    origins: list[dict[int, tuple[int, int]]] = []
-    for frame, own in enumerate(scores):
-        gain, origin = np.zeros(len(own)), {}
-        for before, worth in links[frame]:
-            through = totals[before][:, None] + worth
+
+    def __init__(self, scores: Sequence[Float64[np.ndarray, " _"]], links: _Links) -> None:
+        self._scores, self._links = scores, links
+        self._reach = max((frame - before for frame, some in enumerate(links) for before, _ in some), default=0)
+        self._free = [np.ones(len(own), bool) for own in scores]
+        self._totals = [np.full(len(own), -np.inf) for own in scores]
+        self._origins: list[dict[int, tuple[int, int]]] = [{} for _ in scores]
+        self._tops = np.full(len(scores), -np.inf)
+        for frame in range(len(scores)):
+            self._changes(frame)
+
+    def best(self) -> list[tuple[int, int]] | None:
+        """Frame and place of the detections of the sequence that is worth most; None where none is free."""
+        top = self._tops.max(initial=-np.inf)
+        if top == -np.inf:
+            return None
+        frame = int(np.flatnonzero(self._tops == top)[-1])
+        step: tuple[int, int] | None = (frame, int(self._totals[frame].argmax()))
+        sequence = []
+        while step is not None:
+            sequence.append(step)
+            step = self._origins[step[0]].get(step[1])
+        return sequence[::-1]
+
+    def take_away(self, sequence: Sequence[tuple[int, int]]) -> None:
+        """These detections are not free any more."""
+        for frame, place in sequence:
+            self._free[frame][place] = False
+        frame, end = sequence[0][0], sequence[-1][0]
+        while frame <= min(end, len(self._scores) - 1):
+            if self._changes(frame):
+                end = max(end, frame + self._reach)
+            frame += 1
+
+    def _changes(self, frame: int) -> bool:
+        """Finds the sequences that end in a frame anew; whether any is worth something else than before."""
+        own, origin = self._scores[frame], {}
+        gain = np.zeros(len(own))
+        for before, worth in self._links[frame]:
+            through = self._totals[before][:, None] + worth
             row = through.argmax(0)
             value = through[row, np.arange(len(own))]
             for place in np.flatnonzero(value > gain):
                 gain[place], origin[int(place)] = value[place], (before, int(row[place]))
-        totals.append(np.where(free[frame], own + gain, -np.inf))
-        origins.append(origin)
-    ends = [(total.max(), frame, int(total.argmax())) for frame, total in enumerate(totals) if len(total)]
-    if not ends or max(ends)[0] == -np.inf:
-        return None
-    step: tuple[int, int] | None = max(ends)[1:]
-    sequence = []
-    while step is not None:
-        sequence.append(step)
-        step = origins[step[0]].get(step[1])
-    return sequence[::-1]
+        total = np.where(self._free[frame], own + gain, -np.inf)
+        changes = not np.array_equal(total, self._totals[frame])
+        self._totals[frame], self._origins[frame] = total, origin
+        self._tops[frame] = total.max(initial=-np.inf)
+        return changes

@@ -116,7 +116,8 @@ class EntryReader:
         """
         if missing := sorted(set(names) - {entry.name for entry in self.entries}):
             raise InputError(f"{self.annotations}: no entry named {missing[0]}")
-        self.entries = [entry for entry in self.entries if entry.name not in names]
+        gone = set(names)
+        self.entries = [entry for entry in self.entries if entry.name not in gone]
 
     def name(self, index: int) -> str:
         """What people call entry number `index`."""

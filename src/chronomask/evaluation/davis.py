@@ -20,7 +20,7 @@ from rich.table import Table
 from chronomask import rle
 from chronomask.annotations.content import Source
 from chronomask.annotations.masks import Masks
-from chronomask.annotations.records import Track, VideoEntry
+from chronomask.annotations.records import Track, VideoEntry, by_video
 from chronomask.assignment import assign
 from chronomask.evaluation.ap import percent
 from chronomask.evaluation.records import GroundTruth
@@ -102,11 +102,12 @@ def score_davis(
     truth: GroundTruth, results: Sequence[Track], objects: Literal["many", "one"] = "many", min_score: float = 0.0
 ) -> DavisScores:
     """`davis` of what was read already."""
-    found = [(place, track) for place, track in enumerate(results) if track.score >= min_score]
+    objects_of, results_of = by_video(truth.tracks), by_video(results)
     rows: list[ObjectScores] = []
     for number, video in truth.videos.items():
-        true = [(place, track) for place, track in enumerate(truth.tracks) if track.video_id == number]
-        ours = sorted((placed for placed in found if placed[1].video_id == number), key=lambda placed: -placed[1].score)
+        true = [(place, truth.tracks[place]) for place in objects_of.get(number, ())]
+        found = [(place, results[place]) for place in results_of.get(number, ()) if results[place].score >= min_score]
+        ours = sorted(found, key=lambda placed: -placed[1].score)
         rows += (_many_objects if objects == "many" else _one_object)(video, true, ours)
     means = [float(np.mean([getattr(row, key) for row in rows])) if rows else math.nan for key in ("J", "F")]
     return DavisScores(*means, tuple(rows), min_score)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from chronomask.annotations.records import Track
+from chronomask.annotations.records import Track, by_video
 from chronomask.evaluation.ap import THRESHOLDS
 from chronomask.evaluation.overlap import areas_of, frame_intersections
 from chronomask.evaluation.records import MAX_RESULTS, GroundTruth
@@ -88,7 +88,8 @@ class Matches:
 def match(truth: GroundTruth, found: Sequence[Track]) -> Matches:
     """Match results with objects of their video and category as COCO does: by descending score, to the best that is
     still free and reaches the threshold; where there is none, to a crowd."""
-    overlaps = {number: _overlap(truth, found, number) for number in truth.videos}
+    ours, true = by_video(found), by_video(truth.tracks)
+    overlaps = {v: _overlap(truth, found, v, ours.get(v, ()), true.get(v, ())) for v in truth.videos}
     hits = np.full((len(THRESHOLDS), len(found)), -1)
     ignored = np.zeros(hits.shape, bool)
     ranks = np.zeros(len(found), np.int64)
@@ -111,10 +112,9 @@ def match(truth: GroundTruth, found: Sequence[Track]) -> Matches:
     return Matches(truth, found, overlaps, hits, ignored, ranks)
 
 
-def _overlap(truth: GroundTruth, found: Sequence[Track], video_id: int) -> VideoOverlap:
-    d, g = (
-        [place for place, track in enumerate(tracks) if track.video_id == video_id] for tracks in (found, truth.tracks)
-    )
+def _overlap(
+    truth: GroundTruth, found: Sequence[Track], video_id: int, d: Sequence[int], g: Sequence[int]
+) -> VideoOverlap:
     ours, true = [found[i].masks for i in d], [truth.tracks[i].masks for i in g]
     length = truth.videos[video_id].length
     common = frame_intersections(ours, true) if ours and true else np.zeros((length, len(d), len(g)))

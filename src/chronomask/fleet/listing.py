@@ -231,13 +231,15 @@ def named(entries: Iterable[Entry], taken: dict[str, str], known: Callable[[str]
     Raises:
         InputError: a name that was wished for is no name of a folder.
     """
+    numbers: dict[str, int] = {}
     for entry in entries:
-        name = known(entry.source) or _free(entry, taken)
+        name = known(entry.source) or _free(entry, taken, numbers)
         taken[name.lower()] = entry.source
         yield name
 
 
-def _free(entry: Entry, taken: dict[str, str]) -> str:
+def _free(entry: Entry, taken: dict[str, str], numbers: dict[str, int]) -> str:
+    """A name that nobody has; `numbers` are those with which to go on where many would be called the same."""
     if entry.name and (entry.name.startswith(".") or "\0" in entry.name or os.path.basename(entry.name) != entry.name):
         raise InputError(f"{entry.source}: name {entry.name!r}: must be the name of a folder")
     path = PurePosixPath(urlsplit(entry.source).path if _scheme(entry.source) else Path(entry.source).as_posix())
@@ -247,7 +249,8 @@ def _free(entry: Entry, taken: dict[str, str]) -> str:
         name = entry.name or "-".join(parts[-count:])
         if taken.get(name.lower(), entry.source) == entry.source:
             return name
-    number = 2
+    number = numbers.get(name.lower(), 2)
     while f"{name}-{number}".lower() in taken:
         number += 1
+    numbers[name.lower()] = number + 1
     return f"{name}-{number}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from chronomask import rle
-from chronomask.annotations.records import Track, TracksFile, united
+from chronomask.annotations.records import Track, TracksFile, by_video, united
 from chronomask.errors import counted, some_names
 from chronomask.formats.capabilities import Capabilities
 from chronomask.formats.mots import IGNORED
@@ -30,13 +30,15 @@ def flags(file: TracksFile, capabilities: Capabilities) -> Step:
     if capabilities.crowds == "no":
         losses.append(f"crowds: {counted(len(crowds), 'crowd')} written as ordinary objects")
         # A region that is to be ignored for every class is one region.
-        regions = {(track.video_id, str(track.segmentations)): track.id for track in reversed(crowds)}
-        kept = [track for track in file.tracks if not track.crowd or track.id in regions.values()]
+        alike = {(track.video_id, str(track.segmentations)): track.id for track in reversed(crowds)}
+        regions = set(alike.values())
+        kept = [track for track in file.tracks if not track.crowd or track.id in regions]
         return replace(file, tracks=tuple(replace(track, crowd=False) for track in kept)), losses
     tracks = [track for track in file.tracks if not track.crowd]
     used = sorted({track.category_id for track in tracks}) or [IGNORED.id]
+    ignored = replace(file, tracks=tuple(crowds))
     for video in file.videos:
-        if own := [track for track in crowds if track.video_id == video.id]:
+        if own := ignored.of(video):
             masks = tuple(united([track.segmentations[t] for track in own]) for t in range(video.length))
             tracks.append(Track(own[0].id, video.id, IGNORED.id, 1.0, masks, crowd=True))
     spread = {(t.video_id, c, str(t.segmentations)) for t in tracks if t.crowd for c in used}
@@ -52,9 +54,9 @@ def overlaps(file: TracksFile, capabilities: Capabilities) -> Step:
     if capabilities.overlaps:
         return file, []
     rows = [list(track.segmentations) for track in file.tracks]
-    pixels = frames = 0
+    pixels, frames, places = 0, 0, by_video(file.tracks)
     for video in file.videos:
-        own = [row for track, row in zip(file.tracks, rows, strict=True) if track.video_id == video.id]
+        own = [rows[place] for place in places.get(video.id, ())]
         for frame in range(video.length):
             present = [row for row in own if row[frame] is not None]
             count = _separate(present, frame)

@@ -57,7 +57,7 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
     if path.is_dir() and sav_frames.is_data_set(path):
         return sav_frames.read(path)
     films: dict[str, tuple[VideoEntry, int]] = {}
-    tracks: list[Track] = []
+    tracks, last = list[Track](), dict[int, int]()
     notes: list[str] = []
     for file in sorted(file_or_files_of(path, ".json"), key=_order):
         row = read_row(file)
@@ -66,9 +66,10 @@ def read(path: Path, assumed: Assumed) -> TracksFile:
         if replace(video, id=known.id) != known:
             row.fault("video_id", f"{video.name!r} has another size, length or rate in an earlier file")
         found = _tracks(row, known)
-        if earlier := [track.id for track in tracks if track.video_id == known.id]:
-            found = [replace(track, id=number) for number, track in enumerate(found, max(earlier) + 1)]
-            notes.append(f"{video.name}: the objects of {file.name} are counted on from {max(earlier) + 1}")
+        if known.id in last:
+            found = [replace(track, id=number) for number, track in enumerate(found, last[known.id] + 1)]
+            notes.append(f"{video.name}: the objects of {file.name} are counted on from {last[known.id] + 1}")
+        last |= {known.id: max(track.id for track in found)} if found else {}
         tracks += found
     notes += [*annotated_notes(sum(v.length for v, _ in films.values()), sum(n for _, n in films.values()))]
     stepped = all(video.length < frames for video, frames in films.values())

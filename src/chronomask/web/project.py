@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,16 +75,21 @@ def read_state(folder: Path) -> State:
         return msgspec.json.decode((folder / "project.json").read_bytes(), type=State)
 
 
+KEPT = 100
+"""Steps that are taken back at once: of 20,000 frames, each that paints holds 160 KB. Before them all is read anew."""
+
+
 @dataclass
 class Corrections:
-    """Tracks, and what they were after every step."""
+    """Tracks, and what they were before each of the last steps."""
 
     journal: Journal
-    stages: list[TracksFile] = field(default_factory=list)
+    stages: deque[TracksFile] = field(default_factory=lambda: deque(maxlen=KEPT + 1))
 
     @classmethod
     def opened(cls, folder: Path) -> Corrections:
-        found = cls(Journal.opened(folder / "journal.jsonl"), [read_tracks(folder / "tracks.json")])
+        found = cls(Journal.opened(folder / "journal.jsonl"))
+        found.stages.append(read_tracks(folder / "tracks.json"))
         for step in found.journal.steps[: found.journal.done]:
             found.stages.append(_after(found.stages[-1], step, folder))
         return found
@@ -241,6 +247,8 @@ class Project:
             if found.journal.done:
                 found.journal.undo()
                 found.stages.pop()
+                if not found.stages:
+                    self.forget()
 
     def redo(self) -> None:
         """Does again what was taken back last, if anything was."""

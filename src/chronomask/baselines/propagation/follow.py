@@ -90,7 +90,7 @@ class _Followed:
 
     @property
     def last(self) -> int:
-        return max(self.detections)
+        return next(reversed(self.detections))
 
 
 @torch.inference_mode()
@@ -115,7 +115,8 @@ def matched(
     for number, (image, detections) in enumerate(zip(images, frames, strict=True)):
         picture, levels = seen.look(image)
         late = [track for track in live if number - track.last > matching.memory]
-        live, ended = [track for track in live if track not in late], ended + late
+        live = [track for track in live if track not in late]
+        ended += late
         masks = seen.cells(detections)
         for track in live:
             track.mask = network.step(track.state, levels, track.mask[None])[0] > 0.5
