@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from chronomask.errors import InputError
-from chronomask.video import VideoWriter, open_frames, open_source
+from chronomask.video import VideoWriter, images, open_frames, open_source
 from chronomask.video.writer import H264, MATTE, PRORES, VP9
 
 RED, GREEN, BLUE = (200, 30, 30), (20, 180, 40), (30, 60, 220)
@@ -348,6 +348,20 @@ def test_reading_an_image_does_nothing_to_the_others(tmp_path):
     names = source.file_names
     assert len(list(source)) == 9
     assert source.file_names is names
+
+
+def test_a_piece_of_a_folder_reads_its_own_images_alone(tmp_path, monkeypatch):
+    """Else the last piece of a long one reads all that those before it have read."""
+    folder = make_folder(tmp_path / "shots", [f"{number}.png" for number in range(9)])
+    (folder / "2.png").write_text("text")
+    source = open_source(folder)
+    expected, times, read = list(source)[5:], source.times(), []
+    album = images._Album.read
+    monkeypatch.setattr(images._Album, "read", lambda *given: read.append(given[1].file.name) or album(*given))
+    found = list(source.frames_from(5, times[5]))
+    assert read == ["6.png", "7.png", "8.png"]
+    assert [(frame.index, frame.time) for frame in found] == [(frame.index, frame.time) for frame in expected]
+    assert len(list(source.frames_from(5, None))) == 3
 
 
 def test_listed_images_must_all_be_readable(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from chronomask.errors import InputError
 from chronomask.segmenter import pieces as room
@@ -152,6 +153,26 @@ def test_who_enters_a_file_late_notices_that_it_is_cut_off(tmp_path):
     assert f"cut off: {len(frames)} frames" in damage
     assert len(list(source.frames_from(200, times[200]))) == len(frames) - 200
     assert source.damage == damage
+
+
+def test_pieces_of_a_folder_fit_unless_one_of_its_images_breaks_off(tmp_path):
+    segmenter = segmenter_of(settings(8, 4))
+    for number, image in enumerate(moving_objects(41)):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    for broken in (False, True):
+        if broken:
+            whole = (tmp_path / "15.png").read_bytes()
+            (tmp_path / "15.png").write_bytes(whole[: len(whole) // 2])
+        source = open_source(tmp_path)
+        expected = list(segmenter.segment(source, raw=True))
+        again = open_source(tmp_path)
+        parts = pieces(segmenter.config, 41, 12, again.times())
+        clips = joined(segmenter, again, [clip for part in parts for clip in record(segmenter, again, part)], "clips")
+        if broken:
+            with pytest.raises(Misfit):
+                list(clips)
+        else:
+            same(list(segmenter.join(clips, raw=True)), expected)
 
 
 def test_pieces_that_do_not_fit_are_refused(tmp_path):

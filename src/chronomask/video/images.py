@@ -8,8 +8,10 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -112,20 +114,26 @@ class ImageFiles(VideoSource):
             self._check_size(place, size)
 
     def __iter__(self) -> Iterator[Frame]:
-        return self.frames()
+        return self._frames(0, 0)
 
-    def frames(self, skip: int = 0) -> Iterator[Frame]:
+    def times(self) -> list[float]:
         """See `VideoSource`."""
-        index = 0
+        placed = zip(self._places, self._times, strict=True)
+        return [time for place, time in placed if place not in self._unreadable]
+
+    def frames_from(self, skip: int, time: float | None) -> Iterator[Frame]:
+        """See `VideoSource`. Without a time all before are read: which cannot be decides what number the next has."""
+        return self.frames(skip) if time is None else self._frames(bisect_left(self._times, time), skip)
+
+    def _frames(self, begin: int, index: int) -> Iterator[Frame]:
+        """The frames from a place on, of which the first has this number."""
         with closing(_Album()) as album:
-            for place, time in zip(self._places, self._times, strict=True):
-                # The passed over are read too: which are unreadable decides what number the next one has.
+            for place, time in islice(zip(self._places, self._times, strict=True), begin, None):
                 image = self._read(album.read, place)
                 if image is None:
                     continue
                 self._check_size(place, (image.shape[1], image.shape[0]))
-                if index >= skip:
-                    yield Frame(index, time, image)
+                yield Frame(index, time, image)
                 index += 1
 
     def fingerprint(self) -> str:
