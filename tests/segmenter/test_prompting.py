@@ -135,3 +135,14 @@ def test_a_clip_has_a_length(segmenter):
     for count in (0, 5):
         with pytest.raises(InputError, match=f"{count} images: a clip has from 1 to 4"):
             look_at(segmenter, moving_objects(8)[:count])
+
+
+def test_what_lies_on_disk_is_read_as_often_for_many_objects_as_for_one(segmenter, monkeypatch):
+    video, read, loads = moving_objects(12), [], prompting.pickle.loads
+    monkeypatch.setattr(prompting.pickle, "loads", lambda data: read.append(1) or loads(data))
+    counts = []
+    for objects in ([RED], [RED, GREEN, (10, 32)]):
+        read.clear()
+        follow(segmenter, video, *[Point(*place, frame=0, object=number) for number, place in enumerate(objects, 1)])
+        counts.append(len(read))
+    assert counts[0] == counts[1]

@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,7 +167,7 @@ class Following:
             clip, chosen = shelf[number], shelf.chosen(number)
             self._note(chosen, clip)
             for frame in range(clip.shared, len(clip.pictures)):
-                yield self._result(clip, frame, shelf.seen(clip.begin + frame))
+                yield self._result(clip, frame, shelf.seen(number, clip.begin + frame))
 
     def _note(self, followed: Followed, clip: FoundClip) -> None:
         """Adds what a clip says of the objects' names and scores."""
@@ -264,18 +265,18 @@ class _Shelf:
 
     def chosen(self, number: int) -> Followed:
         """The objects in a clip, each as it is followed from the nearest clip in which it is pointed at."""
-        chosen = Followed(self.places[number][0])
+        chosen, known = Followed(self.places[number][0]), cache(partial(self.followed, number=number))
         for of, first in self.first.items():
-            followed = self.followed(self._away(number, of)[1], number)
+            followed = known(self._away(number, of)[1])
             if of not in followed.tubes:  # lost on the way, but perhaps not on the other
-                followed = self.followed("forwards" if number >= first else "backwards", number)
+                followed = known("forwards" if number >= first else "backwards")
             if of in followed.tubes:
                 chosen.tubes[of], chosen.looks[of] = followed.tubes[of], followed.looks[of]
         return chosen
 
-    def seen(self, frame: int) -> list[Seen]:
-        """The objects in a frame, each from the clip that is the closest to where it is pointed at."""
-        numbers = [n for n, (begin, fresh, *_) in enumerate(self.places) if begin <= frame < fresh.stop]
+    def seen(self, number: int, frame: int) -> list[Seen]:
+        """The objects in a fresh frame of a clip, each from the clip that is the closest to where it is pointed at."""
+        numbers = list(takewhile(lambda n: self.places[n][0] <= frame, range(number, len(self.places))))
         chosen = {number: self.chosen(number) for number in numbers}
         seen = []
         for of in self.anchors:
