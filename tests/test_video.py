@@ -364,6 +364,23 @@ def test_a_piece_of_a_folder_reads_its_own_images_alone(tmp_path, monkeypatch):
     assert len(list(source.frames_from(5, None))) == 3
 
 
+def test_names_are_looked_through_once_however_many_images_are_unreadable(tmp_path, monkeypatch):
+    """Else thirty thousand files that are no images take minutes to be refused."""
+    folder = make_folder(tmp_path / "shots", [f"{number}.png" for number in range(9)], size=(200, 140))
+    whole = (folder / "8.png").read_bytes()
+    for number in range(5):
+        (folder / f"{number}.png").write_text("text")
+    (folder / "8.png").write_bytes(whole[: len(whole) // 2])
+    noted, note = [], images.ImageFiles._note
+    monkeypatch.setattr(images.ImageFiles, "_note", lambda source: (noted.append(1), note(source)))
+    source = open_source(folder)
+    assert (len(noted), source.length) == (1, 4)
+    for _ in range(2):
+        assert len(list(source)) == 3
+        assert (len(noted), source.length, source.file_names) == (2, 3, ("5.png", "6.png", "7.png"))
+    assert str(source.damage).startswith("6 of 9 images are left out: ")
+
+
 def test_listed_images_must_all_be_readable(tmp_path):
     folder = make_folder(tmp_path / "shots", ["1.png", "2.png"])
     (folder / "2.png").write_text("text")

@@ -99,7 +99,6 @@ class ImageFiles(VideoSource):
             self.name, self.fps, self.selection = spoken(name), fps / selection.every, selection
             self._times, self._places = [time for _, time, _ in chosen], [place for *_, place in chosen]
             self._names = None if len(places) > len(files) else _names([place.file for place in self._places], files)
-            self._note()
             # Headers only, but all of them: better now than after an hour.
             sizes = {place: size for place in self._places if (size := self._read(album.size, place))}
             if annotated is not None:
@@ -112,6 +111,7 @@ class ImageFiles(VideoSource):
         self.height, self.width = first.shape[:2]
         for place, size in sizes.items():
             self._check_size(place, size)
+        self._note()
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames(0, 0)
@@ -129,8 +129,11 @@ class ImageFiles(VideoSource):
         """The frames from a place on, of which the first has this number."""
         with closing(_Album()) as album:
             for place, time in islice(zip(self._places, self._times, strict=True), begin, None):
+                known = len(self._unreadable)
                 image = self._read(album.read, place)
                 if image is None:
+                    if len(self._unreadable) > known:  # for it looks at the names of all
+                        self._note()
                     continue
                 self._check_size(place, (image.shape[1], image.shape[0]))
                 yield Frame(index, time, image)
@@ -160,9 +163,7 @@ class ImageFiles(VideoSource):
         except InputError as error:
             if self._strict:
                 raise
-            if place not in self._unreadable:
-                self._unreadable[place] = str(error)
-                self._note()
+            self._unreadable.setdefault(place, str(error))
             return None
 
     def _note(self) -> None:
@@ -223,8 +224,9 @@ def images_of_folder(folder: Path) -> list[Path]:
     files = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
     # Beside frames an animation is a show of them.
     frames = [file for file in files if file.suffix.lower() != ".gif"]
-    videos = [entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES and entry not in files]
-    if videos and not frames:
+    others = [] if frames else set(entries).difference(files)
+    videos = [entry for entry in others if entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()]
+    if videos:
         raise InputError(
             f"{folder}: the folder holds videos and no frames of one; name them, such as {min(videos)}, or let"
             " `chronomask batch` take all"
