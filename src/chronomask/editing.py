@@ -227,8 +227,8 @@ def _relabelled(file: TracksFile, operation: Relabel, name: str) -> Track:
 def _class_id(file: TracksFile, name: str, operation: Operation) -> int:
     ids = {category.name: category.id for category in file.categories}
     if name not in ids:
-        close = "".join(f"{hint}; " for hint in [close_names(name, ids)] if hint)
-        raise InputError(f"{operation}: the file has no class {name!r}; {close}class:{name} before it adds it")
+        hints = [hint for hint in (close_names(name, ids), f"to add it, say class:{name} first") if hint]
+        raise InputError(f"{operation}: the file has no class {name!r}; {'; '.join(hints)}")
     return ids[name]
 
 

@@ -182,7 +182,7 @@ def test_what_cannot_be_meant(video, tracks, tmp_path):
             render(tracks, changed, out, Outputs())
     with pytest.raises(InputError, match="nothing to write"):
         render(tracks, video, out, Outputs(overlay=False))
-    with pytest.raises(InputError, match=r"background .*nowhere.png.: must be green, blur or the path"):
+    with pytest.raises(InputError, match=r"background .*nowhere.png.: must be green, blur or a picture, and there"):
         render(tracks, video, out, Outputs(background=str(tmp_path / "nowhere.png")))
     with pytest.raises(InputError, match="feather 80"):
         Outputs(feather=80.0)

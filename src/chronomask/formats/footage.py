@@ -19,7 +19,7 @@ def part_of(file: TracksFile) -> Selection:
 
 
 def open_part(source: Source, fps: float | None, part: Selection) -> VideoSource:
-    """A part of a source; `fps` is the rate of its frames alone, where that is known, as files of tracks have it."""
+    """Opens a part of a source; `fps` is the rate of this part's frames, as files of tracks have it, or unknown."""
     return open_source(source, fps * part.every if fps else DEFAULT_FPS, part)
 
 

@@ -107,7 +107,7 @@ class Outputs:
             from chronomask.video.pictures import read_picture
 
             if not self.picture.exists():
-                raise InputError(f"background {self.background!r}: must be green, blur or the path of a picture")
+                raise InputError(f"background {self.background!r}: must be green, blur or a picture, and there is none")
             read_picture(self.picture)
 
     def absolute(self) -> Outputs:

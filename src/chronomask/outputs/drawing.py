@@ -43,8 +43,8 @@ def overlay(path: Path, source: VideoSource, labels: Mapping[int, str]) -> Gener
         yield draw
 
 
-def name_of(folder: Path, frame: Frame) -> str:
-    """Of the picture of a frame. No `Path`: it would intern every name, and the table of those grows by megabytes."""
+def picture_path(folder: Path, frame: Frame) -> str:
+    """Where the picture of a frame lies. No `Path`: it would intern every name, whose table grows by megabytes."""
     return os.path.join(folder, f"{frame.index:05d}.png")
 
 
@@ -68,6 +68,6 @@ def mask_images(folder: Path, highest: int) -> Generator[DrawFrame, None, None]:
             if highest < 256:
                 image.putpalette(palette)
             # Areas of one number are runs: three times as fast as by default, and no larger.
-            image.save(name_of(aside, frame), compress_type=Z_RLE)
+            image.save(picture_path(aside, frame), compress_type=Z_RLE)
 
         yield draw
