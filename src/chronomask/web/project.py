@@ -246,8 +246,9 @@ class Project:
             found = self.corrections
             if found.journal.done:
                 found.journal.undo()
-                found.stages.pop()
-                if not found.stages:
+                if len(found.stages) > 1:
+                    found.stages.pop()
+                else:  # and not the last: somebody may be looking at it
                     self.forget()
 
     def redo(self) -> None:
