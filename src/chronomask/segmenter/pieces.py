@@ -173,7 +173,7 @@ def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], wh
         Misfit: they are not of one video, frame after frame.
         InputError: they are damaged.
     """
-    last = None
+    last, count = None, 0
     for number, data in enumerate(clips):
         known = state.from_bytes(data, where)
         with refusing(where):
@@ -181,9 +181,15 @@ def joined(segmenter: Segmenter, source: VideoSource, clips: Iterable[bytes], wh
             again = Piece(0, number, 1, before[0] if before and known["timed"] else None)
             clip = _clip_of(known, cache(partial(_anew, segmenter, source, again)))
         if last is not None and before[-1:] != [last]:
-            raise Misfit(f"{source.name}: its pieces do not fit together; segment it in one piece")
+            raise _misfit(source)
         yield clip
-        last = clip.fresh[-1].time
+        last, count = clip.fresh[-1].time, clip.fresh[-1].index + 1
+    if source.file_names is not None and count != len(source.file_names):
+        raise _misfit(source)  # an image could not be read, and who joins does not know which
+
+
+def _misfit(source: VideoSource) -> Misfit:
+    return Misfit(f"{source.name}: its pieces do not fit together; segment it in one piece")
 
 
 def _anew(segmenter: Segmenter, source: VideoSource, piece: Piece) -> FoundClip:
