@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from track_builders import annotation, mask, random_case, result, truth_file
 
+from chronomask.evaluation.ap import THRESHOLDS
 from chronomask.evaluation.error_analysis import Breakdown, Fault, break_down, breakdown_table
-from chronomask.evaluation.matching import match
+from chronomask.evaluation.matching import VideoOverlap, match
 from chronomask.evaluation.validate import read_results, read_truth
 
 A, B = (2, 5, 10, 10), (30, 5, 10, 10)
@@ -136,6 +138,21 @@ def test_mending_everything_gives_1(seed: int) -> None:
     assert len({fault.result for fault in breakdown.faults if fault.result is not None}) == sum(
         fault.result is not None for fault in breakdown.faults
     )
+
+
+def test_a_result_is_looked_at_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the time grows with the square of the results."""
+    looked_at = []
+
+    def frame_iou(self: VideoOverlap, found: Sequence[int], true: Sequence[int]) -> Any:
+        looked_at.append(len(found) * len(true))
+        return whole(self, found, true)
+
+    whole = VideoOverlap.frame_iou
+    monkeypatch.setattr(VideoOverlap, "frame_iou", frame_iou)
+    true = [annotation([ONE] * 4), annotation([TWO] * 4)]
+    assert counts(broken(true, [result([ONE, ONE, TWO, TWO], 0.9)] * 5)) == {"switch": 5}
+    assert sum(looked_at) == len(THRESHOLDS) * 2 * 5 * len(true)  # all together once, and each by itself
 
 
 def test_table() -> None:

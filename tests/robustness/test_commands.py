@@ -105,7 +105,7 @@ def test_the_matrix_of_the_documents_is_the_one_that_is_tested():
 
 def test_few_kills_and_none_is_noticed():
     """Many more by hand: python -m tests.robustness.kills."""
-    command = [sys.executable, "-m", "tests.robustness.kills", "--count", "2", "--seed", "3"]
+    command = [sys.executable, "-m", "tests.robustness.kills", "--count", "1", "--seed", "3"]
     found = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
 

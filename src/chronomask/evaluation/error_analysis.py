@@ -129,7 +129,7 @@ class _VideoErrors:
         self.same = np.equal.outer(*classes) & real
         self.other = ~np.equal.outer(*classes) & real
         self.iou = overlap.iou
-        self.on = overlap.frame_iou >= self.threshold
+        self.on = overlap.frame_iou(range(len(self.found)), range(len(true))) >= self.threshold
         counted = (matches.ranks[overlap.found] < MAXIMA[-1]) & ~matches.ignored[k, overlap.found]
         self.false = [int(d) for d in np.flatnonzero((self.hits < 0) & counted)]
         self.kinds: dict[int, tuple[Kind, list[int]]] = {}
@@ -173,7 +173,8 @@ class _VideoErrors:
         area = self.overlap.found_areas[d]
         on = self.on[:, d] & self.same[d]
         frames = np.flatnonzero(on.any(1))
-        best = np.where(on, self.overlap.frame_iou[:, d], -1.0)[frames].argmax(1) if len(frames) else frames
+        iou = self.overlap.frame_iou([d], range(len(self.overlap.true)))[:, 0]
+        best = np.where(on, iou, -1.0)[frames].argmax(1) if len(frames) else frames
         shared = self.overlap.common[frames, d, best].sum()
         union = area.sum() + self.overlap.true_areas[best, frames].sum() - shared
         several = np.unique(best)

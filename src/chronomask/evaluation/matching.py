@@ -49,11 +49,11 @@ class VideoOverlap:
         common = self.common.sum(0)
         return common / np.maximum(np.add.outer(self.found_areas.sum(1), self.true_areas.sum(1)) - common, 1)
 
-    @property
-    def frame_iou(self) -> Float64[np.ndarray, "T D G"]:
-        """IoU in each frame; 0 where both are out of sight."""
-        both = self.found_areas.T[:, :, None] + self.true_areas.T[:, None, :]
-        return self.common / np.maximum(both - self.common, 1)
+    def frame_iou(self, found: Sequence[int], true: Sequence[int]) -> Float64[np.ndarray, "T _ _"]:
+        """IoU of some results and some objects in each frame; 0 where both are out of sight."""
+        common = self.common[:, found][:, :, true]
+        both = self.found_areas[found].T[:, :, None] + self.true_areas[true].T[:, None, :]
+        return common / np.maximum(both - common, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,7 +116,7 @@ def _sequence(overlap: VideoOverlap, truth: GroundTruth, found: Sequence[Track],
         for row, d in enumerate(overlap.found)
         if found[d].category_id == category_id and overlap.found_areas[row].any()
     ]
-    iou = overlap.frame_iou[:, rows][:, :, columns]
+    iou = overlap.frame_iou(rows, columns)
     true_ids = [np.flatnonzero(areas) for areas in overlap.true_areas[columns].T]
     found_ids = [np.flatnonzero(areas) for areas in overlap.found_areas[rows].T]
     return {
