@@ -43,15 +43,20 @@ class Upright:
 
     def __call__(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "H W 3"]:
         """The pixels of a frame."""
-        # More threads, which FFmpeg starts anew for every frame, cost more than they bring.
-        width, height = self._stored
-        [plane] = frame.reformat(width, height, "rgb24", threads=1).planes
-        # No copy, unless lines are padded: in 4K it would take 25 MB more.
-        image = np.frombuffer(memoryview(plane), np.uint8).reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
-        if frame.color_trc == ColorTrc.SMPTE2084:
-            image = _pq_to_hlg().take(image, mode="clip")  # the quickest way: no value lies outside
-        # FFmpeg and NumPy both count anticlockwise.
-        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+        return pixels_of(frame, self._stored)
+
+
+def pixels_of(frame: av.VideoFrame, stored: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:
+    """The RGB pixels of a frame; `stored` are the width and height that it is brought to before it is turned."""
+    # More threads, which FFmpeg starts anew for every frame, cost more than they bring.
+    width, height = stored
+    [plane] = frame.reformat(width, height, "rgb24", threads=1).planes
+    # No copy, unless lines are padded: in 4K it would take 25 MB more.
+    image = np.frombuffer(memoryview(plane), np.uint8).reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
+    if frame.color_trc == ColorTrc.SMPTE2084:
+        image = _pq_to_hlg().take(image, mode="clip")  # the quickest way: no value lies outside
+    # FFmpeg and NumPy both count anticlockwise.
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 
 @cache

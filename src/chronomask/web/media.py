@@ -20,7 +20,7 @@ from chronomask.files import written_aside
 from chronomask.progress import Progress, silent
 from chronomask.video import Selection, VideoSource, VideoWriter
 from chronomask.video.decoding import decoded, open_container, video_stream
-from chronomask.video.upright import Upright
+from chronomask.video.upright import pixels_of
 from chronomask.video.writer import H264
 from chronomask.web.packets import write_packets
 
@@ -200,7 +200,7 @@ def thumbnails(
             container.seek(int(time / stream.time_base), stream=stream)
             for frame in decoded(container, stream, lambda _: None):
                 if frame.time is not None and frame.time >= time - _MOMENT / 2:
-                    image = Image.fromarray(Upright(stream, frame)(frame))
+                    image = Image.fromarray(pixels_of(frame, (frame.width, frame.height)))
                     _square(image, box).save(folder / f"{name}.jpg", quality=82)
                     made.append(name)
                     break
